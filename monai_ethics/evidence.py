@@ -14,7 +14,7 @@ import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any, NoReturn, Self, TypeAlias
+from typing import Any, NoReturn, Self
 
 from monai_ethics.errors import InputError, SchemaError
 
@@ -35,7 +35,6 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = "1"
-Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
 
 
 class Verdict(StrEnum):
@@ -81,7 +80,7 @@ class FrozenDict(dict[str, Any]):
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise TypeError("Evidence cannot be changed after it was made: build a new object.")
 
-    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = __ior__ = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = __ior__ = _refuse
 
     def __reduce__(self) -> tuple[type[FrozenDict], tuple[dict[str, Any]]]:
         return FrozenDict, (dict(self),)
@@ -117,7 +116,9 @@ def plain(value: Any) -> Any:
         if not math.isfinite(value):
             raise InputError("Numbers of evidence must be finite: got NaN or infinity. Use None and state the reason.")
         return float(value) + 0.0  # -0.0 becomes 0.0
-    raise InputError(f"Evidence must be JSON: got a {type(value).__name__}. Convert it to numbers, text, lists or dicts.")
+    raise InputError(
+        f"Evidence must be JSON: got a {type(value).__name__}. Convert it to numbers, text, lists or dicts."
+    )
 
 
 def _normalize(instance: Any) -> None:
@@ -229,7 +230,9 @@ class Estimate(_Serializable):
         if self.value is None and (ends != (None, None) or not self.reason):
             raise InputError("An undefined estimate needs a reason and no interval: state why there is no number.")
         if self.value is not None and self.low is None and not self.reason:
-            raise InputError(f"`{self.name}` has no interval: give `low` and `high`, or say in `reason` why there is none.")
+            raise InputError(
+                f"`{self.name}` has no interval: give `low` and `high`, or say in `reason` why there is none."
+            )
         if self.low is not None and self.high is not None:
             if self.low > self.high:
                 raise InputError(f"The interval of `{self.name}` must be ordered: got low above high. Swap the ends.")
@@ -352,7 +355,9 @@ class Finding(_Serializable):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         _normalize(self)
         if self.verdict in JUDGED and self.limit is None:
-            raise InputError(f"`{self.verdict}` needs a limit with its source: give one, or use the verdict `measured`.")
+            raise InputError(
+                f"`{self.verdict}` needs a limit with its source: give one, or use the verdict `measured`."
+            )
         if self.verdict in UNJUDGED and not self.reason:
             raise InputError(f"`{self.verdict}` needs a reason: say what was missing.")
         if not 1 <= self.phase <= 5:
@@ -360,7 +365,7 @@ class Finding(_Serializable):
 
     @classmethod
     def _decode(cls, key: str, value: Any) -> Any:
-        many = {"estimates": Estimate, "observations": Observation, "sources": Source}
+        many: dict[str, type[_Serializable]] = {"estimates": Estimate, "observations": Observation, "sources": Source}
         if key in many:
             return tuple(many[key].from_dict(item) for item in value)
         return Limit.from_dict(value) if key == "limit" and value is not None else value
@@ -405,7 +410,9 @@ class EvidenceReport(_Serializable):
         try:
             return cls.from_dict(json.loads(text))
         except (json.JSONDecodeError, TypeError, AttributeError, KeyError, InputError) as error:
-            raise SchemaError("Expected a report of this package: got something else. Give it a report.json.") from error
+            raise SchemaError(
+                "Expected a report of this package: got something else. Give it a report.json."
+            ) from error
 
     @classmethod
     def _decode(cls, key: str, value: Any) -> Any:

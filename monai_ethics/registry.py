@@ -37,7 +37,7 @@ class Check(Protocol):
 
     @staticmethod
     def example(n: int, seed: int) -> Any:
-        """Input of `n` cases of the kind this check reads; its type has ``reordered(order)``. Used to test the check."""
+        """Input of `n` cases of the kind this check reads, with ``reordered(order)``: used to test the check."""
         ...
 
 

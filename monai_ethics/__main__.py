@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`monai-ethics` and `python -m monai_ethics`: exit 0 done, 1 refused, 2 unusable input with one sentence."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from monai_ethics.errors import EthicsError
+
+__all__ = ["console", "main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: words after the program's name; ``None`` takes them from the command line.
+
+    Returns:
+        Exit code of design: 0 done, 1 a gate, guard or verification refused, 2 unusable input.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if words[:1] == ["run"]:  # Fire's words, not ours: the host's own launcher reads them
+            from monai_ethics.bundle.launch import launch
+
+            return launch(words[1:])
+        from monai_ethics.cli.app import invoke
+
+        return invoke(words)
+    except EthicsError as error:
+        print(f"monai-ethics: {error}", file=sys.stderr)
+        return error.exit_code
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"monai-ethics: {_sentence(error)}", file=sys.stderr)
+        return 2
+
+
+def _sentence(error: OSError | UnicodeDecodeError) -> str:
+    """The reason without the path, which may carry a name."""
+    if isinstance(error, UnicodeDecodeError):
+        return "Expected UTF-8 text in an input file: got other bytes. Convert it to UTF-8."
+    return (
+        f"Expected to read or write a file: got '{error.strerror or 'an error'}'. Check the path and its permissions."
+    )
+
+
+def console() -> None:
+    """Entry point of the `monai-ethics` script."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    console()

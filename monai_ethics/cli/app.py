@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of commands and how a usage error becomes one sentence."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from monai_ethics import __version__
+
+__all__ = ["invoke"]
+
+# command -> module of the same name in this package, whose function `command` is the command
+COMMANDS = ("checks",)
+# typer carries a click of its own, or uses the installed one: its public errors lead to the right base either way
+UsageError: Any = typer.BadParameter.__mro__[1]
+# `run` is here for --help only: its words are Fire's and are read by monai_ethics.bundle.launch
+
+
+def build() -> typer.Typer:
+    """Assemble the application from `COMMANDS`."""
+    app = typer.Typer(
+        name="monai-ethics",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        help="The ethics layer for MONAI: evidence about synthesis, fairness and provenance.",
+    )
+
+    @app.callback(invoke_without_command=True)
+    def root(version: bool = typer.Option(False, "--version", help="Print the version and stop.")) -> None:
+        if version:
+            print(f"monai_ethics {__version__}")
+            raise typer.Exit
+
+    @app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+    def run() -> None:
+        """Run a MONAI bundle and leave evidence: every word as for `python -m monai.bundle run`."""
+
+    for name in COMMANDS:
+        module = importlib.import_module(f"monai_ethics.cli.{name}")
+        app.command(name)(module.command)
+    return app
+
+
+def invoke(words: Sequence[str]) -> int:
+    """Run one command of the table; returns its exit code."""
+    command = typer.main.get_command(build())
+    try:
+        code = command.main(args=list(words), prog_name="monai-ethics", standalone_mode=False)
+    except UsageError as error:
+        message = str(getattr(error, "message", error)).splitlines()
+        if not message or type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message())
+            return 0
+        print(f"monai-ethics: {message[0].rstrip('.')}: see `monai-ethics --help`.", file=sys.stderr)
+        return 2
+    except typer.Abort:
+        return 130
+    return int(code or 0)
