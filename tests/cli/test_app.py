@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from monai_ethics import __version__
+from monai_ethics.__main__ import main
+from monai_ethics.errors import GateError, InputError
+
+
+@pytest.mark.parametrize("words", [["nope"], ["checks", "--nope"], ["gate"]])
+def test_usage_error_is_one_sentence_and_exit_code_2(words, capsys):
+    assert main(words) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("monai-ethics: ")
+    assert err.count("\n") == 1
+
+
+def test_no_words_print_help(capsys):
+    assert main([]) == 0
+    assert "Usage" in capsys.readouterr().out
+
+
+def test_version_is_printed(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == f"monai_ethics {__version__}"
+
+
+@pytest.mark.parametrize(("error", "code"), [(GateError("refused"), 1), (InputError("unusable"), 2)])
+def test_own_error_becomes_a_sentence_and_its_exit_code(error, code, monkeypatch, capsys):
+    def fail(words):
+        raise error
+
+    monkeypatch.setattr("monai_ethics.cli.app.invoke", fail)
+    assert main(["checks"]) == code
+    assert capsys.readouterr().err == f"monai-ethics: {error}\n"
+
+
+def test_operating_system_error_is_told_without_the_path(monkeypatch, capsys):
+    def fail(words):
+        raise PermissionError(13, "Permission denied", "/data/DOE_JANE/x.nii")
+
+    monkeypatch.setattr("monai_ethics.cli.app.invoke", fail)
+    assert main(["checks"]) == 2
+    err = capsys.readouterr().err
+    assert "Permission denied" in err
+    assert "DOE" not in err
+
+
+def test_checks_lists_what_is_installed(capsys):
+    assert main(["checks"]) == 0
+    assert "fairness.score_gap" in capsys.readouterr().out
