@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every snippet of the documentation runs, and every command in it exists."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from monai_ethics.__main__ import main
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
+
+
+def blocks(page: Path, *languages: str) -> list[str]:
+    return [body for language, body in BLOCK.findall(page.read_text(encoding="utf-8")) if language in languages]
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.slow
+def test_python_of_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MONAI_ETHICS_KEY_HOME", str(tmp_path / "keys"))
+    code = compile("\n".join(blocks(page, "python")), str(page.name), "exec")
+    exec(code, {"__name__": "page"})
+
+
+COMMANDS = [
+    (page.name, line.strip())
+    for page in PAGES
+    for body in blocks(page, "bash", "sh", "console")
+    for line in body.replace("\\\n", " ").splitlines()
+    if line.strip().startswith("monai-ethics ") and not line.strip().startswith("monai-ethics run")
+]
+
+
+@pytest.mark.parametrize(("page", "line"), COMMANDS)
+def test_command_of_page_exists_with_its_options(page, line, capsys):
+    words = shlex.split(line, comments=True)
+    assert main([words[1], "--help"]) == 0
+    usage = capsys.readouterr().out
+    assert [word for word in words[2:] if word.startswith("--") and word.split("=")[0] not in usage] == []
+
+
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_of_page_lead_somewhere(page):
+    targets = LINK.findall(page.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []
