@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Per-case scores of one metric, with the group of each case: what every statement about groups is computed from.
+
+A table is case by case. The unit of every statement is the patient: `ScoreTable.patient_values` gives one value per
+patient, the mean over those of the patient's cases that have a reference to be scored against.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
+
+from monai_ethics.errors import InputError, SchemaError
+from monai_ethics.evidence import FrozenDict
+
+__all__ = ["ESTIMAND", "OUTCOMES", "ScoreTable"]
+
+#: ``missed``: reference not empty, prediction empty. ``false_positive``: reference empty, prediction not.
+#: ``true_negative``: both empty. ``undefined``: no value, for another or an unknown cause.
+OUTCOMES = ("scored", "missed", "false_positive", "true_negative", "undefined")
+ESTIMAND = "patient-weighted: each patient's value is the mean over the patient's cases that have a reference"
+_KEY = re.compile(r"[A-Za-z0-9_.-]+")
+_UNIT_INTERVAL = re.compile(r"dice|iou|jaccard|surface_?distance_?overlap|nsd|f1|fbeta|accuracy|precision|recall", re.I)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreTable:
+    """Per-case scores of ONE metric: one class channel, or the class mean.
+
+    Args:
+        metric: name of the metric, characters of ``[A-Za-z0-9_.-]``.
+        unit: ``"1"``, ``"mm"``, or ``"unknown"``.
+        higher_is_better: direction; ``None`` if not known.
+        cases: unique key of each case, length ``N``.
+        patients: cluster of each case, length ``N``; equal to `cases` when not known.
+        values: score of each case, length ``N``; ``None`` = undefined.
+        outcomes: one of `OUTCOMES` for each case, length ``N``.
+        groups: attribute to the label of each case; ``None`` = not recorded.
+        bounds: lowest and highest possible score; ``None`` = not known to be bounded.
+
+    Raises:
+        InputError: if lengths, vocabulary or numbers are wrong.
+    """
+
+    metric: str
+    unit: str
+    higher_is_better: bool | None
+    cases: tuple[str, ...]
+    patients: tuple[str, ...]
+    values: tuple[float | None, ...]
+    outcomes: tuple[str, ...]
+    groups: Mapping[str, tuple[str | None, ...]] = field(default_factory=FrozenDict)
+    bounds: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("cases", "patients", "outcomes"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        values = tuple(None if value is None else float(value) for value in self.values)
+        object.__setattr__(self, "values", values)
+        groups = {str(name): tuple(self.groups[name]) for name in sorted(self.groups)}
+        object.__setattr__(self, "groups", FrozenDict(groups))
+        if self.bounds is not None:
+            object.__setattr__(self, "bounds", (float(self.bounds[0]), float(self.bounds[1])))
+        self._check_lengths()
+        self._check_values()
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def _check_lengths(self) -> None:
+        if not _KEY.fullmatch(self.metric):
+            raise InputError("A metric's name must be made of [A-Za-z0-9_.-]: got another character. Rename it.")
+        for name, column in (*self._columns(), *self.groups.items()):
+            if len(column) != len(self.cases):
+                raise InputError(
+                    f"`{name}` must have one entry per case: got {len(column)} for {len(self.cases)} cases. "
+                    "Pass None where it is not recorded."
+                )
+        repeated = len(self.cases) - len(set(self.cases))
+        if repeated:
+            raise InputError(f"Cases must be unique: got {repeated} repeated keys. Give each case a key of its own.")
+
+    def _columns(self) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+        return ("patients", self.patients), ("values", self.values), ("outcomes", self.outcomes)
+
+    def _check_values(self) -> None:
+        low, high = self.bounds or (-math.inf, math.inf)
+        for position, (value, outcome) in enumerate(zip(self.values, self.outcomes, strict=True)):
+            if outcome not in OUTCOMES:
+                raise InputError(f"An outcome must be one of {', '.join(OUTCOMES)}: got another at case {position}.")
+            if value is not None and not math.isfinite(value):
+                raise InputError(f"Scores must be finite: got NaN or infinity at case {position}. Pass None there.")
+            if value is not None and not low <= value <= high:
+                raise InputError(f"Scores must lie within `bounds`: case {position} does not. Correct the bounds.")
+            if (value is None and outcome == "scored") or (value is not None and outcome == "undefined"):
+                raise InputError(
+                    "A case is `scored` with a value or `undefined` without one: "
+                    f"got the opposite at case {position}. Set its outcome."
+                )
+        if any(label is not None and not isinstance(label, str) for c in self.groups.values() for label in c):
+            raise InputError("Group labels must be text or None: got another type. Convert them with str().")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON with every field present."""
+        data = {item.name: getattr(self, item.name) for item in fields(self)}
+        for name in ("cases", "patients", "values", "outcomes"):
+            data[name] = list(data[name])
+        data["groups"] = {name: list(labels) for name, labels in self.groups.items()}
+        data["bounds"] = None if self.bounds is None else list(self.bounds)
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            SchemaError: if a field is missing, unknown or of a wrong type.
+        """
+        names = {item.name for item in fields(cls)}
+        if not isinstance(data, Mapping) or set(data) != names:
+            raise SchemaError(
+                "Stored scores must have exactly the fields of this version: some are missing or unknown. "
+                "Read them with the version of monai_ethics that wrote them."
+            )
+        try:
+            bounds = data["bounds"]
+            return cls(**{**data, "bounds": None if bounds is None else tuple(bounds)})
+        except (TypeError, ValueError, AttributeError) as error:
+            raise SchemaError("Stored scores must be a table of this package: got something else.") from error
+
+    def to_json(self) -> str:
+        """Strict JSON with sorted keys; equal tables give equal bytes."""
+        return json.dumps(self.to_dict(), allow_nan=False, ensure_ascii=False, sort_keys=True)
+
+    def reordered(self, order: Sequence[int]) -> Self:
+        """The rows at the positions of `order`, which may also leave rows out."""
+        columns: dict[str, Any] = {
+            name: tuple(column[i] for i in order) for name, column in (("cases", self.cases), *self._columns())
+        }
+        groups = {name: tuple(labels[i] for i in order) for name, labels in self.groups.items()}
+        return replace(self, groups=groups, **columns)
+
+    def with_groups(self, groups: Mapping[str, Sequence[str | None]]) -> Self:
+        """The same scores with these attributes added; an attribute of the same name is replaced."""
+        return replace(self, groups={**self.groups, **{name: tuple(labels) for name, labels in groups.items()}})
+
+    def with_patients(self, patients: Sequence[str]) -> Self:
+        """The same scores with another cluster of each case."""
+        return replace(self, patients=tuple(patients))
+
+    @property
+    def score_bounds(self) -> tuple[float, float] | None:
+        """`bounds`, or (0, 1) for overlap scores and rates known by name whose values do not contradict it."""
+        if self.bounds is not None or self.unit != "1" or "loss" in self.metric.lower():
+            return self.bounds
+        known = _UNIT_INTERVAL.search(self.metric) is not None
+        inside = all(value is None or 0 <= value <= 1 for value in self.values)
+        return (0.0, 1.0) if known and inside else None
+
+    @property
+    def worst(self) -> float | None:
+        """The value of a missed case that the metric leaves undefined: the worse bound, or an infinity."""
+        if self.higher_is_better is None:
+            return None
+        low, high = self.score_bounds or (-math.inf, math.inf)
+        return low if self.higher_is_better else high
+
+    def case_values(self) -> tuple[float | None, ...]:
+        """Score of each case that has a reference, missed ones at their worst; ``None`` where there is no score."""
+        worst = self.worst
+        pairs = zip(self.values, self.outcomes, strict=True)
+        return tuple(
+            value if outcome == "scored" else (worst if value is None else value) if outcome == "missed" else None
+            for value, outcome in pairs
+        )
+
+    def patient_values(self) -> dict[str, float | None]:
+        """One value per patient, sorted by patient: the mean over the patient's cases that have a score.
+
+        A missed case of an unbounded metric counts as infinitely bad, and so does its patient's mean.
+        ``None`` for a patient without a scored or missed case.
+        """
+        pools: dict[str, list[float]] = {patient: [] for patient in sorted(set(self.patients))}
+        for patient, value in zip(self.patients, self.case_values(), strict=True):
+            if value is not None:
+                pools[patient].append(value)
+        return {patient: _mean(pool) for patient, pool in pools.items()}
+
+    def patient_outcomes(self) -> dict[str, str]:
+        """One outcome per patient, sorted by patient.
+
+        The first that holds for any of the patient's cases: missed, scored, false_positive, true_negative, undefined.
+        """
+        rank = {name: position for position, name in enumerate(("missed", "scored", *OUTCOMES[2:]))}
+        best: dict[str, str] = {}
+        for patient, outcome in zip(self.patients, self.outcomes, strict=True):
+            best[patient] = min(best.get(patient, outcome), outcome, key=rank.__getitem__)
+        return {patient: best[patient] for patient in sorted(best)}
+
+    def accounting(self) -> dict[str, int]:
+        """Number of cases of each outcome; adds up to all cases."""
+        counts = Counter(self.outcomes)
+        return {name: counts[name] for name in OUTCOMES}
+
+    def missed(self) -> Self | None:
+        """The table of misses (1 = missed) over the cases with a reference; ``None`` if nothing was missed."""
+        if "missed" not in self.outcomes:
+            return None
+        order = [i for i, outcome in enumerate(self.outcomes) if outcome in ("scored", "missed")]
+        rows = self.reordered(order)
+        hits = tuple(float(outcome == "missed") for outcome in rows.outcomes)
+        return replace(
+            rows,
+            metric=f"{self.metric}_missed",
+            unit="1",
+            higher_is_better=False,
+            values=hits,
+            outcomes=("scored",) * len(hits),
+            bounds=(0.0, 1.0),
+        )
+
+
+def _mean(pool: Sequence[float]) -> float | None:
+    """Mean with correctly rounded sum, so that it does not depend on the order; infinities stay infinite."""
+    if not pool:
+        return None
+    infinite = [value for value in pool if math.isinf(value)]
+    return infinite[0] if infinite else math.fsum(pool) / len(pool)
