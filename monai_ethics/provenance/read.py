@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading an evidence folder: entries, the report folded from them, private payloads. Nothing is written or locked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from monai_ethics.errors import InputError, ProvenanceError, SchemaError
+from monai_ethics.evidence import EvidenceReport, Finding
+from monai_ethics.provenance.canonical import MAX_BYTES, strict_loads
+from monai_ethics.provenance.merkle import leaf_hash
+from monai_ethics.provenance.payload import read_payload
+
+__all__ = [
+    "ENTRY_SCHEMA",
+    "LOG_NAME",
+    "Entry",
+    "parse_entry",
+    "raw_lines",
+    "read_entries",
+    "read_private",
+    "read_report",
+]
+
+LOG_NAME = "log.jsonl"
+ENTRY_SCHEMA = "monai_ethics.entry/1"
+_FIELDS = {"schema": str, "seq": int, "time": str, "run_id": str, "kind": str, "body": dict}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One line of the log.
+
+    Args:
+        seq: position, from 0.
+        time: UTC time as the writer's clock gave it.
+        run_id: the run that wrote it.
+        kind: what `body` is; docs/reference/evidence-format.md lists the kinds.
+        body: the content.
+        leaf: RFC 6962 leaf hash of the raw line, hex: the id of the entry.
+    """
+
+    seq: int
+    time: str
+    run_id: str
+    kind: str
+    body: Mapping[str, Any]
+    leaf: str
+
+
+def raw_lines(folder: Path) -> Iterator[tuple[bytes, bool]]:
+    """Lines of the log without their newline, and whether each is complete; only the last can be incomplete.
+
+    Raises:
+        InputError: if the folder holds no log.
+        ProvenanceError: if the log is a link.
+        SchemaError: if a line is longer than 1 MB.
+    """
+    try:
+        handle = os.open(folder / LOG_NAME, os.O_RDONLY | os.O_NOFOLLOW)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(
+            "Expected an evidence folder with a log: got none. Give the folder that a run wrote."
+        ) from error
+    except OSError as error:
+        if (folder / LOG_NAME).is_symlink():
+            raise ProvenanceError(
+                "Expected the log to be a file: got a link. Give the folder it points into."
+            ) from error
+        raise
+    with os.fdopen(handle, "rb") as file:
+        while line := file.readline(MAX_BYTES + 2):
+            if len(line) > MAX_BYTES + 1:
+                raise SchemaError("Expected log lines of at most 1 MB: got a longer one. The log was altered.")
+            yield line.removesuffix(b"\n"), line.endswith(b"\n")
+
+
+def parse_entry(line: bytes, seq: int) -> Entry:
+    """Read one complete line.
+
+    Raises:
+        SchemaError: if it is no entry, or not entry number `seq`.
+    """
+    data = strict_loads(line)
+    fits = isinstance(data, dict) and set(data) == set(_FIELDS)
+    if not fits or not all(type(data[name]) is kind for name, kind in _FIELDS.items()):
+        raise SchemaError(f"Expected a log entry at line {seq + 1}: got another form. The log was altered.")
+    if data["schema"] != ENTRY_SCHEMA or data["seq"] != seq:
+        raise SchemaError(f"Expected entry {seq} at line {seq + 1}: got another. The log was altered.")
+    return Entry(
+        seq=seq,
+        time=data["time"],
+        run_id=data["run_id"],
+        kind=data["kind"],
+        body=data["body"],
+        leaf=leaf_hash(line).hex(),
+    )
+
+
+def read_entries(folder: Path) -> list[Entry]:
+    """Every complete entry, oldest first; an incomplete last line is left out (`verify` says so).
+
+    Raises:
+        InputError: if the folder holds no log.
+        ProvenanceError: if a line is no entry.
+    """
+    try:
+        return [parse_entry(line, seq) for seq, (line, complete) in enumerate(raw_lines(folder)) if complete]
+    except SchemaError as error:
+        raise ProvenanceError(str(error)) from error
+
+
+def read_report(folder: Path, *, run_id: str | None = None) -> EvidenceReport:
+    """Fold the log into a report.
+
+    Findings keep their order. `environment` and `inputs` entries, and those two keys of `run` entries, are merged,
+    the later one winning; `tool` is that of the last run that wrote; `created` is the time of its last finding.
+
+    Args:
+        folder: the evidence folder.
+        run_id: take one run only.
+
+    Raises:
+        InputError: if the folder holds no log, or no such run.
+        ProvenanceError: if a line is no entry.
+    """
+    entries = [entry for entry in read_entries(folder) if run_id in (None, entry.run_id)]
+    if not entries:
+        raise InputError("Expected a log with entries of that run: got none. Give the run id that the run printed.")
+    environment: dict[str, Any] = {}
+    inputs: dict[str, str] = {}
+    tool = "monai_ethics"
+    created = entries[-1].time
+    findings = []
+    for entry in entries:
+        if entry.kind == "finding":
+            findings.append(Finding.from_dict(entry.body))
+            created = entry.time
+        elif entry.kind == "open":
+            tool = str(entry.body.get("tool", tool))
+        elif entry.kind in ("environment", "inputs"):
+            (environment if entry.kind == "environment" else inputs).update(entry.body)
+        elif entry.kind == "run":
+            environment.update(entry.body.get("environment", {}))
+            inputs.update(entry.body.get("inputs", {}))
+    return EvidenceReport(created=created, tool=tool, environment=environment, inputs=inputs, findings=findings)
+
+
+def read_private(folder: Path, kind: str, run_id: str | None = None) -> list[tuple[str, bytes]]:
+    """Private payloads of a kind as (run id, bytes), newest last; deleted ones are absent.
+
+    Raises:
+        InputError: if the folder holds no log.
+        ProvenanceError: if a payload or a line was altered.
+    """
+    found = []
+    for entry in read_entries(folder):
+        if entry.kind == "payload" and entry.body.get("kind") == kind and run_id in (None, entry.run_id):
+            payload = read_payload(folder, str(entry.body.get("commitment")))
+            if payload is not None:
+                found.append((entry.run_id, payload))
+    return found

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The provenance record: what was made of what, by what, with which limits; its id is the digest of its content."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from monai_ethics.errors import InputError, SchemaError
+from monai_ethics.evidence import FrozenDict, plain
+from monai_ethics.provenance.canonical import canonical, sha256_hex
+
+__all__ = ["RECORD_SCHEMA", "Record", "record_id"]
+
+RECORD_SCHEMA = "monai_ethics.provenance/1"
+TYPES = (
+    "acquisition",
+    "import",
+    "transform",
+    "training",
+    "synthesis",
+    "inference",
+    "evaluation",
+    "release",
+    "consent",
+    "withdrawal",
+)
+SYNTHETIC = ("yes", "no", "partial", "unknown")
+DIGESTS = {"voxel_v1", "slices_root", "geometry_v1", "attrs_v1"}
+_ID = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def record_id(record: Mapping[str, Any]) -> str:
+    """``"sha256:"`` and the SHA-256 of the canonical JSON without `id` and `signatures`."""
+    content = {key: value for key, value in record.items() if key not in ("id", "signatures")}
+    return "sha256:" + sha256_hex(canonical(content))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One provenance record.
+
+    A record can be embedded in the file that it describes, so it holds no digest of the file's bytes: that one stands
+    in a later `stored` entry.
+
+    Args:
+        type: what happened; one of `TYPES`.
+        synthetic: ``"yes"``, ``"no"``, ``"partial"`` or ``"unknown"``; absent never becomes no.
+        subjects: what it is about: `item` (a pseudonym), `digests`, and what else describes it.
+        parents: `id` of a parent record with its `role`, such as ``"training set root"``.
+        activity: software, configuration digest, transforms, seed, times.
+        model: digests and ids of the model.
+        agent: key id and role of who did it.
+        consent_refs: keyed pseudonyms, never identifiers.
+        intended_use: what it is meant for.
+        limits: what it must not be used for.
+
+    Raises:
+        InputError: if a word is not in its vocabulary, or a subject holds a digest of file bytes.
+    """
+
+    type: str
+    synthetic: str
+    subjects: Sequence[Mapping[str, Any]] = ()
+    parents: Sequence[Mapping[str, str]] = ()
+    activity: Mapping[str, Any] = field(default_factory=FrozenDict)
+    model: Mapping[str, Any] = field(default_factory=FrozenDict)
+    agent: Mapping[str, Any] = field(default_factory=FrozenDict)
+    consent_refs: Sequence[str] = ()
+    intended_use: str = ""
+    limits: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            object.__setattr__(self, item.name, plain(getattr(self, item.name)))
+        if self.type not in TYPES:
+            raise InputError(f"A record's type must be one of {', '.join(TYPES)}: got another. Choose one.")
+        if self.synthetic not in SYNTHETIC:
+            raise InputError(f"`synthetic` must be one of {', '.join(SYNTHETIC)}: got another. Choose one.")
+        for subject in self.subjects:
+            if not isinstance(subject, Mapping) or not set(subject.get("digests", {})) <= DIGESTS:
+                raise InputError(
+                    f"A record's digests must be of {', '.join(sorted(DIGESTS))}: got another. "
+                    "Digests of file bytes go into a `stored` entry."
+                )
+        for parent in self.parents:
+            if set(parent) != {"id", "role"} or not _ID.fullmatch(parent["id"]):
+                raise InputError("A parent must have an `id` (sha256:...) and a `role`: got another form.")
+
+    @property
+    def id(self) -> str:
+        """Identity of the record."""
+        return record_id(self._content())
+
+    def _content(self) -> dict[str, Any]:
+        return {"schema": RECORD_SCHEMA, **{item.name: getattr(self, item.name) for item in fields(self)}}
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON with the id."""
+        return {**self._content(), "id": self.id}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Record:
+        """Read what `to_dict` wrote; fields with a default may be missing.
+
+        Raises:
+            SchemaError: if a field is unknown, the schema is another, or the id is not the content's.
+        """
+        names = {item.name for item in fields(cls)}
+        extra = set(data) - names - {"schema", "id"} if isinstance(data, Mapping) else {"?"}
+        if extra or not {"type", "synthetic"} <= set(data) or data.get("schema", RECORD_SCHEMA) != RECORD_SCHEMA:
+            raise SchemaError(
+                f"Expected a record of {RECORD_SCHEMA} with `type` and `synthetic`: got another form. "
+                "See docs/reference/evidence-format.md."
+            )
+        record = cls(**{key: value for key, value in data.items() if key in names})
+        if data.get("id", record.id) != record.id:
+            raise SchemaError("Expected a record whose id is the digest of its content: got another. It was edited.")
+        return record

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are on the disk when the call returns: whole, never through a symbolic link, private where asked."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["open_new", "private_folder", "sync_folder", "write_all", "write_atomically"]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new, renamed and removed names of a folder durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_all(handle: int, data: bytes) -> None:
+    """Write every byte; a short write is continued."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def open_new(path: Path, *, mode: int) -> int:
+    """Descriptor of a file that did not exist: an existing one, or a link, raises `FileExistsError`."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+
+
+def write_atomically(path: Path, data: bytes, *, mode: int = 0o644, replace: bool = True) -> None:
+    """Write a file so that a reader finds the old bytes or the new ones, and a crash leaves no half.
+
+    Args:
+        path: where the file shall be; its folder exists.
+        data: all of its bytes.
+        mode: permission bits, reduced by the umask.
+        replace: whether an existing file gives way.
+
+    Raises:
+        FileExistsError: if it exists and `replace` is False.
+        OSError: if the folder cannot be written.
+    """
+    temporary = path.parent / f".{path.name}.{os.urandom(6).hex()}.tmp"
+    handle = open_new(temporary, mode=mode)
+    try:
+        try:
+            write_all(handle, data)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        if replace:
+            os.replace(temporary, path)
+        else:
+            os.link(temporary, path)  # fails if another process was faster
+            os.unlink(temporary)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def private_folder(path: Path) -> None:
+    """Create a folder that only its owner can enter, or tighten an existing one; a link raises `OSError`."""
+    try:
+        path.mkdir(mode=0o700)
+        sync_folder(path.parent)
+    except FileExistsError:
+        if path.is_symlink() or not path.is_dir():
+            raise
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o700)
