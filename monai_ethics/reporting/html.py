@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One self-contained HTML page: no script, nothing loaded from anywhere."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from monai_ethics.evidence import Verdict
+from monai_ethics.reporting import quantity
+from monai_ethics.reporting.escape import clean, for_html, json_text, link
+from monai_ethics.reporting.view import View
+from monai_ethics.reporting.words import STAGE_NOTE, VERDICTS
+
+__all__ = ["render_html"]
+
+
+def render_html(view: View) -> str:
+    """The page as text."""
+    template = environment().get_template("report.html")
+    return template.render(view=view, verdict_words=VERDICTS, stage_note=STAGE_NOTE) + "\n"
+
+
+def environment() -> Environment:
+    """Templates that escape everything, with `clean` applied to every string."""
+    found = Environment(
+        loader=PackageLoader("monai_ethics.reporting", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+    found.filters.update(
+        data=data,
+        group=quantity.group_label,
+        image=image,
+        interval=quantity.interval,
+        json=json_text,
+        link=link,
+        name=quantity.name_label,
+        number=quantity.number,
+        percent=quantity.percent,
+        unit=quantity.unit_label,
+        value=quantity.value_label,
+        verdict=badge,
+    )
+    return found
+
+
+def _finalize(value: Any) -> Any:
+    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def badge(verdict: Verdict, *, count: int | None = None) -> Markup:
+    """Verdict as an icon with its own shape, and in words."""
+    words = VERDICTS[verdict]
+    number = Markup("<b>{}</b> ").format(count) if count is not None else ""
+    return Markup(
+        '<span class="verdict v-{0}"><svg aria-hidden="true" width="18" height="18"><use href="#i-{0}"/></svg>'
+        "<span>{1}{2}</span></span>"
+    ).format(verdict.value, number, words.word)
+
+
+def data(value: float | None, text: str) -> Markup:
+    """Rounded text that carries the exact number, the one in `report.json`."""
+    if value is None:
+        return for_html(text)
+    return Markup('<data value="{}">{}</data>').format(repr(value), text)
+
+
+def image(svg: str) -> str:
+    """SVG as an address that an ``img`` can show: what is inside can neither run nor load anything."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode("utf-8")).decode("ascii")

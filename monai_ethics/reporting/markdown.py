@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report as Markdown: the same statements and numbers, without figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from monai_ethics.evidence import Estimate, Finding
+from monai_ethics.reporting.escape import for_markdown as esc
+from monai_ethics.reporting.escape import json_text, link
+from monai_ethics.reporting.quantity import group_label, interval, name_label, percent, value_label
+from monai_ethics.reporting.view import Asked, View
+from monai_ethics.reporting.words import STAGE_NOTE, VERDICTS
+
+__all__ = ["render_markdown"]
+
+COLUMNS = ("number", "group", "value", "interval", "level", "n", "valid", "counts", "estimand", "method", "reason")
+
+
+def render_markdown(view: View) -> str:
+    """The report as text; every line ends in a newline."""
+    return "\n".join((*_first(view), *_questions(view), *_last(view))) + "\n"
+
+
+def _first(view: View) -> Iterator[str]:
+    report = view.report
+    yield from ("# Evidence report", "", f"Recorded {esc(report.created)} by {esc(report.tool)}.", "")
+    yield from ("## At a glance", "")
+    yield from (
+        f"- {VERDICTS[verdict].mark} {count} × {VERDICTS[verdict].word.lower()}" for verdict, count in view.verdicts
+    )
+    for question in view.questions:
+        people = ", ".join(f"{count} {esc(unit)}" for count, unit in question.people)
+        yield f"- {esc(question.title)} {people and f'({people})'}".rstrip()
+    yield from ("", "## What was found", "")
+    for question in view.questions:
+        for item in question.answered:
+            words = VERDICTS[item.finding.verdict]
+            about = f" ({esc(item.label)})" if item.label else ""
+            yield f"- {words.mark} **{words.word}**{about}: {esc(item.finding.statement)}"
+    yield from ("", "## What could not be judged, and why", "")
+    for held in view.withheld:
+        yield f"- {VERDICTS[held.verdict].mark} {esc(held.reason)} — {'; '.join(map(esc, held.what))}"
+    if not view.withheld:
+        yield "- Everything that was asked has an answer."
+    yield from ("", "## What this report does not show", "", f"- {STAGE_NOTE}")
+    yield from (f"- {esc(text)}" for text in view.limitations)
+    yield from (
+        "",
+        "## Can these numbers have been changed?",
+        "",
+        f"**{esc(view.status[0])}.** {esc(view.status[1])}",
+        "",
+    )
+    yield from (f"- {esc(name_label(str(key)))}: {esc(value)}" for key, value in (view.integrity or {}).items())
+    if view.plots_note:
+        yield from ("", esc(view.plots_note))
+
+
+def _questions(view: View) -> Iterator[str]:
+    for concern in view.concerns:
+        yield from ("", f"## {esc(concern.title)}")
+        for question in concern.questions:
+            for item in question.asked:
+                yield from _finding(item)
+
+
+def _finding(item: Asked) -> Iterator[str]:
+    finding, words = item.finding, VERDICTS[item.finding.verdict]
+    yield from ("", f"### {esc(finding.title)}{f' — {esc(item.label)}' if item.label else ''}", "")
+    yield f"{words.mark} **{words.word}.** {esc(finding.statement)}"
+    if finding.reason:
+        yield from ("", f"Reason: {esc(finding.reason)}")
+    if finding.limit is not None:
+        yield from ("", _limit(finding))
+    if finding.estimates:
+        yield ""
+        yield from _table(COLUMNS, map(_cells, finding.estimates))
+    if finding.observations:
+        yield ""
+        cells = (
+            (row.label, " / ".join(row.items), _plain(row.value, row.unit), row.note) for row in finding.observations
+        )
+        yield from _table(("listed for review", "items", "value", "note"), cells)
+    if finding.accounting:
+        yield ""
+        yield from _table(("what became of every case", "count"), finding.accounting.items())
+    yield ""
+    yield from (f"- Does not show: {esc(text)}" for text in finding.limitations)
+    yield from (f"- Source: {_source(source.title, source.locator, source.url)}" for source in finding.sources)
+    yield f"- Check: {esc(finding.check)}; stage: {esc(finding.stage)}; evaluation phase: {finding.phase}; seed: {finding.seed}"
+    yield f"- Requirements: {esc(', '.join(finding.requirements) or 'none named')}"
+    yield f"- Parameters: {esc(json_text(finding.parameters))}"
+
+
+def _limit(finding: Finding) -> str:
+    limit = finding.limit
+    assert limit is not None
+    source = _source(limit.source.title, limit.source.locator, limit.source.url)
+    group = f" for {esc(group_label(limit.group))}" if limit.group is not None else ""
+    words = f"{esc(name_label(limit.estimate))}{group}: {esc(limit.side)} {esc(name_label(limit.direction))} {limit.value!r}"
+    return f"Limit: {words}. Set by: {source}"
+
+
+def _source(title: str, locator: str, url: str | None) -> str:
+    text = ", ".join(esc(part) for part in (title, locator) if part)
+    return f"{text} <{link(url)}>" if link(url) else text
+
+
+def _plain(value: float | None, unit: str) -> str:
+    return "—" if value is None else f"{value!r} {unit if unit != '1' else ''}".strip()
+
+
+def _cells(row: Estimate) -> tuple[object, ...]:
+    return (
+        name_label(row.name),
+        group_label(row.group),
+        value_label(row),
+        interval(row),
+        percent(row.level),
+        row.n,
+        row.n_valid,
+        row.n_unit,
+        row.estimand,
+        row.method or "—",
+        row.reason or "",
+    )
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
+    names = list(head)
+    yield f"| {' | '.join(names)} |"
+    yield f"|{'---|' * len(names)}"
+    for row in rows:
+        yield f"| {' | '.join(esc(cell) for cell in row)} |"
+
+
+def _last(view: View) -> Iterator[str]:
+    yield from ("", "## What was read", "")
+    yield from (f"- {esc(name)}: {esc(digest)}" for name, digest in view.report.inputs.items())
+    yield from (f"- {esc(name)}: {esc(_text(value))}" for name, value in view.report.environment.items())
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json_text(value)

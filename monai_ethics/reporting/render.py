@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write a report: HTML for people, Markdown for text tools, JSON for programs, all of the same content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from monai_ethics.errors import MissingDependencyError
+from monai_ethics.evidence import EvidenceReport
+from monai_ethics.reporting.html import render_html
+from monai_ethics.reporting.markdown import render_markdown
+from monai_ethics.reporting.plots import Picture, pictures
+from monai_ethics.reporting.view import View, view_of
+
+__all__ = ["NO_PLOTS", "arrange", "render", "write_report"]
+
+NO_PLOTS = (
+    'There are no figures because matplotlib is not installed; run `pip install "monai_ethics[report]"` and '
+    "`monai-ethics report` to add them. Every number stands in the tables."
+)
+
+
+def write_report(report: EvidenceReport, folder: Path, *, integrity: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """Render a report into a folder; equal reports give equal bytes.
+
+    Args:
+        report: the evidence; nothing but this is read.
+        folder: an existing folder; files of the same names are replaced, all or each as a whole.
+        integrity: what a verification of the log found (``status``, ``text``, ``head``, ...), if one was made.
+
+    Returns:
+        File name to the SHA-256 of its bytes, in hex.
+    """
+    contents = render(report, integrity=integrity)
+    for name, content in contents.items():
+        _replace(Path(folder) / name, content)
+    return {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+
+
+def render(report: EvidenceReport, *, integrity: Mapping[str, Any] | None = None) -> dict[str, bytes]:
+    """The bytes of every file, by name."""
+    view = arrange(report, integrity=integrity)
+    texts = {
+        "report.html": render_html(view),
+        "report.json": report.to_json() + "\n",
+        "report.md": render_markdown(view),
+    }
+    return {name: text.encode("utf-8", "backslashreplace") for name, text in texts.items()}
+
+
+def arrange(report: EvidenceReport, *, integrity: Mapping[str, Any] | None = None) -> View:
+    """Draw the figures, where matplotlib is installed, and put everything in order."""
+    drawn: dict[int, tuple[Picture, ...]] = {}
+    note = None
+    try:
+        for number, finding in enumerate(report.findings):
+            drawn[number] = pictures(finding, salt=f"finding-{number + 1}")
+    except MissingDependencyError:
+        drawn, note = {}, NO_PLOTS
+    return view_of(report, integrity=integrity, pictures=drawn, plots_note=note)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write beside and rename, so that a reader sees the old file or the new one, never a part."""
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        with beside.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which picture fits a finding: recognized by the names and groups of its estimates, not by the check's id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from monai_ethics.evidence import Estimate, Finding
+
+__all__ = ["Extremes", "Gap", "attribute_label", "extremes", "gap_of", "grouped", "is_rate", "label", "primary"]
+
+LOCATION = ("median", "mean")
+NOT_A_SCORE = ("gap", "difference", "null", "p_value", "detectable", "n_", "count")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """The numbers of a gap between groups and of what chance alone gives."""
+
+    observed: Estimate
+    null_mean: Estimate | None
+    null_high: Estimate | None
+    p_value: Estimate | None
+    detectable: Estimate | None
+    pairs: tuple[Estimate, ...]
+
+    @property
+    def beyond_chance(self) -> bool | None:
+        """Whether the observed gap lies above the 95th percentile under shuffled labels, as both are stated."""
+        if self.null_high is None or self.null_high.value is None or self.observed.value is None:
+            return None
+        return self.observed.value > self.null_high.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extremes:
+    """Lowest and highest group of one attribute, as stated in the finding."""
+
+    finding: Finding
+    attribute: str
+    name: str
+    low: Estimate
+    high: Estimate
+    groups: int
+    withheld: int
+
+    @property
+    def subject(self) -> str:
+        """What was scored."""
+        return label(self.finding)
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """What the low and the high end are called: judged only where the finding says which way is better."""
+        names = {True: ("worst", "best"), False: ("best", "worst"), None: ("lowest", "highest")}
+        return names[direction(self.finding)]
+
+
+def is_rate(estimate: Estimate) -> bool:
+    """Whether the estimate is a share of cases rather than a score."""
+    method = (estimate.method or "").lower()
+    return estimate.unit == "1" and ("rate" in estimate.name or "share" in estimate.name or "wilson" in method)
+
+
+def grouped(finding: Finding, name: str) -> tuple[Estimate, ...]:
+    """Estimates of that name: everyone first, then by attribute in the order given."""
+    mine = [estimate for estimate in finding.estimates if estimate.name == name]
+    order: dict[tuple[str, ...], int] = {}
+    for estimate in mine:
+        order.setdefault(tuple(estimate.group), -1 if not estimate.group else len(order))
+    return tuple(sorted(mine, key=lambda estimate: order[tuple(estimate.group)]))
+
+
+def _names(finding: Finding, *, rate: bool) -> list[str]:
+    names: dict[str, None] = {}
+    for estimate in finding.estimates:
+        if estimate.group and is_rate(estimate) is rate and not any(word in estimate.name for word in NOT_A_SCORE):
+            names.setdefault(estimate.name)
+    return list(names)
+
+
+def primary(finding: Finding) -> str | None:
+    """Name of the estimate a forest plot shows: the median, else the mean, else the first that groups have."""
+    names = _names(finding, rate=False)
+    return next((name for word in LOCATION for name in names if word in name), names[0] if names else None)
+
+
+def rates(finding: Finding) -> list[str]:
+    """Names of the shares that groups have."""
+    return _names(finding, rate=True)
+
+
+def _find(estimates: Iterable[Estimate], *words: str, without: tuple[str, ...] = ()) -> Estimate | None:
+    for estimate in estimates:
+        if all(word in estimate.name for word in words) and not any(word in estimate.name for word in without):
+            return estimate
+    return None
+
+
+def gap_of(finding: Finding) -> Gap | None:
+    """The gap a finding states, or ``None`` if it is of another kind."""
+    rows = finding.estimates
+    observed = _find(rows, "gap", without=("null", "detectable", "p_value", "expected"))
+    if observed is None:
+        return None
+    return Gap(
+        observed=observed,
+        null_mean=_find(rows, "null", "mean") or _find(rows, "expected"),
+        null_high=_find(rows, "null", "95") or _find(rows, "null", "percentile"),
+        p_value=_find(rows, "p_value", without=("pair", "holm")) or _find(rows, "p_value"),
+        detectable=_find(rows, "detectable"),
+        pairs=tuple(estimate for estimate in rows if "difference" in estimate.name),
+    )
+
+
+def attribute_label(finding: Finding) -> str:
+    """Attribute or crossing a finding is about, as its parameters or its groups state it."""
+    for key in ("attribute", "attributes", "strata"):
+        value = finding.parameters.get(key)
+        if value:
+            return value if isinstance(value, str) else " × ".join(str(item) for item in value)
+    keys = {tuple(estimate.group) for estimate in finding.estimates if estimate.group}
+    return " × ".join(next(iter(keys))) if len(keys) == 1 else ""
+
+
+def label(finding: Finding) -> str:
+    """What tells a finding from others of the same check: its subjects and its attribute."""
+    subjects = (
+        finding.subjects if len(finding.subjects) <= 3 else (*finding.subjects[:2], f"{len(finding.subjects) - 2} more")
+    )
+    parts = [", ".join(str(item) for item in subjects), attribute_label(finding) if gap_of(finding) else ""]
+    return " · ".join(part for part in parts if part)
+
+
+def extremes(finding: Finding) -> tuple[Extremes, ...]:
+    """Lowest and highest group per attribute of the primary estimate."""
+    name = primary(finding)
+    if name is None:
+        return ()
+    by_attribute: dict[tuple[str, ...], list[Estimate]] = {}
+    for estimate in grouped(finding, name):
+        if estimate.group:
+            by_attribute.setdefault(tuple(estimate.group), []).append(estimate)
+    out = []
+    for keys, rows in by_attribute.items():
+        valued = [(row.value, index) for index, row in enumerate(rows) if row.value is not None]
+        if len(valued) > 1:
+            out.append(
+                Extremes(
+                    finding=finding,
+                    attribute=" × ".join(keys),
+                    name=name,
+                    low=rows[min(valued)[1]],
+                    high=rows[max(valued)[1]],
+                    groups=len(rows),
+                    withheld=len(rows) - len(valued),
+                )
+            )
+    return tuple(out)
+
+
+def direction(finding: Finding) -> bool | None:
+    """Whether higher is better, if the finding says so."""
+    value: Mapping[str, object] | object = finding.parameters.get("higher_is_better")
+    return value if isinstance(value, bool) else None

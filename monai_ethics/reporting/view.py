@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every rendering shows, in the order it is shown: selected and sorted from the findings, never computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from monai_ethics.evidence import UNJUDGED, Estimate, EvidenceReport, Finding, Verdict
+from monai_ethics.reporting.plots.style import Picture
+from monai_ethics.reporting.quantity import group_label, name_label
+from monai_ethics.reporting.shapes import Extremes, Gap, attribute_label, extremes, gap_of, label
+from monai_ethics.reporting.words import CONCERNS, GLOSSARY, ORDER, STATUSES
+
+__all__ = ["Asked", "Concern", "Matrix", "Question", "View", "Withheld", "view_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One finding with its place in the report."""
+
+    anchor: str
+    label: str
+    finding: Finding
+    gap: Gap | None
+    pictures: tuple[Picture, ...] = ()
+
+    @property
+    def urgency(self) -> tuple[int, int]:
+        """Sort key: verdicts that need a look first, then gaps that chance alone does not give."""
+        return ORDER.index(self.finding.verdict), 0 if self.gap is not None and self.gap.beyond_chance else 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withheld:
+    """Results without a number that share one reason."""
+
+    reason: str
+    what: tuple[str, ...]
+    anchor: str
+    whole: bool
+    verdict: Verdict = Verdict.NOT_ASSESSABLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matrix:
+    """Gaps of one check: a row for each subject, a column for each attribute."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Asked | None, ...]], ...]
+
+    def most(self, subject: str) -> float:
+        """Largest number drawn in a row: the row's scale."""
+        cells = next(cells for name, cells in self.rows if name == subject)
+        gaps = [cell.gap for cell in cells if cell is not None and cell.gap is not None]
+        drawn = [row.value for gap in gaps for row in (gap.observed, gap.null_high) if row is not None]
+        return max((value for value in drawn if value is not None), default=0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """All findings of one check."""
+
+    check: str
+    title: str
+    anchor: str
+    asked: tuple[Asked, ...]
+    matrix: Matrix | None
+    people: tuple[tuple[int, str], ...]
+
+    @property
+    def verdicts(self) -> tuple[tuple[Verdict, int], ...]:
+        """Verdicts with their counts, those that need a look first."""
+        found = [item.finding.verdict for item in self.asked]
+        return tuple((verdict, found.count(verdict)) for verdict in ORDER if verdict in found)
+
+    @property
+    def answered(self) -> tuple[Asked, ...]:
+        """Findings with an answer, most urgent first."""
+        return tuple(
+            sorted((item for item in self.asked if item.finding.verdict not in UNJUDGED), key=lambda item: item.urgency)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concern:
+    """All questions of one concern."""
+
+    name: str
+    title: str
+    anchor: str
+    questions: tuple[Question, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Everything a rendering needs."""
+
+    report: EvidenceReport
+    concerns: tuple[Concern, ...]
+    verdicts: tuple[tuple[Verdict, int], ...]
+    withheld: tuple[Withheld, ...]
+    extremes: tuple[tuple[str, Extremes], ...]
+    limitations: tuple[str, ...]
+    glossary: tuple[tuple[str, str], ...]
+    integrity: Mapping[str, Any] | None
+    status: tuple[str, str]
+    plots_note: str | None
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """Every question, in order."""
+        return tuple(question for concern in self.concerns for question in concern.questions)
+
+    @property
+    def asked(self) -> tuple[Asked, ...]:
+        """Every finding, in order."""
+        return tuple(item for question in self.questions for item in question.asked)
+
+
+def view_of(
+    report: EvidenceReport,
+    *,
+    integrity: Mapping[str, Any] | None = None,
+    pictures: Mapping[int, tuple[Picture, ...]] | None = None,
+    plots_note: str | None = None,
+) -> View:
+    """Arrange a report.
+
+    Args:
+        report: the evidence.
+        integrity: what a verification found (``status``, ``text``, ``head``, ...); ``None`` if none was made.
+        pictures: figures by position of the finding.
+        plots_note: why there are no figures, if there are none.
+    """
+    asked = [
+        Asked(
+            anchor=f"finding-{number + 1}",
+            label=label(finding),
+            finding=finding,
+            gap=gap_of(finding),
+            pictures=(pictures or {}).get(number, ()),
+        )
+        for number, finding in enumerate(report.findings)
+    ]
+    verdicts = [finding.verdict for finding in report.findings]
+    return View(
+        report=report,
+        concerns=_concerns(asked),
+        verdicts=tuple((verdict, verdicts.count(verdict)) for verdict in ORDER if verdict in verdicts),
+        withheld=_withheld(asked),
+        extremes=tuple((item.anchor, pair) for item in asked if item.gap is None for pair in extremes(item.finding)),
+        limitations=tuple(dict.fromkeys(text for item in asked for text in item.finding.limitations)),
+        glossary=_glossary(report),
+        integrity=integrity,
+        status=_status(integrity),
+        plots_note=plots_note,
+    )
+
+
+def _concerns(asked: Sequence[Asked]) -> tuple[Concern, ...]:
+    by_concern: dict[str, dict[str, list[Asked]]] = {}
+    for item in asked:
+        concern = item.finding.check.split(".", 1)[0]
+        by_concern.setdefault(concern, {}).setdefault(item.finding.check, []).append(item)
+    order = [*(name for name in CONCERNS if name in by_concern), *(name for name in by_concern if name not in CONCERNS)]
+    number = 0
+    out = []
+    for place, concern in enumerate(order):
+        questions = []
+        for check, items in by_concern[concern].items():
+            number += 1
+            questions.append(_question(check, items, f"question-{number}"))
+        out.append(
+            Concern(
+                name=concern,
+                title=CONCERNS.get(concern, concern.capitalize()),
+                anchor=f"concern-{place + 1}",
+                questions=tuple(questions),
+            )
+        )
+    return tuple(out)
+
+
+def _question(check: str, items: Sequence[Asked], anchor: str) -> Question:
+    people: dict[str, int] = {}
+    for item in items:
+        for estimate in item.finding.estimates:
+            if not estimate.group and estimate.n:
+                people[estimate.n_unit] = max(people.get(estimate.n_unit, 0), estimate.n)
+    return Question(
+        check=check,
+        title=items[0].finding.title,
+        anchor=anchor,
+        asked=tuple(items),
+        matrix=_matrix(items),
+        people=tuple((count, unit) for unit, count in people.items()),
+    )
+
+
+def _matrix(items: Sequence[Asked]) -> Matrix | None:
+    if len(items) < 2 or any(item.gap is None and item.finding.verdict not in UNJUDGED for item in items):
+        return None
+    cells: dict[str, dict[str, Asked]] = {}
+    columns: dict[str, None] = {}
+    for item in items:
+        attribute = attribute_label(item.finding)
+        subject = ", ".join(map(str, item.finding.subjects)) or item.label
+        if attribute in cells.setdefault(subject, {}):
+            return None  # two findings for one cell: the list below shows both, a matrix would hide one
+        columns.setdefault(attribute)
+        cells[subject][attribute] = item
+    rows = tuple((subject, tuple(row.get(column) for column in columns)) for subject, row in cells.items())
+    return Matrix(columns=tuple(columns), rows=rows)
+
+
+def _withheld(asked: Sequence[Asked]) -> tuple[Withheld, ...]:
+    found: dict[tuple[bool, Verdict, str], tuple[str, list[str]]] = {}
+    for item in asked:
+        finding = item.finding
+        if finding.verdict in UNJUDGED:
+            key = (True, finding.verdict, finding.reason or "")
+            name = f"{finding.title} ({item.label})" if item.label else finding.title
+            found.setdefault(key, (item.anchor, []))[1].append(name)
+            continue
+        for estimate in finding.estimates:
+            if estimate.value is None:
+                key = (False, Verdict.NOT_ASSESSABLE, estimate.reason or "")
+                names = found.setdefault(key, (item.anchor, []))[1]
+                names.append(_withheld_name(item, estimate))
+    return tuple(
+        Withheld(reason=reason, what=tuple(dict.fromkeys(names)), anchor=anchor, whole=whole, verdict=verdict)
+        for (whole, verdict, reason), (anchor, names) in sorted(found.items(), key=lambda item: not item[0][0])
+    )
+
+
+def _withheld_name(item: Asked, estimate: Estimate) -> str:
+    group = group_label(estimate.group, everyone=name_label(estimate.name))
+    return f"{group} ({item.label}, {estimate.n} {estimate.n_unit})" if item.label else f"{group}, n = {estimate.n}"
+
+
+def _glossary(report: EvidenceReport) -> tuple[tuple[str, str], ...]:
+    words = " ".join(
+        " ".join((finding.check, finding.statement, *map(str, finding.subjects), *_estimate_words(finding)))
+        for finding in report.findings
+    ).lower()
+    return tuple((term, text) for keys, term, text in GLOSSARY if any(key in words for key in keys))
+
+
+def _estimate_words(finding: Finding) -> list[str]:
+    words = [f"{estimate.name} {estimate.method or ''}" for estimate in finding.estimates]
+    return [*words, "interval"] if any(estimate.low is not None for estimate in finding.estimates) else words
+
+
+def _status(integrity: Mapping[str, Any] | None) -> tuple[str, str]:
+    if integrity is None:
+        return (
+            "Not checked while this page was written",
+            "Run `monai-ethics verify` on the evidence folder to see whether it was changed.",
+        )
+    status = str(integrity.get("status", ""))
+    return STATUSES.get(status, (status or "Unknown", str(integrity.get("text", ""))))

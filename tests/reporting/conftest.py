@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A report as a run leaves it: a planted gap, small groups, a missing label, copies, a refused item."""
+
+import pytest
+
+from monai_ethics.evidence import (
+    Direction,
+    Estimate,
+    EvidenceReport,
+    Finding,
+    Limit,
+    Observation,
+    Source,
+    Stage,
+    Verdict,
+)
+
+POLICY = Source(title="Department policy", locator="section 2", url="https://example.org/policy")
+PAPER = Source(
+    title="Fairness of medical imaging models", locator="section 4.2", url="https://arxiv.org/abs/2502.02076"
+)
+GROUPS = {
+    ("sex",): {("F",): (104, -0.004), ("M",): (98, 0.003), (None,): (12, -0.02)},
+    ("age_band",): {("[18, 40)",): (71, 0.012), ("[40, 65)",): (88, 0.0), ("[65, 90)",): (55, -0.018)},
+    ("site",): {("north",): (120, 0.021), ("south",): (63, -0.004), ("harbor",): (31, -0.128)},
+    ("sex", "site"): {
+        ("F", "north"): (60, 0.018), ("F", "south"): (31, -0.009), ("F", "harbor"): (13, -0.171),
+        ("M", "north"): (57, 0.023), ("M", "south"): (30, 0.002), ("M", "harbor"): (11, -0.09), (None, "north"): (3, None),
+        (None, "south"): (2, None), (None, "harbor"): (7, None),
+    },
+}  # fmt: skip
+SMALL = "Fewer than 10 patients: too few for a number that means anything."
+
+
+def _row(name, value, half, n, group, *, unit="1", valid=None, method, estimand="median over patients"):
+    if value is None:
+        return Estimate(
+            name=name,
+            value=None,
+            unit=unit,
+            n=n,
+            n_unit="patients",
+            estimand=estimand,
+            n_valid=0,
+            group=group,
+            reason=SMALL,
+        )
+    return Estimate(
+        name=name, value=value, unit=unit, n=n, n_unit="patients", estimand=estimand, n_valid=valid, low=value - half,
+        high=value + half, level=0.95, method=method, group=group,
+    )  # fmt: skip
+
+
+def _scores(metric, base, scale, unit, better):
+    rows = []
+    cells = [({}, 214, 0.0)]
+    cells += [
+        (dict(zip(keys, labels, strict=True)), n, shift)
+        for keys, row in GROUPS.items()
+        for labels, (n, shift) in row.items()
+    ]
+    for group, n, shift in cells:
+        value = None if shift is None else base + scale * shift
+        half = abs(scale) * 0.22 / n**0.5
+        rows.append(_row("median", value, half, n, group, unit=unit, method="exact order statistics"))
+        rows.append(
+            _row(
+                "mean", None if value is None else value - 0.011 * scale, half, n, group, unit=unit, method="t interval"
+            )
+        )
+        failing = None if shift is None else 0.03 + max(0, -shift) * 0.9
+        rows.append(
+            _row(
+                "failure_rate",
+                failing,
+                None if failing is None else min(failing, 0.3 / n**0.5),
+                n,
+                group,
+                method="Wilson",
+                estimand="share of patients",
+            )
+        )
+    return Finding(
+        check="fairness.group_scores",
+        title="How well does it do in each group?",
+        stage=Stage.EVALUATION,
+        verdict=Verdict.MEASURED,
+        statement=f"The median of {metric} over 214 patients is {base:.3f}; by site it runs from {base + scale * -0.128:.3f} (harbor) "
+        f"to {base + scale * 0.021:.3f} (north). In 7 patients a lesion was missed altogether.",
+        requirements=("FAIR-01", "FAIR-04"),
+        subjects=(metric,),
+        estimates=rows,
+        accounting={"scored": 205, "missed": 7, "true_negative": 2},
+        parameters={"higher_is_better": better, "min_n": 10, "level": 0.95},
+        limitations=(
+            "Labels drawn by one reader may differ by group; scores inherit that.",
+            "Not shown is not absent: small groups hide large differences.",
+        ),
+        sources=(PAPER,),
+    )
+
+
+GAPS = {
+    "sex": (0.007, 0.006, 0.016, 0.61),
+    "age_band": (0.030, 0.012, 0.028, 0.04),
+    "site": (0.149, 0.014, 0.031, 0.0001),
+    "sex*site": (0.194, 0.031, 0.062, 0.0002),
+}
+
+
+def _gap(metric, scale, unit, attribute, limit):
+    seen, mean, high, p = GAPS[attribute]
+
+    def plain(name, value, unit, reason="A description of this data set."):
+        return Estimate(
+            name=name, value=value, unit=unit, n=214, n_unit="patients", estimand="finite sample", reason=reason
+        )
+
+    keys = tuple(attribute.split("*"))
+    labels = [labels for labels, (_, shift) in GROUPS.get(keys, {}).items() if shift is not None and None not in labels]
+    pairs = []
+    for i, first in enumerate(labels[:4]):
+        for second in labels[i + 1 : 4]:
+            d = (GROUPS[keys][first][1] - GROUPS[keys][second][1]) * scale
+            name = {key: f"{a} − {b}" for key, a, b in zip(keys, first, second, strict=True)}
+            pairs.append(
+                _row(
+                    "difference",
+                    d,
+                    0.03 * abs(scale),
+                    GROUPS[keys][first][0] + GROUPS[keys][second][0],
+                    name,
+                    unit=unit,
+                    method="Hodges-Lehmann, Holm-adjusted",
+                )
+            )
+    k = abs(scale)
+    rows = [
+        plain("max_min_gap", seen * k, unit),
+        plain("null_gap_mean", mean * k, unit),
+        plain("null_gap_95th_percentile", high * k, unit),
+        plain("p_value", p, "1", "A p-value has no interval."),
+        plain("minimum_detectable_gap", 0.05 * k, unit),
+        *pairs,
+    ]
+    verdict = Verdict.MEASURED if limit is None else (Verdict.PASSED if limit.accepts(rows[0]) else Verdict.FAILED)
+    more = "larger than chance alone gives" if seen > high else "no larger than chance alone gives"
+    return Finding(
+        check="fairness.score_gap",
+        title="Is the difference between groups more than chance?",
+        stage=Stage.EVALUATION,
+        verdict=verdict,
+        statement=f"Between groups of {attribute} the median of {metric} differs by {seen * k:.3f}: {more} (p = {p}).",
+        requirements=("FAIR-02",),
+        subjects=(metric,),
+        estimates=rows,
+        accounting={"used": 202, "not recorded": 12},
+        parameters={"attribute": attribute, "permutations": 10000},
+        limit=limit,
+        limitations=("A large p-value does not show that there is no difference.",),
+        sources=(PAPER,),
+        seed=7,
+    )
+
+
+def _members():
+    def count(name, value):
+        return Estimate(
+            name=name,
+            value=value,
+            unit="patients",
+            n=160,
+            n_unit="training patients",
+            estimand="count in this data set",
+            reason="A count has no interval.",
+        )
+
+    p = Estimate(
+        name="p_value",
+        value=0.00003,
+        unit="1",
+        n=320,
+        n_unit="patients",
+        estimand="precedence test",
+        reason="A p-value has no interval.",
+    )
+    return Finding(
+        check="synthesis.membership_exchangeability",
+        title="Does the generator give away whom it was trained on?",
+        stage=Stage.TRAINING,
+        verdict=Verdict.WARNED,
+        statement="15 training patients lie closer to a synthetic image than any of 160 held-out patients; 5 would be noticed. The closest pairs are listed for review.",
+        requirements=("SYN-03",),
+        subjects=("raw pixels 16 x 16",),
+        estimates=(count("closer_than_every_heldout", 15), count("smallest_detectable", 5), p),
+        observations=tuple(
+            Observation(
+                label="nearest pair",
+                items=(f"syn-{i:02d}a9c1", f"pat-{i * 7:02d}be03"),
+                value=0.0 + i * 0.0031,
+                unit="1",
+                note="identical digest" if i == 0 else "",
+            )
+            for i in range(6)
+        ),
+        accounting={"training patients": 160, "held-out patients": 160, "synthetic images": 400},
+        parameters={"size": 16},
+        limitations=(
+            "It looks at copies of images, not at what a model could reveal in other ways.",
+            "Synthetic images are not patients: nothing here says that they look right.",
+        ),
+        sources=(Source(title="A precedence test for exchangeable training and held-out patients"),),
+        seed=3,
+    )
+
+
+def _guard_and_coverage():
+    rows = (
+        Estimate(
+            name="refused",
+            value=1,
+            unit="items",
+            n=201,
+            n_unit="items",
+            estimand="count on this list",
+            reason="A count has no interval.",
+        ),
+    )
+    limit = Limit(estimate="refused", value=0, direction=Direction.AT_MOST, source=POLICY)
+    guard = Finding(
+        check="provenance.synthetic_guard",
+        title="Are synthetic images hidden in the list of patients?",
+        stage=Stage.COLLECTION,
+        verdict=Verdict.FAILED,
+        statement="1 of 201 items is a registered synthetic image that is not marked as one: it was refused by its digest.",
+        requirements=("PROV-06",),
+        estimates=rows,
+        observations=(
+            Observation(
+                label="refused",
+                items=("item-6b1f0c", "rec-99ad0e41"),
+                value=None,
+                unit="1",
+                note="same voxels as a registered synthetic image",
+            ),
+        ),
+        accounting={"admitted": 200, "refused": 1},
+        parameters={"policy": "deny-list"},
+        limit=limit,
+        limitations=("An image changed enough to have another digest is not recognized.",),
+        sources=(Source(title="DICOM PS3.3 C.12.1", url="https://dicom.nema.org/"),),
+    )
+    coverage = Finding(
+        check="lifecycle.run_coverage",
+        title="Did the evidence see everything that ran?",
+        stage=Stage.EVALUATION,
+        verdict=Verdict.MEASURED,
+        statement="Both engines of the run were observed from start to end.",
+        estimates=(
+            Estimate(
+                name="engines_observed",
+                value=2,
+                unit="engines",
+                n=2,
+                n_unit="engines",
+                estimand="count",
+                reason="A count has no interval.",
+            ),
+        ),
+        accounting={"observed": 2, "not observed": 0},
+    )
+    lost = Finding(
+        check="fairness.score_gap",
+        title="Is the difference between groups more than chance?",
+        stage=Stage.EVALUATION,
+        verdict=Verdict.NOT_ASSESSABLE,
+        statement="The difference by scanner was not examined.",
+        subjects=("val_mean_dice",),
+        parameters={"attribute": "scanner"},
+        reason="No label was recorded for any patient: the column is empty.",
+        accounting={"not recorded": 214},
+    )
+    return guard, coverage, lost
+
+
+@pytest.fixture
+def report():
+    limit = Limit(estimate="max_min_gap", value=0.1, direction=Direction.AT_MOST, source=POLICY)
+    guard, coverage, lost = _guard_and_coverage()
+    findings = [_scores("val_mean_dice", 0.861, 1.0, "1", True), _scores("val_hd95", 4.2, -14.0, "mm", False)]
+    findings += [_gap("val_mean_dice", 1.0, "1", name, limit if name == "site" else None) for name in GAPS]
+    findings += [_gap("val_hd95", -14.0, "mm", name, None) for name in GAPS]
+    findings += [lost, _members(), guard, coverage]
+    return EvidenceReport(
+        created="2026-03-02T09:14:00Z",
+        tool="monai_ethics 0.1.0",
+        environment={"python": "3.11.9", "monai": "1.6.1", "device": "cpu", "run": "demo-1"},
+        inputs={"bundle configuration": "5f" * 32, "model weights": "a1" * 32},
+        findings=findings,
+    )
+
+
+@pytest.fixture
+def integrity():
+    return {
+        "status": "intact-signer-unknown",
+        "text": "Unchanged since it was signed.",
+        "head": "c3" * 32,
+        "entries": 41,
+    }
