@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host's door: MONAI bundles, unedited (ring 4). Names are imported on first use, MONAI with them."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__all__ = ["EthicsWorkflow", "find_engines", "launch", "overlay_handlers", "overlay_session", "rewrite", "wrap_saver"]
+
+_HOMES = {
+    "EthicsWorkflow": "workflow",
+    "find_engines": "engines",
+    "launch": "launch",
+    "overlay_handlers": "standalone",
+    "overlay_session": "standalone",
+    "rewrite": "rewrite",
+    "wrap_saver": "saver",
+}
+# modules that share their name with the function they export: the function stays reachable as module.function
+_SAME = {"launch", "rewrite"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from the module it lives in."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evidence for images that are written without an engine, as generative inference does.
+
+A sampler may hand its saver a plain tensor, so nothing can travel in the image's metadata: what is known stands in a
+sidecar beside the written file, keyed by that file's own bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from monai_ethics import __version__
+from monai_ethics.errors import InputError
+
+__all__ = ["SIDECAR", "WrappedSaver", "wrap_saver"]
+
+SIDECAR = ".prov.json"
+
+
+class WrappedSaver:
+    """A saver that also leaves a sidecar ``<file>.prov.json`` for each file it writes; all else is the saver's own.
+
+    Args:
+        saver: a callable that writes images, such as `monai.transforms.SaveImage`.
+        session: session of a run, told of each file; ``None`` writes sidecars only.
+        stamp: whether each written file is itself marked as synthetic, which changes its bytes.
+        synthetic: what the sidecar says of the files; ``None`` if that is not known.
+    """
+
+    def __init__(
+        self, saver: Callable[..., Any], *, session: Any = None, stamp: bool = True, synthetic: bool | None = True
+    ) -> None:
+        self._saver = saver
+        self._session = session
+        self._stamp = stamp
+        self._synthetic = synthetic
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "_saver":
+            raise AttributeError(name)
+        return getattr(self._saver, name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        # an image with metadata says where it went; a plain tensor does not, so the folder is compared
+        folder = None if args and hasattr(args[0], "meta") else _output_folder(self._saver)
+        before = _listing(folder)
+        result = self._saver(*args, **kwargs)
+        written = _saved_to(result) or [path for path, state in _listing(folder).items() if before.get(path) != state]
+        for path in sorted(set(written)):
+            self._describe(path)
+        return result
+
+    def _describe(self, path: Path) -> None:
+        if self._stamp and self._synthetic:
+            _mark_synthetic(path)
+        if self._session is not None:
+            self._session.output_file(path)
+        text = json.dumps(_sidecar(path, self._synthetic, self._session), sort_keys=True, indent=1) + "\n"
+        target = path.with_name(path.name + SIDECAR)
+        partial = target.with_name(target.name + ".partial")
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, target)
+
+
+def wrap_saver(
+    saver: Callable[..., Any], *, session: Any = None, out: str | Path | None = None, stamp: bool | None = None
+) -> WrappedSaver:
+    """Let a saver leave evidence for what it writes.
+
+    In a config, keep the saver under an id of its own and wrap it where it is used::
+
+        "image_saver": {"_target_": "SaveImage", ...},
+        "saver": "$monai_ethics.bundle.wrap_saver(@image_saver, out=@output_dir + '/evidence')"
+
+    Args:
+        saver: a callable that writes images and whose folder is its `output_dir` or the image's `saved_to`.
+        session: session of a run that goes on.
+        out: evidence folder of a session made here and closed when the program ends; not together with `session`.
+        stamp: whether the files themselves are marked synthetic; ``None`` marks them unless `session` is given, since a
+            run must leave a bundle's files as they are.
+
+    Returns:
+        The saver to use instead.
+
+    Raises:
+        InputError: if both `session` and `out` are given, or `saver` cannot be called.
+    """
+    if session is not None and out is not None:
+        raise InputError("`wrap_saver` needs one of `session` and `out`: got both. Leave one out.")
+    if not callable(saver):
+        raise InputError(f"`saver` must be callable: got a {type(saver).__name__}. Give it the saver itself.")
+    mark = session is None if stamp is None else stamp
+    if out is not None:
+        from monai_ethics.bundle.standalone import overlay_session
+
+        session = overlay_session(out=out)
+        session.start()
+    return WrappedSaver(saver, session=session, stamp=mark)
+
+
+def _sidecar(path: Path, synthetic: bool | None, session: Any) -> dict[str, Any]:
+    return {
+        "schema_version": "1",
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "synthetic": synthetic,
+        "run_id": getattr(session, "run_id", None),
+        "tool": f"monai_ethics {__version__}",
+    }
+
+
+def _saved_to(result: Any) -> list[Path]:
+    """Where a MONAI saver says it wrote; a plain tensor says nothing, and its metadata may say ``None``."""
+    meta = getattr(result, "meta", None)
+    named = meta.get("saved_to") if isinstance(meta, dict) else None
+    names = named if isinstance(named, (list, tuple)) else [named]
+    return [Path(str(name)) for name in names if name and Path(str(name)).is_file()]
+
+
+def _output_folder(saver: Any) -> Path | None:
+    inner = getattr(saver, "saver", saver)  # `SaveImaged` holds a `SaveImage`
+    for owner in (getattr(inner, "folder_layout", None), inner):
+        value = getattr(owner, "output_dir", None)
+        if isinstance(value, (str, Path)):
+            return Path(value)
+    return None
+
+
+def _listing(folder: Path | None) -> dict[Path, tuple[int, int]]:
+    return dict(_files(folder)) if folder is not None and folder.is_dir() else {}
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, tuple[int, int]]]:
+    for path in folder.rglob("*"):
+        if path.name.endswith((SIDECAR, ".partial")) or "evidence" in path.relative_to(folder).parts:
+            continue
+        with suppress(FileNotFoundError):
+            if path.is_file():
+                state = path.stat()
+                yield path, (state.st_mtime_ns, state.st_size)
+
+
+def _mark_synthetic(path: Path) -> None:
+    """Mark a file in its own format where that is possible; the sidecar holds for every format."""
+    try:
+        from monai_ethics.provenance.stamp import stamp_file
+    except ImportError:
+        return
+    stamp_file(path)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `ethics` section of a config: what it may hold, and which words of a command belong to it."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import Any
+
+from monai_ethics.bundle.engines import walk
+from monai_ethics.errors import InputError
+
+__all__ = ["FLAGS", "KEYS", "SECTION", "checked", "claim_flags", "pop_settings"]
+
+SECTION = "ethics"
+KEYS = ("attributes", "strata", "policy", "out", "site", "log")
+FLAGS = {"attributes": "attributes", "strata": "strata", "policy": "policy", "evidence": "out", "site": "site"}
+PREFIX = re.compile(r"^ethics(?:#|::)(.+)$")
+
+
+def pop_settings(overrides: MutableMapping[str, Any]) -> dict[str, Any]:
+    """Take `ethics`, `ethics#key` and `ethics::key` out of a command's overrides.
+
+    MONAI refuses an override below a section that is not there, so ours must not reach it.
+
+    Args:
+        overrides: overrides of the command, changed in place.
+
+    Returns:
+        The settings given, by key.
+
+    Raises:
+        InputError: if `ethics` itself is given something that is not a mapping.
+    """
+    given: dict[str, Any] = {}
+    whole = overrides.pop(SECTION, None)
+    if whole is not None:
+        if not isinstance(whole, Mapping):
+            raise InputError(
+                "`--ethics` must be a mapping: got something else. Write `--ethics#attributes FILE` and the like."
+            )
+        given.update(whole)
+    for name in [name for name in overrides if PREFIX.match(name)]:
+        match = PREFIX.match(name)
+        given[match.group(1) if match else name] = overrides.pop(name)
+    return given
+
+
+def checked(section: Any, given: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Join the config's section with what the command gave.
+
+    Args:
+        section: the config's top-level `ethics` item, or ``None``.
+        given: settings of the command, which win.
+
+    Returns:
+        The settings, and whether the config's own item was left alone because it is not ours.
+
+    Raises:
+        InputError: if a key is unknown.
+    """
+    foreign = section is not None and not (isinstance(section, Mapping) and (not section or set(section) & set(KEYS)))
+    settings = {**({} if foreign or section is None else section), **given}
+    for key in settings:
+        if key not in KEYS:
+            near = difflib.get_close_matches(str(key), KEYS, n=1)
+            hint = f"Did you mean `{near[0]}`?" if near else "Remove it."
+            raise InputError(f"`ethics` may hold {', '.join(KEYS)}: got another key. {hint}")
+    return {key: value for key, value in settings.items() if value is not None}, foreign
+
+
+def claim_flags(overrides: MutableMapping[str, Any], config: Any) -> list[str]:
+    """Turn the short flags into settings, except those that the bundle itself uses.
+
+    Args:
+        overrides: overrides of the command, changed in place.
+        config: the bundle's merged config before overrides.
+
+    Returns:
+        The flags that were left to the bundle, because its config has or refers to an id of that name.
+    """
+    present = [flag for flag in FLAGS if flag in overrides]
+    theirs = [flag for flag in present if _uses(config, flag, overrides.values())]
+    for flag in present:
+        if flag not in theirs:
+            overrides[f"{SECTION}#{FLAGS[flag]}"] = overrides.pop(flag)
+    return theirs
+
+
+def _uses(config: Any, name: str, values: Iterable[Any]) -> bool:
+    if isinstance(config, Mapping) and any(re.fullmatch(rf"\+?{name}(?:(?:#|::).*)?", str(key)) for key in config):
+        return True
+    reference = re.compile(rf"[@%]{name}\b")
+    texts = [value for _, value in walk(config) if isinstance(value, str)]
+    return any(reference.search(text) for text in (*texts, *(value for value in values if isinstance(value, str))))

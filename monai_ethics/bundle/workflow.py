@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`EthicsWorkflow`: MONAI's `ConfigWorkflow` that leaves evidence; the bundle's config and files stay as they are."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Engine
+from monai.bundle import ConfigWorkflow
+from monai.utils import ensure_tuple
+
+from monai_ethics.bundle.digests import bundle_digests
+from monai_ethics.bundle.engines import EngineRef, find_engines
+from monai_ethics.bundle.injector import Injector, display_id
+from monai_ethics.bundle.rewrite import INJECTOR, rewrite, wrap_savers
+from monai_ethics.bundle.settings import SECTION, checked, pop_settings
+from monai_ethics.errors import InputError
+
+__all__ = ["EthicsWorkflow", "ethics_workflow", "new_session", "tell"]
+
+SITE_VARIABLE = "MONAI_ETHICS_SITE"
+
+
+def tell(line: str) -> None:
+    """Print one line to the user, away from the bundle's own output."""
+    print(f"monai-ethics: {line}", file=sys.stderr)
+
+
+class EthicsWorkflow(ConfigWorkflow):
+    """A bundle's config workflow whose engines leave evidence.
+
+    Use it as ``--workflow_name monai_ethics.bundle.EthicsWorkflow`` or through ``python -m monai_ethics run``. All
+    arguments are those of `monai.bundle.ConfigWorkflow`; overrides named `ethics` or `ethics#...` are settings of the
+    evidence, every other one is the bundle's.
+
+    Raises:
+        InputError: if a setting is unknown, or evidence would land among the bundle's configs.
+    """
+
+    # class-level, because MONAI's `__setattr__` needs `properties`, which its constructor sets
+    _ethics_settings: dict[str, Any]
+    _ethics_files: tuple[Path, ...]
+    _ethics_injector: Injector | None = None
+    _ethics_engines: tuple[EngineRef, ...] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        given = pop_settings(kwargs)
+        super().__init__(*args, **kwargs)
+        self._ethics_files = _paths(args[0] if args else kwargs.get("config_file"))
+        self._ethics_settings, foreign = checked(self.parser.get(SECTION), given)
+        if foreign:
+            tell("the bundle has an item `ethics` of its own, which is left to it.")
+        for key, value in self._ethics_settings.items():
+            if _is_config_language(value):
+                self.parser.set(value, f"ethics_settings::{key}")
+
+    def initialize(self) -> Any:
+        """Rewrite the config, then build what the bundle builds here; harmless when called again."""
+        injector = self._ethics_injector
+        if injector is None or not (injector.has_session and injector.session.started):
+            self._ethics_injector = Injector(self._ethics_session, name_of=self._ethics_name)
+            self.parser.globals[INJECTOR] = self._ethics_injector
+        self._ethics_apply()
+        return super().initialize()
+
+    def run(self) -> Any:
+        """Run the bundle; whatever happens, evidence is written and the bundle's own finalization is called."""
+        if self._ethics_injector is None:
+            self.initialize()
+        self._ethics_apply()
+        injector: Any = self._ethics_injector
+        injector.session.start()
+        try:
+            with injector.watch():
+                result = super().run()
+        except BaseException as error:
+            self._ethics_fail(error)
+            raise
+        self._ethics_finish(None)
+        return result
+
+    def finalize(self) -> Any:
+        """Finalize the bundle; a launcher that runs the engines itself gets its evidence here."""
+        result = super().finalize()
+        self._ethics_finish(None)
+        return result
+
+    @property
+    def ethics_session(self) -> Any:
+        """The session of this run, once it was initialized."""
+        return self._ethics_injector.session if self._ethics_injector else None
+
+    @property
+    def ethics_exit_code(self) -> int:
+        """0, 1 if the policy refused, or 2 if engines ran and none of them left evidence."""
+        injector = self._ethics_injector
+        if injector is None:
+            return 0
+        if injector.ran and not any(injector.ran.values()):
+            return 2
+        return int(getattr(injector.session, "exit_code", 0))
+
+    def _ethics_apply(self) -> None:
+        parser = self.parser
+        if not parser.ref_resolver.is_resolved():
+            parser.resolve_macro_and_relative_ids()
+        config = parser.get()
+        engines = tuple(find_engines(config, run_id=self.run_id))
+        changed = rewrite(config, engines)
+        if not any(not ref.disabled for ref in engines):
+            changed = bool(wrap_savers(config, run_id=self.run_id)) or changed
+        if changed:
+            parser.ref_resolver.reset()
+        self._ethics_engines = engines
+
+    def _ethics_session(self) -> Any:
+        settings = {
+            key: self._ethics_value(f"ethics_settings::{key}") if _is_config_language(value) else value
+            for key, value in self._ethics_settings.items()
+        }
+        root = self.config_root_path.parent if self.config_root_path.name == "configs" else self.config_root_path
+        outputs = Path(str(self._ethics_value("output_dir") or self._ethics_value("bundle_root") or root))
+        settings.setdefault("out", outputs / "evidence")
+        out = Path(str(settings["out"])).resolve()
+        if self.config_root_path.resolve() in (out, *out.parents):
+            raise InputError("Evidence must lie outside the bundle's configs: got a folder among them. Set `ethics#out`.")
+        return new_session(settings, config=self._ethics_description(root))
+
+    def _ethics_value(self, item: str) -> Any:
+        """Value of an item of the config, or ``None`` if it is missing or cannot be evaluated."""
+        if item not in self.parser:
+            return None
+        resolver = self.parser.ref_resolver
+        try:  # while an item is being built, the parser must not parse anew
+            return resolver.get_resolved_content(item) if resolver.items else self.parser.get_parsed_content(item)
+        except Exception:
+            return None
+
+    def _ethics_description(self, root: Path) -> dict[str, Any]:
+        return {
+            "files": bundle_digests(root, self._ethics_files),
+            "run_id": self.run_id,
+            "workflow": f"{type(self).__mro__[1].__module__}.{type(self).__mro__[1].__name__}",
+            "engines": {
+                display_id(ref.id): {"kind": ref.kind, "target": ref.target, "key_metric": ref.key_metric}
+                for ref in self._ethics_engines
+                if not ref.disabled
+            },
+        }
+
+    def _ethics_name(self, engine: Engine) -> str | None:
+        resolved = self.parser.ref_resolver.resolved_content
+        return next((key for key, value in resolved.items() if value is engine), None)
+
+    def _ethics_fail(self, error: BaseException) -> None:
+        try:
+            self._ethics_finish(error)
+            super().finalize()
+        except Exception as second:  # the bundle's own error is the one to show
+            tell(f"a {type(second).__name__} came up while a failed run was closed.")
+
+    def _ethics_finish(self, error: BaseException | None) -> None:
+        injector = self._ethics_injector
+        if injector is not None and injector.has_session and injector.session.started:
+            injector.session.finish(error)
+
+
+def ethics_workflow(base: type[ConfigWorkflow]) -> type[ConfigWorkflow]:
+    """A bundle's own workflow class that leaves evidence, made by subclassing."""
+    if issubclass(base, EthicsWorkflow):
+        return base
+    return EthicsWorkflow if base is ConfigWorkflow else type(f"Ethics{base.__name__}", (EthicsWorkflow, base), {})
+
+
+def new_session(settings: dict[str, Any], *, config: dict[str, Any]) -> Any:
+    """The session of a run from its settings."""
+    from monai_ethics.handlers import RunSession
+
+    strata = settings.get("strata")
+    return RunSession(
+        out=settings["out"],
+        attributes=settings.get("attributes"),
+        strata=list(strata) if isinstance(strata, tuple) else strata,
+        policy=settings.get("policy"),
+        site=settings.get("site") or os.environ.get(SITE_VARIABLE) or None,
+        log=bool(settings.get("log", True)),
+        config=config,
+    )
+
+
+def _is_config_language(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith(("$", "@", "%"))
+
+
+def _paths(files: Any) -> tuple[Path, ...]:
+    if isinstance(files, str) and not Path(files).is_file() and "," in files:
+        files = files.split(",")
+    return tuple(Path(str(name)) for name in ensure_tuple(files)) if files is not None else ()
