@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attributes of cases: read a side table, join it to the cases of a run, make groups of it."""
+
+from monai_ethics.fairness.join import Joined, join
+from monai_ethics.fairness.side_table import SideTable, clean_label, read_side_table
+from monai_ethics.fairness.strata import Strata, bin_numeric, cross, parse_bins, parse_strata, stratify
+
+__all__ = [
+    "Joined",
+    "SideTable",
+    "Strata",
+    "bin_numeric",
+    "clean_label",
+    "cross",
+    "join",
+    "parse_bins",
+    "parse_strata",
+    "read_side_table",
+    "stratify",
+]

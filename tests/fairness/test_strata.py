@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from monai_ethics.errors import InputError
+from monai_ethics.fairness.attributes import bin_numeric, cross, parse_bins, parse_strata, stratify
+
+
+def test_strata_are_read_from_text_or_list():
+    assert parse_strata("sex, age_band ,sex * site") == ("sex", "age_band", "sex*site")
+    assert parse_strata(["sex"]) == ("sex",)
+    assert parse_strata(None) is None
+
+
+@pytest.mark.parametrize(("text", "words"), [("sex,,", "empty"), ("sex,sex", "unique"), ("", "empty"), ("a*", "empty")])
+def test_malformed_strata_are_refused(text, words):
+    with pytest.raises(InputError, match=words):
+        parse_strata(text)
+
+
+def test_bins_are_read_from_text():
+    assert parse_bins(["age=18,40,65"]) == {"age": (18.0, 40.0, 65.0)}
+
+
+@pytest.mark.parametrize("text", ["age", "age=40,18", "age=a", "age=nan"])
+def test_malformed_bins_are_refused(text):
+    with pytest.raises(InputError, match="rising"):
+        parse_bins([text])
+
+
+def test_bins_print_which_edge_belongs_to_them():
+    found = bin_numeric("age", ["17", "18", "39.9", "40", "65", None, "061Y", "006M"], (18, 40, 65))
+    assert found == ("(-inf, 18)", "[18, 40)", "[18, 40)", "[40, 65)", "[65, inf)", None, "[40, 65)", "(-inf, 18)")
+
+
+def test_a_word_among_numbers_is_refused_by_position():
+    with pytest.raises(InputError, match="1 entries are not, the first is case 1"):
+        bin_numeric("age", ["17", "old"], (18,))
+
+
+def test_an_intersection_is_not_recorded_where_one_part_is_not():
+    assert cross({"sex": ["F", "M", None], "site": ["A", None, "B"]}, ["sex", "site"]) == ("F*A", None, None)
+
+
+def test_without_strata_numbers_become_bands_and_identifiers_are_left_out():
+    groups = {
+        "sex": ["F", "M"] * 15,
+        "age": [str(20 + i) for i in range(30)],
+        "weight": [str(50 + i) for i in range(30)],
+        "note": [f"n{i}" for i in range(30)],
+    }
+    found = stratify(groups)
+    assert list(found.groups) == ["sex", "age_band", "weight_band"]
+    assert found.left_out == ("note",)
+    assert set(found.groups["age_band"]) == {"[18, 40)", "[40, 65)"}
+    assert len(set(found.groups["weight_band"])) == 4
+
+
+def test_strata_name_attributes_bands_and_intersections():
+    groups = {"Patient Sex": ["F", "M", "F"], "age": ["20", "50", None]}
+    found = stratify(groups, strata=["patient_sex", "age_band", "patient_sex*age_band"], bins={"age": (30,)})
+    assert found.groups["patient_sex"] == ("F", "M", "F")
+    assert found.groups["patient_sex*age_band"] == ("F*(-inf, 30)", "M*[30, inf)", None)
+
+
+def test_an_unknown_attribute_is_refused_with_the_known_ones():
+    with pytest.raises(InputError, match="Known: sex"):
+        stratify({"sex": ["F"]}, strata=["site"])
+
+
+def test_a_column_of_identifiers_is_no_grouping():
+    with pytest.raises(InputError, match="at most 20 labels"):
+        stratify({"note": [str(i) for i in range(30)]}, strata=["note"])
