@@ -52,7 +52,8 @@ def _first(view: View) -> Iterator[str]:
         f"**{esc(view.status[0])}.** {esc(view.status[1])}",
         "",
     )
-    yield from (f"- {esc(name_label(str(key)))}: {esc(value)}" for key, value in (view.integrity or {}).items())
+    yield from (f"- {esc(text)}" for text in view.remarks)
+    yield from (f"- {esc(name)}: {esc(text)}" for name, text in view.seal)
     if view.plots_note:
         yield from ("", esc(view.plots_note))
 

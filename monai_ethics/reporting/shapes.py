@@ -51,10 +51,13 @@ class Extremes:
         return label(self.finding)
 
     @property
-    def words(self) -> tuple[str, str]:
-        """What the low and the high end are called: judged only where the finding says which way is better."""
-        names = {True: ("worst", "best"), False: ("best", "worst"), None: ("lowest", "highest")}
-        return names[direction(self.finding)]
+    def ends(self) -> tuple[tuple[str, Estimate], tuple[str, Estimate]]:
+        """Both ends, the worst first where the finding says which way is better."""
+        better = direction(self.finding)
+        if better is None:
+            return ("lowest", self.low), ("highest", self.high)
+        worst, best = (self.low, self.high) if better else (self.high, self.low)
+        return ("worst", worst), ("best", best)
 
 
 def is_rate(estimate: Estimate) -> bool:

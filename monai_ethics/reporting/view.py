@@ -11,9 +11,11 @@ from monai_ethics.evidence import UNJUDGED, Estimate, EvidenceReport, Finding, V
 from monai_ethics.reporting.plots.style import Picture
 from monai_ethics.reporting.quantity import group_label, name_label
 from monai_ethics.reporting.shapes import Extremes, Gap, attribute_label, extremes, gap_of, label
-from monai_ethics.reporting.words import CONCERNS, GLOSSARY, ORDER, STATUSES
+from monai_ethics.reporting.words import ATTENTION, CONCERNS, GLOSSARY, INTEGRITY, ORDER, STATUSES
 
 __all__ = ["Asked", "Concern", "Matrix", "Question", "View", "Withheld", "view_of"]
+
+FIRST, TELLING = 8, 2  # answers on the first page; calm ones of each question among them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,9 +111,41 @@ class View:
     plots_note: str | None
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the verification found besides its status."""
+        found = self.integrity or {}
+        return tuple(str(text) for key in ("problems", "notes") for text in found.get(key) or ())
+
+    @property
+    def seal(self) -> tuple[tuple[str, str], ...]:
+        """What the verification recorded, under the words of `INTEGRITY`."""
+        found = self.integrity or {}
+        return tuple((text, str(found[key])) for key, text in INTEGRITY.items() if found.get(key) is not None)
+
+    @property
     def questions(self) -> tuple[Question, ...]:
         """Every question, in order."""
         return tuple(question for concern in self.concerns for question in concern.questions)
+
+    @property
+    def answered(self) -> tuple[Asked, ...]:
+        """Findings with an answer: those that need a look, then the most telling of each question, then the others."""
+        urgent, telling, others = [], [], []
+        for question in self.questions:
+            calm = [item for item in question.answered if item.finding.verdict not in ATTENTION]
+            urgent += [item for item in question.answered if item.finding.verdict in ATTENTION]
+            telling += calm[:TELLING]
+            others += calm[TELLING:]
+        return (*sorted(urgent, key=lambda item: item.urgency), *telling, *others)
+
+    @property
+    def shown(self) -> int:
+        """How many of `answered` the first page shows without a click: all that need a look, and a few more."""
+        urgent = sum(item.finding.verdict in ATTENTION for item in self.answered)
+        calm = sum(
+            min(TELLING, len([i for i in q.answered if i.finding.verdict not in ATTENTION])) for q in self.questions
+        )
+        return min(max(urgent, FIRST), urgent + calm)
 
     @property
     def asked(self) -> tuple[Asked, ...]:

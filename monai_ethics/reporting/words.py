@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from monai_ethics.evidence import Verdict
 
-__all__ = ["ATTENTION", "CONCERNS", "GLOSSARY", "ORDER", "STAGE_NOTE", "STATUSES", "VERDICTS", "Words"]
+__all__ = ["ATTENTION", "CONCERNS", "GLOSSARY", "INTEGRITY", "ORDER", "STAGE_NOTE", "STATUSES", "VERDICTS", "Words"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +84,17 @@ STATUSES: Mapping[str, tuple[str, str]] = {
     "torn": ("Incomplete", "The last write was interrupted: the end of the log is missing."),
     "altered": ("Changed afterwards", "The log does not fit its signature: do not rely on this report."),
     "wrong-key": ("Signed by another key", "The signature is not by any key the reader named as trusted."),
+}
+
+INTEGRITY: Mapping[str, str] = {
+    "head": "Fingerprint of the signed log",
+    "signer": "Fingerprint of the signer's key",
+    "key": "Kind of key",
+    "expected_head": "Head that was expected",
+    "entries": "Entries",
+    "sealed": "Entries signed",
+    "runs": "Runs",
+    "redacted": "Private parts deleted",
 }
 
 GLOSSARY: tuple[tuple[tuple[str, ...], str, str], ...] = (

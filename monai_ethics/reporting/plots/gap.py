@@ -21,12 +21,12 @@ def against_chance(finding: Finding, *, salt: str) -> Picture | None:
     observed, high, unit = gap.observed.value, gap.null_high.value, gap.observed.unit
 
     def paint(canvas: Canvas) -> None:
-        axes = canvas.axes(left=0.3, top=0.62, right=0.3, height=0.5)
+        axes = canvas.axes(left=0.3, top=0.72, right=0.3, height=0.5)
         axes.set(xlim=(0, max(observed, high) * 1.22 or 1), ylim=(-1, 1))
         axes.axhline(0, color=GRID, linewidth=1)
         axes.barh(0, high, height=1.2, color=BAND)
         here = {"ha": "left", "fontsize": 9, "parse_math": False, "clip_on": False}
-        axes.text(0, 1.35, " chance alone: 95 of 100 shufflings fall in this band", va="bottom", color=MUTED, **here)
+        axes.text(0, 1.75, " chance alone: 95 of 100 shufflings fall in this band", va="bottom", color=MUTED, **here)
         if known.null_mean is not None and known.null_mean.value is not None:
             axes.plot([known.null_mean.value] * 2, [-0.6, 0.6], color=MUTED, linewidth=1.5, linestyle=(0, (2, 2)))
         beyond = observed > high
@@ -37,7 +37,7 @@ def against_chance(finding: Finding, *, salt: str) -> Picture | None:
         axes.annotate(
             text,
             (observed, 0),
-            xytext=(0, 14 if not beyond else 14),
+            xytext=(0, 14),
             textcoords="offset points",
             ha="center",
             fontsize=9.5,
@@ -47,12 +47,12 @@ def against_chance(finding: Finding, *, salt: str) -> Picture | None:
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85},
         )
         words = f"largest difference between groups{f' [{unit_label(unit)}]' if unit_label(unit) else ''}"
-        canvas.text(canvas.width / 2, 1.5, words, ha="center", color=MUTED, fontsize=8.5)
+        canvas.text(canvas.width / 2, 1.62, words, ha="center", color=MUTED, fontsize=8.5)
 
-    mean = f" The dashed tick is the average gap under shuffling." if gap.null_mean is not None else ""
+    mean = " The dashed tick is the average gap under shuffling." if gap.null_mean is not None else ""
     side = "above" if observed > high else "within"
     return Picture(
-        svg=draw(1.68, paint, salt=salt),
+        svg=draw(1.8, paint, salt=salt),
         caption=f"Observed gap beside chance alone. Groups never come out exactly equal: shuffling the labels gives gaps in "
         f"the pale band 95 times out of 100.{mean}",
         alt=f"Observed gap {number(observed, unit)}, {side} the band of gaps under shuffled labels that ends at "

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`monai-ethics report`: render an evidence folder again from its log."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monai_ethics.errors import GateError, InputError
+
+if TYPE_CHECKING:
+    from monai_ethics.evidence import EvidenceReport
+    from monai_ethics.provenance.verify import Verification
+
+__all__ = ["command"]
+
+
+def command(
+    evidence: Annotated[Path, typer.Argument(help="Evidence folder of a run.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Write the report to this folder and leave the evidence as it is.")
+    ] = None,
+    run_id: Annotated[str | None, typer.Option(help="Show only this run's findings; all runs otherwise.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the digests as JSON for machines.")] = False,
+) -> None:
+    """Render report.html, report.md and report.json from the log; without --out the log records their digests."""
+    from monai_ethics.provenance.read import read_report
+    from monai_ethics.provenance.verify import verify_evidence
+    from monai_ethics.reporting.terminal import print_summary
+
+    report = read_report(evidence, run_id=run_id)
+    found = verify_evidence(evidence)
+    digests = _beside(report, out, found) if out is not None else _inside(report, evidence, found)
+    if as_json:
+        print(json.dumps(digests, indent=1, sort_keys=True))
+        return
+    print_summary(report)
+    print(f"\nThe report is in {out or evidence}: {', '.join(digests)}.")
+
+
+def _beside(report: EvidenceReport, out: Path, found: Verification) -> dict[str, str]:
+    from monai_ethics.reporting.render import write_report
+
+    if out.exists() and not out.is_dir():
+        raise InputError("Expected `--out` to be a folder: got a file. Give another path.")
+    out.mkdir(parents=True, exist_ok=True)
+    return write_report(report, out, integrity=found.to_dict())
+
+
+def _inside(report: EvidenceReport, evidence: Path, found: Verification) -> dict[str, str]:
+    from monai_ethics.provenance.log import EvidenceLog, read_entries
+    from monai_ethics.reporting.render import write_report
+
+    if found.status in ("altered", "wrong-key"):
+        raise GateError(
+            f"Expected evidence that is as it was signed: got '{found.status}'. "
+            "See `monai-ethics verify`, or render it elsewhere with `--out`."
+        )
+    run = read_entries(evidence)[-1].run_id
+    with EvidenceLog.open(evidence, run_id=f"report-of-{run}"[:120]) as log:
+        digests = write_report(report, evidence, integrity=found.to_dict())
+        log.add_report(digests)
+        head = log.seal()
+    print(f"Sealed; keep this fingerprint elsewhere: {head.fingerprint}")
+    return digests

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A summary for the command line: what was found, what could not be judged; plain lines when it is no terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from monai_ethics.evidence import EvidenceReport, Verdict
+from monai_ethics.reporting.escape import for_terminal
+from monai_ethics.reporting.view import Asked, View, view_of
+from monai_ethics.reporting.words import VERDICTS
+
+__all__ = ["print_summary", "summary"]
+
+STYLES = {
+    Verdict.FAILED: "bold red",
+    Verdict.WARNED: "bold yellow",
+    Verdict.NOT_ASSESSABLE: "bold magenta",
+    Verdict.PASSED: "bold green",
+    Verdict.MEASURED: "bold blue",
+}
+MOST = 12
+
+
+def print_summary(report: EvidenceReport, *, console: Console | None = None) -> None:
+    """Print the summary, styled on a terminal and plain elsewhere."""
+    shown = console or Console(highlight=False, soft_wrap=True)
+    for line in summary(report):
+        shown.print(line)
+
+
+def summary(report: EvidenceReport) -> list[Text]:
+    """Lines of the summary as `rich.text.Text`, so that no name is ever read as markup or as an escape sequence."""
+    view = view_of(report)
+    counts = ", ".join(f"{count} {VERDICTS[verdict].word.lower()}" for verdict, count in view.verdicts)
+    lines = [Text(f"{len(view.asked)} results: {counts or 'none'}", style="bold"), Text("")]
+    lines += [Text("What was found", style="underline")]
+    lines += [_answer(item) for item in view.answered[:MOST]] or [Text("  Nothing has an answer.")]
+    if len(view.answered) > MOST:
+        lines.append(Text(f"  and {len(view.answered) - MOST} more in the report"))
+    return [*lines, Text(""), *_open(view)]
+
+
+def _answer(item: Asked) -> Text:
+    verdict = item.finding.verdict
+    line = Text("  ")
+    line.append(f"{VERDICTS[verdict].mark} {VERDICTS[verdict].word}: ", style=STYLES.get(verdict, "bold"))
+    line.append(for_terminal(item.finding.statement))
+    return line
+
+
+def _open(view: View) -> list[Text]:
+    lines = [Text("What could not be judged, and why", style="underline")]
+    for held in view.withheld[:MOST]:
+        results = "1 result" if len(held.what) == 1 else f"{len(held.what)} results"
+        line = Text("  ")
+        line.append(f"{VERDICTS[held.verdict].mark} ", style=STYLES.get(held.verdict, "bold"))
+        line.append(f"{for_terminal(held.reason)} ({results})")
+        lines.append(line)
+    if len(view.withheld) > MOST:
+        lines.append(Text(f"  and {len(view.withheld) - MOST} more reasons in the report"))
+    return lines if view.withheld else [*lines, Text("  Everything that was asked has an answer.")]
