@@ -325,6 +325,7 @@ class Finding(_Serializable):
         sources: papers and standards behind the method.
         seed: seed of the random numbers used; ``None`` if none were used.
         phase: evaluation phase 1-5 (arXiv 2508.09293); 1 is algorithmic evaluation in model space.
+        run: id of the run that found it; filled in when a finding is read from a log.
 
     Raises:
         InputError: if a judgement has no limit, or a missing judgement no reason.
@@ -347,6 +348,7 @@ class Finding(_Serializable):
     sources: Sequence[Source] = ()
     seed: int | None = None
     phase: int = 1
+    run: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stage", Stage(self.stage))

@@ -138,7 +138,7 @@ def read_report(folder: Path, *, run_id: str | None = None) -> EvidenceReport:
     findings = []
     for entry in entries:
         if entry.kind == "finding":
-            findings.append(Finding.from_dict(entry.body))
+            findings.append(Finding.from_dict({**entry.body, "run": entry.run_id}))
             created = entry.time
         elif entry.kind == "open":
             tool = str(entry.body.get("tool", tool))
