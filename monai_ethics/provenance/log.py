@@ -244,6 +244,10 @@ class EvidenceLog:
         self.append("record", {**content, "id": identity})
         return identity
 
+    def add_report(self, digests: Mapping[str, str]) -> str:
+        """Append the SHA-256 of each report file by its name; seal afterwards, so that it is the last entry."""
+        return self.append("report", {"files": dict(digests)})
+
     def put_private(self, kind: str, payload: bytes, *, media_type: str) -> str:
         """Store bytes in `private/`, salted and readable by the owner only, and commit to them in the log.
 
