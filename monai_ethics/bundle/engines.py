@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from monai_ethics.bundle.expressions import ENGINE_NAME, EngineCall, engine_calls
 
-__all__ = ["EngineRef", "find_engines", "is_rank_dependent", "references", "walk"]
+__all__ = ["EngineRef", "find_engines", "is_rank_dependent", "reachable", "references", "walk"]
 
 HANDLER_KEYS = ("train_handlers", "val_handlers", "handlers")
 METRIC_KEYS = ("key_train_metric", "key_val_metric", "key_metric")
@@ -95,9 +95,32 @@ def find_engines(config: Any, *, run_id: str = "run") -> list[EngineRef]:
     return [replace(ref, kind="validate") if _is_validated(ref, started, trains) else ref for ref in found]
 
 
+def reachable(config: Any, start: str) -> set[str]:
+    """Ids that are built when the item `start` is evaluated: what it refers to, directly or through other items."""
+    seen: set[str] = set()
+    waiting = [start]
+    while waiting:
+        item = waiting.pop()
+        node = _find(config, item)
+        if item in seen or node is None:
+            continue
+        seen.add(item)
+        waiting.extend(references(node))
+    return seen
+
+
 def is_rank_dependent(handlers: Any) -> bool:
     """Whether a handler expression differs between ranks, so that a handler appended to its list misses some."""
     return isinstance(handlers, str) and handlers.startswith("$") and "rank" in handlers.lower()
+
+
+def _find(config: Any, item: str) -> Any:
+    for part in item.split("::"):
+        try:
+            config = config[int(part) if isinstance(config, list) else part]
+        except (KeyError, IndexError, TypeError, ValueError):
+            return None
+    return config
 
 
 def _candidates(config: Any) -> Iterator[EngineRef]:

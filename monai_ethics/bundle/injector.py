@@ -53,11 +53,11 @@ class Injector:
         session: Callable[[], Any],
         *,
         name_of: Callable[[Engine], str | None] = lambda _: None,
-        parts: Parts = ethics_parts,
+        parts: Parts | None = None,
     ) -> None:
         self._make = session
         self._name_of = name_of
-        self._parts = parts
+        self._parts = parts or ethics_parts
         self._session: Any = None
         self.carried: weakref.WeakKeyDictionary[Engine, str] = weakref.WeakKeyDictionary()
         self.ran: dict[str, bool] = {}

@@ -13,7 +13,7 @@ from monai.bundle import ConfigWorkflow
 from monai.utils import ensure_tuple
 
 from monai_ethics.bundle.digests import bundle_digests
-from monai_ethics.bundle.engines import EngineRef, find_engines
+from monai_ethics.bundle.engines import EngineRef, find_engines, reachable, walk
 from monai_ethics.bundle.injector import Injector, display_id
 from monai_ethics.bundle.rewrite import INJECTOR, rewrite, wrap_savers
 from monai_ethics.bundle.settings import SECTION, checked, pop_settings
@@ -21,6 +21,7 @@ from monai_ethics.errors import InputError
 
 __all__ = ["EthicsWorkflow", "ethics_workflow", "new_session", "tell"]
 
+OUTPUT_KEYS = frozenset({"output_dir", "save_dir", "log_dir", "ckpt_dir", "model_dir"})
 SITE_VARIABLE = "MONAI_ETHICS_SITE"
 
 
@@ -140,16 +141,26 @@ class EthicsWorkflow(ConfigWorkflow):
             return None
 
     def _ethics_description(self, root: Path) -> dict[str, Any]:
+        base = next(one for one in type(self).__mro__ if not issubclass(one, EthicsWorkflow))
+        built = reachable(self.parser.get(), self.run_id)
         return {
             "files": bundle_digests(root, self._ethics_files),
             "run_id": self.run_id,
-            "workflow": f"{type(self).__mro__[1].__module__}.{type(self).__mro__[1].__name__}",
+            "workflow": f"{base.__module__}.{base.__name__}",
             "engines": {
                 display_id(ref.id): {"kind": ref.kind, "target": ref.target, "key_metric": ref.key_metric}
                 for ref in self._ethics_engines
-                if not ref.disabled
+                if not ref.disabled and ref.id.partition("(")[0] in built
             },
+            "outputs": self._ethics_outputs(root),
         }
+
+    def _ethics_outputs(self, root: Path) -> list[str]:
+        """Folders into which this config may write."""
+        items = [key for key, _ in walk(self.parser.get()) if key.rpartition("::")[2] in OUTPUT_KEYS]
+        values = (self._ethics_value(item) for item in items)
+        folders = {str(value) for value in values if isinstance(value, (str, os.PathLike))}
+        return sorted(folders | {str(root / "models")})
 
     def _ethics_name(self, engine: Engine) -> str | None:
         resolved = self.parser.ref_resolver.resolved_content
