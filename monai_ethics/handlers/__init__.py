@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What joins an Ignite engine: a metric that stratifies, a recorder and a writer (ring 3)."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from monai_ethics.handlers.attach import attach
+    from monai_ethics.handlers.recorder import ProvenanceRecorder
+    from monai_ethics.handlers.session import RunSession
+    from monai_ethics.handlers.stratified import StratifiedScores
+    from monai_ethics.handlers.writer import EvidenceWriter
+
+__all__ = ["EvidenceWriter", "ProvenanceRecorder", "RunSession", "StratifiedScores", "attach"]
+
+_HOME = {
+    "EvidenceWriter": "writer",
+    "ProvenanceRecorder": "recorder",
+    "RunSession": "session",
+    "StratifiedScores": "stratified",
+    "attach": "attach",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which metrics an engine carries, and where a late handler stands among the others.
+
+Ignite keeps its handlers in `_event_handlers`; there is no public way to list them. Only this file reads it, and does
+without it where it is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ignite.engine import Engine, Events
+from ignite.metrics import Metric
+
+__all__ = ["FoundMetric", "find_metrics", "foreign_handlers", "has_kind", "move_behind_metrics", "move_to_front"]
+
+
+class FoundMetric(NamedTuple):
+    """A metric on an engine: the name of its value, the Ignite object, and MONAI's cumulative metric inside, if any."""
+
+    name: str
+    handler: Any
+    metric_fn: Any
+    reason: str
+
+
+def _entries(engine: Engine, event: Any) -> list[Any]:
+    table = getattr(engine, "_event_handlers", {})
+    found: list[Any] = table.get(event, [])
+    return found
+
+
+def _owner(entry: Any) -> Any:
+    return getattr(entry[0], "__self__", None)
+
+
+def find_metrics(engine: Engine) -> list[FoundMetric]:
+    """Every epoch-wise metric on the engine by name, in the order in which they were attached."""
+    found: dict[str, FoundMetric] = {}
+    for entry in _entries(engine, Events.EPOCH_COMPLETED):
+        metric = _owner(entry)
+        if isinstance(metric, Metric) and getattr(entry[0], "__name__", "") == "completed" and entry[1]:
+            name = str(entry[1][-1])
+            # `vars`: an Ignite metric answers getattr() for every name
+            metric_fn = vars(metric).get("metric_fn")
+            found[name] = FoundMetric(name, metric, metric_fn, _unsupported(metric, metric_fn))
+    return list(found.values())
+
+
+def _unsupported(metric: Metric, metric_fn: Any) -> str:
+    if metric_fn is None:
+        return f"{type(metric).__name__} is a plain Ignite metric: it keeps no row per case"
+    if not (callable(getattr(metric_fn, "get_buffer", None)) and callable(getattr(metric_fn, "aggregate", None))):
+        return f"{type(metric_fn).__name__} keeps no buffer with a row per case"
+    return ""
+
+
+def has_kind(engine: Engine, kind: type) -> bool:
+    """Whether a handler of the class is on the engine already."""
+    table = getattr(engine, "_event_handlers", {})
+    return any(isinstance(_owner(entry), kind) for entries in table.values() for entry in entries)
+
+
+def foreign_handlers(engine: Engine, event: Any, own: str = "monai_ethics.") -> int:
+    """Number of handlers of the event that are not this package's."""
+    return sum(not type(_owner(e)).__module__.startswith(own) for e in _entries(engine, event))
+
+
+def _move(engine: Engine, event: Any, callback: Callable[..., Any], target: int) -> None:
+    entries = _entries(engine, event)
+    for index, entry in enumerate(entries):
+        if entry[0] == callback and target < index:
+            entries.insert(target, entries.pop(index))
+            return
+
+
+def move_to_front(engine: Engine, event: Any, callback: Callable[..., Any]) -> None:
+    """Let `callback`, already registered, run before every other handler of the event."""
+    _move(engine, event, callback, 0)
+
+
+def move_behind_metrics(engine: Engine, callback: Callable[..., Any]) -> None:
+    """Let `callback`, already registered, run at EPOCH_COMPLETED before the handlers that read the metrics."""
+    entries = _entries(engine, Events.EPOCH_COMPLETED)
+    metrics = [i for i, entry in enumerate(entries) if isinstance(_owner(entry), Metric)]
+    if metrics:
+        _move(engine, Events.EPOCH_COMPLETED, callback, metrics[-1] + 1)

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which checks a run answers, and with what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from monai_ethics.evidence import Estimate, Finding, Stage, Verdict
+
+if TYPE_CHECKING:
+    from monai_ethics.fairness.scores import ScoreTable
+    from monai_ethics.handlers._collect import EpochScores, GroupValue
+    from monai_ethics.handlers._ledger import Ledger
+
+__all__ = ["coverage", "group_findings", "set_findings", "unscored"]
+
+GROUPS = "How good are the scores, for everyone and for each group?"
+NO_INTERVAL = "The metric exists only for a set of cases and keeps no value per case, so there is no interval."
+
+
+def coverage(ledger: Ledger, error: BaseException | None) -> Finding:
+    """Finding of `lifecycle.run_coverage`."""
+    from monai_ethics.lifecycle.run_coverage import EngineEntry, EngineLedger, RunCoverage
+
+    entries = tuple(
+        EngineEntry(
+            engine_id=n.engine_id,
+            expected=n.expected,
+            ran=n.ran or n.engine_id in ledger.uncarried,
+            carried=n.ran,
+            cases=len(n.scores.cases) if n.scores is not None else 0,
+        )
+        for n in ledger.engines.values()
+    )
+    outcome: Any = "completed" if error is None else "failed"
+    return RunCoverage()(
+        EngineLedger(engines=entries, outcome=outcome, error_type=None if error is None else type(error).__name__)
+    )
+
+
+def group_findings(table: ScoreTable, *, gaps: bool) -> list[Finding]:
+    """Group scores of a table and, where it has groups, the gap of each grouping.
+
+    Args:
+        table: scores of one metric.
+        gaps: whether groups are compared; scores of a training are described only.
+    """
+    from monai_ethics.fairness.group_scores import GroupScores
+    from monai_ethics.fairness.score_gap import ScoreGap
+
+    found: list[Finding] = [GroupScores()(table)]
+    if gaps:
+        found.extend(ScoreGap(attribute=name)(table) for name in table.groups)
+    return found
+
+
+def set_findings(scores: EpochScores) -> list[Finding]:
+    """Metrics that exist only for sets of cases, such as ROC AUC: their group values, without intervals."""
+    by_metric: dict[str, list[GroupValue]] = {}
+    for value in scores.sets:
+        by_metric.setdefault(value.metric, []).append(value)
+    return [
+        Finding(
+            check="fairness.group_scores",
+            title=GROUPS,
+            stage=Stage.EVALUATION,
+            verdict=Verdict.MEASURED,
+            statement=f"{metric} was computed for everyone and for each group from the metric's own rows.",
+            subjects=(metric,),
+            estimates=tuple(_set_estimate(value) for value in values),
+            accounting={"cases": len(scores.cases)},
+            limitations=("Differences between groups without an interval may be chance.",),
+        )
+        for metric, values in by_metric.items()
+    ]
+
+
+def _set_estimate(value: GroupValue) -> Estimate:
+    undefined = "The metric is undefined for this set of cases."
+    return Estimate(
+        name=value.metric,
+        value=value.value,
+        unit="unknown",
+        n=value.n,
+        n_unit="cases",
+        n_valid=value.n if value.value is not None else 0,
+        estimand="metric over the cases of the group",
+        group=value.group,
+        reason=NO_INTERVAL if value.value is not None else undefined,
+    )
+
+
+def unscored(scores: EpochScores) -> list[Finding]:
+    """One finding for each metric whose rows could not be used, with the reason."""
+    known = {value.metric for value in scores.sets}
+    return [
+        Finding(
+            check="fairness.group_scores",
+            title=GROUPS,
+            stage=Stage.EVALUATION,
+            verdict=Verdict.NOT_ASSESSABLE,
+            statement=f"{metric} could not be looked at by case or by group.",
+            subjects=(metric,),
+            accounting={"cases": len(scores.cases)},
+            reason=f"{reason[:1].upper()}{reason[1:]}.",
+        )
+        for metric, reason in scores.not_assessable.items()
+        if metric not in known
+    ]

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the groups of cases come from: keys of the batch, the meta of an image, or a table beside the data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["GroupSource", "Grouped"]
+
+Groups = dict[str, tuple[str | None, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grouped:
+    """What is known of each case.
+
+    Args:
+        attributes: attribute as recorded to the label of each case.
+        groups: grouping (bands, intersections ``a*b``) to the label of each case.
+        patients: cluster of each case.
+    """
+
+    attributes: Groups
+    groups: Groups
+    patients: tuple[str, ...]
+
+
+class GroupSource:
+    """Attributes of cases by name.
+
+    Args:
+        attributes: path of a side table, or names of batch or meta keys; ``None`` for none.
+        strata: attributes and intersections to compare, such as ``"sex,site,sex*site"``; their attributes are also
+            looked up in the batch.
+    """
+
+    def __init__(self, attributes: str | os.PathLike[str] | Sequence[str] | None, strata: Any = None) -> None:
+        self.path: str | None = None
+        self._listed: tuple[str, ...] = ()
+        if isinstance(attributes, (str, os.PathLike)):
+            self.path = os.fspath(attributes)
+        elif attributes is not None:
+            self._listed = tuple(str(name) for name in attributes)
+        self.strata = strata
+        self.names = tuple(dict.fromkeys((*self._listed, *base_attributes(strata))))
+        self._side: Any = None
+        self._known: tuple[tuple[str, ...], Any] | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether any attribute was asked for."""
+        return bool(self.names) or self.path is not None
+
+    def load(self) -> None:
+        """Read the side table now, so that a mistake in it stops the run before it starts.
+
+        Raises:
+            InputError: if the table cannot be read.
+        """
+        if self.path is not None and self._side is None:
+            from monai_ethics.fairness.attributes import read_side_table
+
+            self._side = read_side_table(self.path)
+
+    def resolve(
+        self, labels: Sequence[Sequence[str | None]], cases: Sequence[str], patients: Sequence[str | None]
+    ) -> Grouped:
+        """Groups and patient of each case.
+
+        Args:
+            labels: per case, the label of each of `names` as the batch had it.
+            cases: the case that each row belongs to.
+            patients: patient as the batch had it; ``None`` if it had none.
+
+        Returns:
+            Attributes, groups and the cluster of each case. The side table holds over the batch.
+
+        Raises:
+            InputError: if the side table does not fit the cases, or a stratum names no attribute.
+        """
+        attributes: Groups = {name: tuple(row[i] for row in labels) for i, name in enumerate(self.names)}
+        attributes = {name: column for name, column in attributes.items() if any(v is not None for v in column)}
+        clusters = tuple(p if p is not None else c for p, c in zip(patients, cases, strict=True))
+        self.load()
+        if self._side is not None:
+            joined = self._join(tuple(cases), clusters)
+            clusters = tuple(joined.patients)
+            for name, column in joined.groups.items():
+                seen = attributes.get(name, (None,) * len(cases))
+                attributes[name] = tuple(c if c is not None else s for c, s in zip(column, seen, strict=True))
+        if not self.given:
+            return Grouped(attributes={}, groups={}, patients=clusters)
+        from monai_ethics.fairness.attributes import parse_strata, stratify
+
+        missing = {n: (None,) * len(cases) for n in self._listed if n not in attributes}
+        strata = parse_strata(self.strata)
+        groups = dict(stratify({**attributes, **missing}, strata=strata).groups)
+        return Grouped(attributes=attributes, groups=groups, patients=clusters)
+
+    def _join(self, cases: tuple[str, ...], clusters: tuple[str, ...]) -> Any:
+        if self._known is None or self._known[0] != cases:
+            from monai_ethics.fairness.attributes import join
+
+            self._known = (cases, join(self._side, cases, clusters))
+        return self._known[1]
+
+
+def base_attributes(strata: Any) -> tuple[str, ...]:
+    """Attribute names in a list of strata; an intersection ``a*b`` names two, ``age_band`` may be ``age`` in bands."""
+    if strata is None:
+        return ()
+    items = strata.split(",") if isinstance(strata, str) else list(strata)
+    parts = [part for item in items for part in (item.split("*") if isinstance(item, str) else item)]
+    names = [str(part).strip() for part in parts if str(part).strip()]
+    return tuple(dict.fromkeys(name for part in names for name in (part, part.removesuffix("_band"))))

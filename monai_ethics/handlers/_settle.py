@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The end of a run: findings, private payloads, the record, the report, the sealed head. Process 0 only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from monai_ethics.handlers._findings import coverage, group_findings, set_findings, unscored
+from monai_ethics.handlers._private import store_cases, store_items, store_scores
+from monai_ethics.handlers._record import activity_record, stored_outputs
+
+if TYPE_CHECKING:
+    from monai_ethics.evidence import Finding
+    from monai_ethics.handlers._sweep import OutputSweep
+    from monai_ethics.handlers.session import RunSession
+    from monai_ethics.provenance.log import EvidenceLog
+
+__all__ = ["Settled", "check_settings", "settle"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What the end of a run gave.
+
+    Args:
+        findings: as they stand in the log.
+        exit_code: 1 if the policy refuses, else 0.
+        summary: one line for the user.
+    """
+
+    findings: tuple[Finding, ...]
+    exit_code: int
+    summary: str
+
+
+def check_settings(session: RunSession) -> None:
+    """Read what can be wrong before anything is written.
+
+    Raises:
+        InputError: if the policy or the strata cannot be read.
+    """
+    from monai_ethics.fairness.attributes import parse_strata
+
+    parse_strata(session.strata)
+    if session.policy is not None:
+        from monai_ethics.lifecycle.policy import read_policy
+
+        read_policy(session.policy)
+
+
+def settle(
+    session: RunSession, log: EvidenceLog, *, error: BaseException | None, outputs: OutputSweep | None
+) -> Settled:
+    """Write everything that a run leaves.
+
+    Args:
+        session: the run.
+        log: its open log.
+        error: what ended the run; only its type is kept.
+        outputs: the folders to sweep.
+    """
+    store_scores(log, session.ledger)
+    store_cases(log, session.ledger)
+    files = outputs.collect() if outputs is not None else []
+    items = session.items.results() if session.items is not None and error is None else []
+    store_items(log, items, files)
+    log.add_record(activity_record(session, log, items=items, files=files))
+    log.append_many(stored_outputs(log, files))
+    findings, exit_code = _judged(session, _findings(session, error))
+    log.add_findings(findings)
+    log.append("run", _status(error, outputs))
+    return Settled(findings=tuple(findings), exit_code=exit_code, summary=_seal(log, len(findings), error))
+
+
+def _findings(session: RunSession, error: BaseException | None) -> list[Finding]:
+    found = [coverage(session.ledger, error)]
+    for notes in session.ledger.engines.values():
+        for table in session.ledger.named_tables(notes):
+            found.extend(group_findings(table, gaps=not notes.training))
+        if notes.scores is not None:
+            found.extend(set_findings(notes.scores))
+            found.extend(unscored(notes.scores))
+    return found
+
+
+def _judged(session: RunSession, findings: list[Finding]) -> tuple[list[Finding], int]:
+    if session.policy is None:
+        return findings, 0
+    from monai_ethics.lifecycle.policy import apply_policy, gate, read_policy
+
+    policy = read_policy(session.policy)
+    judged = list(apply_policy(findings, policy))
+    return judged, 0 if gate(judged, policy).passed else 1
+
+
+def _status(error: BaseException | None, outputs: OutputSweep | None) -> dict[str, Any]:
+    body: dict[str, Any] = {"status": "failed" if error is not None else "completed"}
+    if error is not None:
+        body["error_type"] = type(error).__name__
+    if outputs is not None and outputs.partial:
+        body["outputs"] = "partial: a folder held more files than are looked at"
+    return body
+
+
+def _seal(log: EvidenceLog, n: int, error: BaseException | None) -> str:
+    from monai_ethics.provenance.read import read_report
+    from monai_ethics.provenance.verify import verify_evidence
+    from monai_ethics.reporting.render import write_report
+
+    log.seal()
+    integrity = verify_evidence(log.folder).to_dict()
+    digests = write_report(read_report(log.folder), log.folder, integrity=integrity)
+    log.append("report", {"digests": dict(digests)})
+    head = log.seal()
+    end = f"failed ({type(error).__name__}); " if error is not None else ""
+    return (
+        f"monai-ethics: {end}evidence with {n} findings in {log.folder} (run {log.run_id}). "
+        f"Head {head.fingerprint}: keep it elsewhere."
+    )

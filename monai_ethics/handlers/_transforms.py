@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which transforms an engine's data went through: as declared by its dataset, and as its images remember."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+__all__ = ["applied_transforms", "dataset_items", "declared_transforms"]
+
+
+def _dataset(engine: Any) -> Any:
+    return getattr(getattr(engine, "data_loader", None), "dataset", None)
+
+
+def dataset_items(engine: Any) -> Sequence[Mapping[str, Any]]:
+    """Items of the engine's dataset that are dicts as they were given; empty if it does not show them."""
+    dataset = _dataset(engine)
+    data = getattr(dataset, "data", None)
+    if isinstance(data, Sequence) and not isinstance(data, (str, bytes)):
+        return [item for item in data if isinstance(item, Mapping)]
+    return []
+
+
+def declared_transforms(engine: Any) -> list[str]:
+    """Class names of the transforms of the engine's dataset, nested ones in order."""
+    return _names(getattr(_dataset(engine), "transform", None))
+
+
+def _names(transform: Any) -> list[str]:
+    if transform is None:
+        return []
+    parts = getattr(transform, "transforms", None)
+    if isinstance(parts, Sequence) and not isinstance(parts, str):
+        return [name for part in parts for name in _names(part)]
+    return [type(transform).__name__]
+
+
+def applied_transforms(batch: Any) -> list[str] | None:
+    """Transforms that the first image of a batch remembers; ``None`` if it remembers none.
+
+    MONAI notes invertible, mostly spatial transforms only, so the list is partial by nature.
+    """
+    first = batch[0] if isinstance(batch, Sequence) and len(batch) else batch
+    values = first.values() if isinstance(first, Mapping) else [first]
+    for value in values:
+        operations = getattr(value, "applied_operations", None) if isinstance(value, torch.Tensor) else None
+        if operations:
+            while isinstance(operations, list) and operations and isinstance(operations[0], list):
+                operations = operations[0]
+            return [str(op.get("class", "?")) for op in operations if isinstance(op, Mapping)]
+    return None

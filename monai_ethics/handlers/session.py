@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`RunSession`: what all engines of a run share, from the first event to the sealed evidence."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ignite.distributed as idist
+from ignite.engine import Engine
+
+from monai_ethics.handlers._environment import environment, run_name
+from monai_ethics.handlers._ledger import EngineNotes, Ledger
+from monai_ethics.handlers._sweep import OutputSweep
+
+if TYPE_CHECKING:
+    from monai_ethics.evidence import Finding
+    from monai_ethics.fairness.scores import ScoreTable
+    from monai_ethics.handlers._collect import EpochScores
+    from monai_ethics.handlers._items import ItemDigests
+    from monai_ethics.provenance.log import EvidenceLog
+
+__all__ = ["RunSession"]
+
+
+class RunSession:
+    """The evidence of one run. Constructing it does nothing; only process 0 ever writes.
+
+    Args:
+        out: the evidence folder.
+        run_id: name of the run in the log; ``None`` makes one from the time.
+        attributes: side table with the attributes of cases, or names of batch or meta keys.
+        strata: attributes and intersections to compare, such as ``"sex,site,sex*site"``.
+        policy: file with limits by which the findings are judged.
+        site: folder of the site log; only noted here.
+        log: whether the engines' own loggers are given the groups' values.
+        config: what the launcher knows: ``files`` (name to SHA-256 of the raw files), ``engines`` (expected engines
+            by id), ``workflow``, ``run_id``, ``outputs`` (folders to sweep).
+    """
+
+    def __init__(
+        self,
+        *,
+        out: str | Path,
+        run_id: str | None = None,
+        attributes: str | Path | Sequence[str] | None = None,
+        strata: Any = None,
+        policy: str | Path | None = None,
+        site: str | Path | None = None,
+        log: bool = True,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.out = Path(out)
+        self.run_id = run_id
+        self.attributes = attributes
+        self.strata = strata
+        self.policy = policy
+        self.site = site
+        self.log = log
+        self.config = dict(config or {})
+        self.exit_code = 0
+        self.findings: tuple[Finding, ...] = ()
+        self._renew()
+
+    def _renew(self) -> None:
+        self.ledger = Ledger(self.config.get("engines", {}))
+        self.activity: dict[str, Any] = {}
+        self._evidence: EvidenceLog | None = None
+        self._started = self._finished = False
+        self.owned = False  # whether a handler began this run and is to end it
+        self._depth = 0
+        self._began = 0.0
+        self._sweep: OutputSweep | None = None
+        self._items: ItemDigests | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether the run has begun and its evidence is not sealed yet."""
+        return self._started and not self._finished
+
+    @property
+    def evidence(self) -> EvidenceLog | None:
+        """The open log on process 0; ``None`` elsewhere and outside a run."""
+        return self._evidence
+
+    @property
+    def items(self) -> ItemDigests | None:
+        """The queue that digests dataset items; ``None`` on other processes than 0."""
+        return self._items
+
+    def start(self) -> None:
+        """Begin the run; after a finished one, begin another with a new id.
+
+        Raises:
+            InputError: if the side table or the policy cannot be read, before anything is written.
+            ProvenanceError: if another writer holds the evidence folder.
+        """
+        if self.started:
+            return
+        if self._finished:
+            self._renew()
+        self._began = time.time()
+        if idist.get_rank() == 0:
+            self._open()
+        self._started = True
+
+    def _open(self) -> None:
+        from monai_ethics.handlers._groups import GroupSource
+        from monai_ethics.handlers._items import ItemDigests
+        from monai_ethics.handlers._settle import check_settings
+        from monai_ethics.provenance.log import EvidenceLog
+
+        check_settings(self)
+        if isinstance(self.attributes, (str, os.PathLike)):
+            GroupSource(self.attributes).load()
+        self._sweep = OutputSweep(exclude=self.out)
+        for folder in self.config.get("outputs", ()):
+            self._sweep.watch(folder)
+        self._items = ItemDigests()
+        self._evidence = EvidenceLog.open(self.out, run_id=self.run_id or run_name(self._began))
+        self._evidence.append_many(
+            [
+                ("inputs", dict(self.config.get("files", {}))),
+                ("environment", environment()),
+                ("run", {"status": "started", "launched": self._launched()}),
+            ]
+        )
+
+    def _launched(self) -> dict[str, Any]:
+        known = ("workflow", "run_id", "engines")
+        return {key: self.config[key] for key in known if self.config.get(key) is not None}
+
+    def enter(self, engine_id: str, engine: Engine) -> None:
+        """An engine starts; the run begins with the first one."""
+        self.start()
+        self._depth += 1
+        self.observe_engine(engine_id, engine)
+
+    def leave(self) -> bool:
+        """An engine has ended; whether it was the outermost one."""
+        self._depth = max(self._depth - 1, 0)
+        return self._depth == 0
+
+    def observe_engine(self, engine_id: str, engine: Engine) -> EngineNotes:
+        """Note that an engine ran and carried this package."""
+        return self.ledger.observe(engine_id, engine)
+
+    def submit(self, engine_id: str, tables: Sequence[ScoreTable], *, scores: EpochScores | None = None) -> None:
+        """Hand in the scores of an engine's epoch; the last epoch of an engine holds.
+
+        Args:
+            engine_id: id of the engine.
+            tables: its score tables.
+            scores: all that its epoch gave, where `StratifiedScores` computed it.
+        """
+        self.ledger.submit(engine_id, tables, scores)
+
+    def input_item(self, item: Mapping[str, Any]) -> None:
+        """Take one dataset item (``image``, ``label``, ...): its files are digested off this thread."""
+        if self._items is not None:
+            self._items.add(item)
+
+    def output_file(self, path: str | Path, *, role: str = "output") -> None:
+        """Note a file that the run wrote; it is digested when the run ends."""
+        if self._sweep is not None:
+            self._sweep.note(path, role)
+
+    def watch(self, folder: str | Path) -> None:
+        """Take every file that is new or changed below `folder` when the run ends as an output."""
+        if self._sweep is not None:
+            self._sweep.watch(folder)
+
+    def note(self, **facts: Any) -> None:
+        """Add facts, JSON-able and free of names, to the record of this run."""
+        if self._evidence is not None:
+            self.activity.update(facts)
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """Compute the findings, store the scores, sweep the outputs, write the report and seal the evidence.
+
+        Args:
+            error: what ended the run, if it failed; only its type is kept.
+        """
+        if self._finished or not self._started:
+            return
+        self._finished = True
+        log = self._evidence
+        if log is None:
+            return
+        from monai_ethics.handlers._settle import settle
+
+        try:
+            settled = settle(self, log, error=error, outputs=self._sweep)
+            self.findings, self.exit_code = settled.findings, settled.exit_code
+        finally:
+            if self._items is not None:
+                self._items.close()
+            log.close()
+            self._evidence = None
+        print(settled.summary, flush=True)
