@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
-__all__ = ["T_FROM", "Result", "bounded_mean", "clustered_rate", "mean", "median", "wilson"]
+__all__ = ["T_FROM", "Result", "bounded_mean", "clustered_rate", "mean_over_patients", "median_over_patients", "wilson"]
 
 T_FROM = 30  # simulated: below it Student's t covers .59-.91 when a tenth of the scores are failures
 _BETS = np.sin(np.pi * (np.arange(40) + 0.5) / 80) ** 2  # arcsine mixture of bets in (0, 1)
@@ -96,7 +96,7 @@ def clustered_rate(hits: Sequence[bool], patients: Sequence[str], *, level: floa
     return Result(value=rate, low=min(low, rate), high=max(high, rate), method=method)
 
 
-def median(values: Floats, *, level: float = 0.95) -> Result:
+def median_over_patients(values: Floats, *, level: float = 0.95) -> Result:
     """Median with the exact interval between two order statistics [3].
 
     Args:
@@ -164,7 +164,9 @@ def _lower(scaled: Floats, goal: float) -> float:
     return float(optimize.brentq(excess, start, average, xtol=1e-10))
 
 
-def mean(values: Floats, *, bounds: tuple[float, float] | None, failures: bool, level: float = 0.95) -> Result:
+def mean_over_patients(
+    values: Floats, *, bounds: tuple[float, float] | None, failures: bool, level: float = 0.95
+) -> Result:
     """Mean over patients with an interval that is right at this n, or the reason why there is none.
 
     Args:

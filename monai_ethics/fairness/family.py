@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All comparisons of a run: several metrics, several attributes, one correction for their number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from monai_ethics.evidence import Finding
+from monai_ethics.fairness.comparison import Comparison, holm
+from monai_ethics.fairness.score_gap import ScoreGap
+from monai_ethics.fairness.scores import ScoreTable
+
+__all__ = ["score_gaps", "with_misses"]
+
+
+def with_misses(tables: Sequence[ScoreTable]) -> list[ScoreTable]:
+    """The tables, followed by one table of misses (1 = missed) for each different pattern of misses."""
+    found = list(tables)
+    seen = set()
+    for table in tables:
+        misses = table.missed()
+        if misses is not None and (key := tuple(sorted(zip(misses.cases, misses.values, strict=True)))) not in seen:
+            seen.add(key)
+            found.append(misses)
+    return found
+
+
+def score_gaps(
+    tables: Sequence[ScoreTable],
+    attributes: Sequence[str] | None = None,
+    *,
+    check: ScoreGap | None = None,
+    misses: bool = True,
+) -> list[Finding]:
+    """Compare every metric over every attribute, with Holm's correction over the whole family.
+
+    Attributes form one family with all metrics, intersections (``sex*site``) another, which is exploratory. The rate of
+    misses is compared beside the scores, because a group whose lesions are missed more often may score as high on the
+    others.
+
+    Args:
+        tables: one table per metric.
+        attributes: groupings to compare; ``None`` = those of each table.
+        check: settings; its `attribute` is not used.
+        misses: whether to compare the rate of misses too, where there are any.
+
+    Returns:
+        One finding per metric and attribute, in the order of the tables.
+    """
+    check = check or ScoreGap()
+    todo: list[tuple[ScoreTable, ScoreGap, Comparison | None]] = []
+    for table in with_misses(tables) if misses else tables:
+        for attribute in table.groups if attributes is None else attributes:
+            one = replace(check, attribute=attribute)
+            todo.append((table, one, one.compare(table)))
+    findings: dict[int, Finding] = {}
+    for name, crossed in (("attributes", False), ("intersections (exploratory)", True)):
+        members = [i for i, (_, one, _) in enumerate(todo) if ("*" in one.attribute) is crossed]
+        tested = [i for i in members if _omnibus_p(todo[i][2]) is not None]
+        adjusted = dict(zip(tested, holm([_omnibus_p(todo[i][2]) or 0.0 for i in tested]), strict=True))
+        for i in members:
+            table, one, comparison = todo[i]
+            findings[i] = one.finding(
+                table,
+                comparison,
+                p_adjusted=adjusted.get(i),
+                family=max(len(tested), 1),
+                family_name=f"all metrics over all {name}",
+            )
+    return [findings[i] for i in range(len(todo))]
+
+
+def _omnibus_p(comparison: Comparison | None) -> float | None:
+    return None if comparison is None or comparison.omnibus is None else comparison.omnibus.p

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check `fairness.group_scores`: how well each group is served, with what is sure at its size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
+from monai_ethics.fairness.groups import Group, at_worst, label_text, labels_of, split
+from monai_ethics.fairness.intervals import Result, clustered_rate, mean_over_patients, median_over_patients
+from monai_ethics.fairness.scores import ESTIMAND, ScoreTable
+
+__all__ = ["GroupScores"]
+
+SOURCES = (
+    Source(title="Ethics-by-Design for medical imaging AI", locator="Table 1", url="https://arxiv.org/abs/2507.04249"),
+    Source(title="Metrics reloaded (Nat. Methods 2024)", locator="missing predictions", url=None),
+    Source(title="Wilson 1927; Rao & Scott 1992 (Biometrics 48)", locator="rates and repeated patients"),
+    Source(title="Waudby-Smith & Ramdas 2024 (JRSS-B 86)", locator="section 4: bounded means by betting"),
+)
+LIMITATIONS = (
+    "Numbers per group describe these patients; whether groups differ is answered by fairness.score_gap.",
+    "A case with an empty reference has no score: it appears in the false positive rate only.",
+    "Groups also differ in case mix (prevalence, severity, scanner); nothing here separates that from the model.",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupScores:
+    """Scores of one metric overall and in every group of every attribute, missing labels included.
+
+    Per group: the failure rate (share of cases with a reference in which nothing was found) and the false positive rate
+    (share of cases with an empty reference in which something was found), each with Wilson's interval, at the
+    Rao-Scott effective number where patients have several cases; the median over patients with its exact interval; the
+    mean over patients with Student's t from 30 patients without a failure, otherwise the guaranteed interval of bounded
+    scores, otherwise the reason why none is sure.
+
+    Args:
+        min_group_size: smallest group (patients with a score) whose numbers are given; smaller ones are listed.
+        level: nominal coverage of the intervals.
+
+    Notes:
+        Not a comparison: intervals of two groups may overlap although the groups differ, and the reverse.
+
+    References:
+        arXiv 2507.04249, Table 1; facts on each interval in `monai_ethics.fairness.intervals`.
+    """
+
+    id: ClassVar[str] = "fairness.group_scores"
+    title: ClassVar[str] = "How well does the model work for each group?"
+    stage: ClassVar[Stage] = Stage.EVALUATION
+    requirements: ClassVar[tuple[str, ...]] = ("FMF-03", "LIF-E1", "MIS-12")
+
+    min_group_size: int = 10
+    level: float = 0.95
+
+    def __call__(self, data: ScoreTable, /) -> Finding:
+        """Measure one metric.
+
+        Args:
+            data: per-case scores with their groups.
+
+        Returns:
+            Verdict `measured`; `not_assessable` with fewer patients overall than `min_group_size`.
+        """
+        everyone = split(data, None)
+        n = len(everyone[0].patients) if everyone else 0
+        estimates = [item for group in everyone for item in self._estimates(data, group, {})]
+        small = 0
+        for attribute in data.groups:
+            labels = labels_of(data, attribute)
+            for group in split(data, attribute):
+                rows = data.reordered([i for i, label in enumerate(labels) if label == group.label])
+                small += len(group.patients) < self.min_group_size
+                estimates += self._estimates(rows, group, {attribute: group.label})
+        reason = None
+        if n < self.min_group_size:
+            reason = f"{n} patients with a score are fewer than the {self.min_group_size} a statement needs"
+        return Finding(
+            check=self.id,
+            title=self.title,
+            stage=self.stage,
+            verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
+            statement=self._statement(data, estimates, n, small),
+            requirements=self.requirements,
+            subjects=(data.metric,),
+            estimates=estimates,
+            accounting=data.accounting(),
+            parameters={**asdict(self), "higher_is_better": data.higher_is_better, "attributes": list(data.groups)},
+            reason=reason,
+            limitations=LIMITATIONS,
+            sources=SOURCES,
+        )
+
+    def _estimates(self, rows: ScoreTable, group: Group, name: Mapping[str, str | None]) -> list[Estimate]:
+        n, scored = group.n_patients, len(group.patients)
+        base: dict[str, Any] = {"unit": rows.unit, "n_unit": "patients", "group": name, "n": n, "n_valid": scored}
+        results = [
+            ("median", f"median, {ESTIMAND}", median_over_patients(group.values, level=self.level)),
+            ("mean", f"mean, {ESTIMAND}", self._mean(rows, group)),
+        ]
+        if name and scored < self.min_group_size:
+            hidden = Result(
+                value=None, reason=f"{scored} patients: listed, not judged (at least {self.min_group_size})"
+            )
+            results = [(what, estimand, hidden) for what, estimand, _ in results]
+        found = [self._estimate(what, estimand, result, base) for what, estimand, result in results]
+        return found + self._rates(rows, name, small=bool(name) and n < self.min_group_size)
+
+    def _mean(self, rows: ScoreTable, group: Group) -> Result:
+        failures = group.missed or at_worst(rows, group.values)
+        if np.isin(group.values, rows.score_bounds or ()).all() and rows.unit == "1":
+            return clustered_rate([bool(value) for value in group.values], group.patients, level=self.level)
+        return mean_over_patients(group.values, bounds=rows.score_bounds, failures=failures, level=self.level)
+
+    def _rates(self, rows: ScoreTable, name: Mapping[str, str | None], *, small: bool) -> list[Estimate]:
+        kinds = (
+            (
+                "failure_rate",
+                ("scored", "missed"),
+                "missed",
+                "share of cases with a reference in which nothing was found",
+            ),
+            (
+                "false_positive_rate",
+                ("false_positive", "true_negative"),
+                "false_positive",
+                "share of cases with an empty reference in which something was found",
+            ),
+        )
+        found = []
+        for what, among, hit, estimand in kinds:
+            pairs = [(p, o) for p, o in zip(rows.patients, rows.outcomes, strict=True) if o in among]
+            if not pairs and what == "false_positive_rate":
+                continue
+            if what == "failure_rate" and _is_yes_or_no(rows):
+                continue
+            result = clustered_rate([o == hit for _, o in pairs], [p for p, _ in pairs], level=self.level)
+            if small and pairs:
+                why = f"fewer than {self.min_group_size} patients: listed, not judged"
+                result = Result(value=None, reason=why)
+            base = {"unit": "1", "n_unit": "cases", "group": name, "n": len(pairs), "n_valid": len(pairs)}
+            found.append(self._estimate(what, f"case-weighted {estimand}", result, base))
+        return found
+
+    def _estimate(self, name: str, estimand: str, result: Result, base: Mapping[str, Any]) -> Estimate:
+        level = None if result.low is None else self.level
+        return Estimate(name=name, estimand=estimand, level=level, **asdict(result), **base)
+
+    def _statement(self, data: ScoreTable, estimates: list[Estimate], n: int, small: int) -> str:
+        if n == 0:
+            return f"No patient has a score of {data.metric}: nothing can be said."
+        text = f"{data.metric}: {n} patients with a score"
+        middle = next(item for item in estimates if item.name == "median")
+        if middle.value is not None:
+            text += f", median {middle.value:.3g}"
+        missed, scored = data.outcomes.count("missed"), data.outcomes.count("scored")
+        text += "." if _is_yes_or_no(data) else f"; {missed} of {missed + scored} cases with a reference missed."
+        worst = self._worst(data, estimates)
+        if worst is not None:
+            attribute, label = next(iter(worst.group.items()))
+            text += f" Lowest-served group by median: {attribute} {label_text(label)} ({worst.value:.3g})."
+        if small:
+            text += f" {small} group(s) with fewer than {self.min_group_size} patients are listed, not judged."
+        return text
+
+    def _worst(self, data: ScoreTable, estimates: list[Estimate]) -> Estimate | None:
+        found = [item for item in estimates if item.name == "median" and item.group and item.value is not None]
+        if len(found) < 2 or data.higher_is_better is None:
+            return None
+        sign = 1 if data.higher_is_better else -1
+        return min(found, key=lambda item: sign * (item.value or 0.0))
+
+    @staticmethod
+    def example(n: int, seed: int) -> ScoreTable:
+        """Overlap scores of `n` patients, a few of them missed, with sex and site."""
+        rng = np.random.default_rng(seed)
+        missed = rng.random(n) < 0.05
+        scores = np.where(missed, 0.0, rng.beta(8, 2, n))
+        return ScoreTable(
+            metric="mean_dice",
+            unit="1",
+            higher_is_better=True,
+            cases=tuple(f"case-{i}" for i in range(n)),
+            patients=tuple(f"patient-{i}" for i in range(n)),
+            values=tuple(float(score) for score in scores),
+            outcomes=tuple("missed" if miss else "scored" for miss in missed),
+            groups={"sex": tuple("FM"[i] for i in rng.integers(0, 2, n))},
+            bounds=(0.0, 1.0),
+        )
+
+
+def _is_yes_or_no(table: ScoreTable) -> bool:
+    """Whether the scores are zeros and ones: a rate of its own, for which a miss is no separate thing."""
+    return "missed" not in table.outcomes and all(value in (None, 0.0, 1.0) for value in table.values)

@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check `fairness.score_gap`: do the groups of an attribute differ, how surely, and what could not have been seen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
+from monai_ethics.fairness.comparison import Comparison, compare, detectable, holm, pairs
+from monai_ethics.fairness.group_scores import GroupScores
+from monai_ethics.fairness.groups import label_text, labels_of
+from monai_ethics.fairness.scores import ESTIMAND, ScoreTable
+
+__all__ = ["ScoreGap"]
+
+SOURCES = (
+    Source(title="Ethics-by-Design for medical imaging AI", locator="Table 1", url="https://arxiv.org/abs/2507.04249"),
+    Source(title="Chung & Romano 2013 (Ann. Stat. 41)", locator="studentised permutation"),
+    Source(title="Pauly, Brunner & Konietschke 2015 (JRSS-B 77)", locator="Wald form for several groups"),
+    Source(title="Brunner, Konietschke, Bathke & Pauly 2021 (Int. Stat. Rev. 89)", locator="pseudo-ranks"),
+)
+LIMITATIONS = (
+    "Not shown is not no gap: see the minimum detectable gap.",
+    "A gap says nothing about its cause: groups also differ in prevalence, severity, lesion size and scanner.",
+    "The largest minus the smallest of several groups is above zero by chance alone: read it beside its null mean.",
+    "Intervals of pairs hold one at a time, not all at once.",
+)
+_BY_DRAWS = "no interval: read it beside its distribution when labels are exchanged"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreGap:
+    """Difference of one metric between the groups of one attribute, over patients.
+
+    A studentised permutation test answers whether any groups differ: of means (Welch's statistic), or of relative
+    effects (pseudo-ranks, with a miss as the worst score) when there are failures, or with random signs of whole
+    patients where patients are in several groups. Beside it: the largest gap with its mean and 95th percentile when
+    labels are exchanged, every pair's signed difference with its interval, and the gap that could have been found with
+    80 % power.
+
+    Args:
+        attribute: name of the grouping, such as ``sex`` or ``sex*site``; empty if the table has only one.
+        min_group_size: smallest group that is judged (patients with a score); smaller ones are listed.
+        n_permutations: random draws; fewer, and printed, for rank tests of very many patients.
+        level: nominal coverage of intervals; the test's level is one minus it.
+        seed: seed of the draws.
+
+    Notes:
+        It does not show that groups are served alike: small groups hide large gaps.
+
+    References:
+        arXiv 2507.04249, Table 1 (evaluation: performance across patient groups); methods as in `sources`.
+    """
+
+    id: ClassVar[str] = "fairness.score_gap"
+    title: ClassVar[str] = "Does the model work differently for different groups?"
+    stage: ClassVar[Stage] = Stage.EVALUATION
+    requirements: ClassVar[tuple[str, ...]] = ("FMF-03", "LIF-E1")
+
+    attribute: str = ""
+    min_group_size: int = 10
+    n_permutations: int = 10_000
+    level: float = 0.95
+    seed: int = 0
+
+    def __call__(self, data: ScoreTable, /) -> Finding:
+        """Compare the groups of one attribute; this test is then a family of its own.
+
+        Args:
+            data: per-case scores with their groups.
+
+        Returns:
+            Verdict `measured`, with estimate ``p_adjusted`` for policies; `not_assessable` with fewer than 2 groups
+            of `min_group_size` patients.
+        """
+        found = self.compare(data)
+        return self.finding(data, found)
+
+    def compare(self, data: ScoreTable) -> Comparison | None:
+        """The omnibus test alone, or ``None`` if the table has no attribute to compare."""
+        attribute = self._name(data)
+        if attribute is None:
+            return None
+        return compare(
+            data,
+            attribute,
+            min_group_size=self.min_group_size,
+            n_permutations=self.n_permutations,
+            seed=self.seed,
+        )
+
+    def _name(self, data: ScoreTable) -> str | None:
+        if self.attribute:
+            return self.attribute
+        return next(iter(data.groups)) if len(data.groups) == 1 else None
+
+    def finding(
+        self,
+        data: ScoreTable,
+        found: Comparison | None,
+        *,
+        p_adjusted: float | None = None,
+        family: int = 1,
+        family_name: str = "this test alone",
+    ) -> Finding:
+        """Put a comparison into a finding.
+
+        Args:
+            data: the scores compared.
+            found: the comparison.
+            p_adjusted: p-value adjusted over a family of tests; ``None`` = no other test.
+            family: number of tests in the family.
+            family_name: what the family is, printed.
+
+        Returns:
+            The finding.
+        """
+        attribute = self._name(data) or ""
+        estimates: list[Estimate] = []
+        reason = None
+        if found is None:
+            reason = f"the table has {len(data.groups)} attributes and none was named"
+        elif found.omnibus is None:
+            reason = (
+                f"{len(found.judged)} of {len(found.groups)} groups have the {self.min_group_size} patients "
+                "that a comparison needs, and it needs two such groups"
+            )
+        else:
+            adjusted = found.omnibus.p if p_adjusted is None else p_adjusted
+            estimates = self._estimates(data, found, attribute, adjusted, family)
+        settings = {"family": family, "family_name": family_name, **self._settings(found)}
+        return Finding(
+            check=self.id,
+            title=self.title,
+            stage=self.stage,
+            verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
+            statement=_statement(data, attribute, found, estimates, 1 - self.level, reason),
+            requirements=self.requirements,
+            subjects=(data.metric, attribute) if attribute else (data.metric,),
+            estimates=estimates,
+            accounting=_accounting(data, attribute, found),
+            parameters={**asdict(self), **settings, "attribute": attribute},
+            reason=reason,
+            limitations=LIMITATIONS,
+            sources=SOURCES,
+            seed=self.seed,
+        )
+
+    def _settings(self, found: Comparison | None) -> dict[str, Any]:
+        if found is None:
+            return {}
+        return {
+            "groups": {label_text(group.label): len(group.patients) for group in found.groups},
+            "small_groups": [label_text(group.label) for group in found.groups if group not in found.judged],
+            "compared": "relative effects (pseudo-ranks)" if found.ranks else "means",
+            "draws": found.draws,
+            "patients_in_several_groups": found.crossed,
+        }
+
+    def _estimates(
+        self, data: ScoreTable, found: Comparison, attribute: str, adjusted: float, family: int
+    ) -> list[Estimate]:
+        omnibus = found.omnibus
+        if omnibus is None:
+            return []
+        n = len({patient for group in found.judged for patient in group.patients})
+        base: dict[str, Any] = {"n": n, "n_unit": "patients"}
+        what = "median" if found.ranks else "mean"
+        kind = "random signs of patients" if found.crossed else "permutation of patients"
+        method = f"studentised {kind}, {found.draws} draws, seed {self.seed}"
+        test = {"unit": "1", "estimand": "no difference between any groups", "reason": "a p-value has no interval"}
+        gap = {"unit": data.unit, "method": method, **base}
+        names = {
+            "max_min_gap": (omnibus.gap, f"largest minus smallest group {what}, {ESTIMAND}"),
+            "gap_null_mean": (omnibus.gap_null_mean, "mean of that gap when groups do not differ"),
+            "gap_null_95th": (omnibus.gap_null_95th, "95th percentile of that gap when groups do not differ"),
+        }
+        no_gap = "a group's median is a miss without a value, or patients are in several groups"
+        return [
+            Estimate(name="p_value", value=omnibus.p, method=method, **test, **base),
+            Estimate(name="p_adjusted", value=adjusted, method=f"Holm over a family of {family}", **test, **base),
+            *(
+                Estimate(name=name, value=value, estimand=text, reason=no_gap if value is None else _BY_DRAWS, **gap)
+                for name, (value, text) in names.items()
+            ),
+            self._detectable(data, found, base, family),
+            *self._pairs(data, found, attribute, adjusted),
+        ]
+
+    def _detectable(self, data: ScoreTable, found: Comparison, base: dict[str, Any], family: int) -> Estimate:
+        alpha = (1 - self.level) / family
+        result = detectable(found, alpha=alpha)
+        text = "smallest difference of means" if not found.ranks else "smallest relative effect above 0.5"
+        return Estimate(
+            name="minimum_detectable_gap",
+            value=result.value,
+            unit="1" if found.ranks else data.unit,
+            estimand=f"{text} between the two smallest groups found with 80 % power at level {alpha:.3g}",
+            method=result.method,
+            reason=result.reason or "a design figure has no interval",
+            **base,
+        )
+
+    def _pairs(self, data: ScoreTable, found: Comparison, attribute: str, adjusted: float) -> list[Estimate]:
+        items = pairs(found, level=self.level)
+        known = [index for index, (_, _, (_, p)) in enumerate(items) if p is not None]
+        raw = [p for _, _, (_, p) in items if p is not None]
+        corrected = dict(zip(known, holm(raw), strict=True))
+        estimates = []
+        for index, (first, second, (result, _)) in enumerate(items):
+            names = label_text(first.label), label_text(second.label)
+            base: dict[str, Any] = {
+                "group": {attribute: f"{names[0]} - {names[1]}"},
+                "n": len({*first.patients, *second.patients}),
+                "n_unit": "patients",
+            }
+            mean = f"mean of {names[0]} minus mean of {names[1]}, {ESTIMAND}"
+            rank = f"probability that a patient of {names[0]} has a higher score than one of {names[1]}, ties half"
+            estimates.append(
+                Estimate(
+                    name="relative_effect" if found.ranks else "difference",
+                    unit="1" if found.ranks else data.unit,
+                    estimand=rank if found.ranks else mean,
+                    level=None if result.low is None else self.level,
+                    **asdict(result),
+                    **base,
+                )
+            )
+            if len(items) > 1 and index in corrected:
+                estimates.append(
+                    Estimate(
+                        name="pairwise_p_adjusted",
+                        value=max(corrected[index], adjusted),
+                        unit="1",
+                        estimand="no difference between the two groups",
+                        method=f"Holm over {len(raw)} pairs, never below the adjusted omnibus p-value",
+                        reason="a p-value has no interval",
+                        **base,
+                    )
+                )
+        return estimates
+
+    @staticmethod
+    def example(n: int, seed: int) -> ScoreTable:
+        """Overlap scores of `n` patients with sex."""
+        return GroupScores.example(n, seed)
+
+
+def _accounting(data: ScoreTable, attribute: str, found: Comparison | None) -> dict[str, int]:
+    """Cases by what became of them; adds up to all cases."""
+    names = ("compared", "in_groups_too_small", "empty_reference", "undefined")
+    labels = labels_of(data, attribute) if attribute else (None,) * len(data)
+    judged = {group.label for group in found.judged} if found and found.omnibus else set()
+    counts: Counter[str] = Counter()
+    for value, outcome, label in zip(data.case_values(), data.outcomes, labels, strict=True):
+        if outcome in ("false_positive", "true_negative"):
+            counts["empty_reference"] += 1
+        elif value is None:
+            counts["undefined"] += 1
+        else:
+            counts["compared" if label in judged else "in_groups_too_small"] += 1
+    return {name: counts[name] for name in names}
+
+
+def _statement(
+    data: ScoreTable,
+    attribute: str,
+    found: Comparison | None,
+    estimates: list[Estimate],
+    alpha: float,
+    reason: str | None,
+) -> str:
+    if reason or found is None:
+        return f"Whether {data.metric} differs by {attribute or 'group'} cannot be said: {reason}."
+    value = {item.name: item.value for item in estimates if not item.group}
+    p = value["p_adjusted"] or 0.0
+    tested = f"adjusted p = {p:.2g}, {estimates[0].n} patients in {len(found.judged)} groups"
+    gap, null, least = value["max_min_gap"], value["gap_null_mean"], value["minimum_detectable_gap"]
+    what = "medians" if found.ranks else "means"
+    sizes = "" if gap is None else f" The largest gap of {what} is {gap:.3g} {_unit(data.unit)}".rstrip()
+    if sizes:
+        sizes += "." if null is None else f", where {null:.3g} is expected without a difference."
+    if p <= alpha:
+        return f"{data.metric} differs by {attribute} ({tested}).{sizes}"
+    text = f"No difference of {data.metric} by {attribute} was shown ({tested}).{sizes} Not shown is not no gap"
+    if least is None:
+        return f"{text}."
+    kind = "a relative effect below" if found.ranks else "a difference below"
+    return f"{text}: {kind} about {least:.2g} would often be missed at these group sizes."
+
+
+def _unit(unit: str) -> str:
+    return "" if unit in ("1", "unknown") else unit
