@@ -7,7 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from monai_ethics.handlers.attach import attach
+    from monai_ethics.handlers._attach import attach
     from monai_ethics.handlers.recorder import ProvenanceRecorder
     from monai_ethics.handlers.session import RunSession
     from monai_ethics.handlers.stratified import StratifiedScores
@@ -20,7 +20,7 @@ _HOME = {
     "ProvenanceRecorder": "recorder",
     "RunSession": "session",
     "StratifiedScores": "stratified",
-    "attach": "attach",
+    "attach": "_attach",
 }
 
 

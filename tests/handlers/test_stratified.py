@@ -2,8 +2,6 @@
 from __future__ import annotations
 
 import pytest
-import torch
-from monai.handlers import MeanDice, from_engine
 
 from monai_ethics.handlers import StratifiedScores
 
