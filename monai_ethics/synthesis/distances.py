@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nearest neighbors, exact and in bounded memory, on any device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from monai_ethics.errors import InputError
+
+__all__ = ["Neighbors", "nearest"]
+
+SPARE = 4  # candidates kept beyond k, so that rounding cannot hide a neighbor
+TILE = 2**22  # entries of one block of the distance matrix: 16 MiB in float32
+EXACT_TILE = 2**18  # float64 numbers measured at a time: 2 MiB, which stays in cache
+# Rounding of a float32 squared distance by norms and a dot product, in units of eps * (|x|^2 + |y|^2): the error of a
+# sum of d products grows like sqrt(d) and stays below this multiple of it in practice; the worst case is d.
+ROUNDING = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbors:
+    """The `k` nearest reference rows of each query row, nearest first.
+
+    Args:
+        distance: Euclidean distances, shape ``(N, k)``, float64, in the unit of the features.
+        index: rows of the reference, shape ``(N, k)``, int64; of equal distances the smaller index comes first.
+        checked_in_full: query rows whose candidates float32 could not tell apart, computed in float64 throughout.
+    """
+
+    distance: np.ndarray
+    index: np.ndarray
+    checked_in_full: int
+
+
+def nearest(
+    query: np.ndarray, reference: np.ndarray, *, k: int = 1, device: str = "cpu", tile: int = TILE
+) -> Neighbors:
+    """Nearest neighbors of each query row among the reference rows.
+
+    Blocks of the distance matrix are found in float32 by norms and a matrix product (never the whole matrix; TF32
+    off). The best candidates are then measured anew in float64 by subtraction, so that a copy has distance exactly 0;
+    where float32 cannot tell the last candidate kept from the first one left out, the row is measured in full.
+
+    Args:
+        query: shape ``(N, d)``, finite.
+        reference: shape ``(M, d)``, finite, at least one row.
+        k: neighbors to return; at most ``M`` are.
+        device: where the blocks are computed, such as ``"cuda"``.
+        tile: entries of one block.
+
+    Returns:
+        The neighbors; the same whatever the device, the block size and the order of rows, but for ties.
+
+    Raises:
+        InputError: if the shapes do not match, there is no reference row, or a number is not finite.
+    """
+    x, y = _checked(query, "query"), _checked(reference, "reference")
+    if not len(y) or x.shape[1] != y.shape[1] or k < 1:
+        raise InputError(
+            f"Query and reference must have as many columns and the reference a row: got {x.shape} and {y.shape}. "
+            "Compute both with the same features."
+        )
+    k = min(k, len(y))
+    keep = min(k + SPARE, len(y))
+    distance, index = np.empty((len(x), k)), np.empty((len(x), k), dtype=np.int64)
+    unsure = np.zeros(len(x), dtype=bool)
+    for rows, candidates, left_out in _candidates(x, y, keep=keep, device=device, tile=tile):
+        measured = _measured(x[rows], y, candidates)
+        order = np.lexsort((candidates, measured), axis=1)[:, :k]
+        distance[rows] = np.take_along_axis(measured, order, axis=1)
+        index[rows] = np.take_along_axis(candidates, order, axis=1)
+        unsure[rows] = ~(np.square(distance[rows, -1]) < left_out)  # also if float32 overflowed to NaN
+    for row in np.flatnonzero(unsure):
+        measured = _measured_in_full(x[row], y)
+        order = np.argsort(measured, kind="stable")[:k]
+        distance[row], index[row] = measured[order], order
+    return Neighbors(distance=distance, index=index, checked_in_full=int(unsure.sum()))
+
+
+def _checked(array: np.ndarray, name: str) -> np.ndarray:
+    rows = np.ascontiguousarray(array)
+    if rows.ndim != 2 or not np.issubdtype(rows.dtype, np.floating) or not np.isfinite(rows).all():
+        raise InputError(f"`{name}` must be a finite floating-point array of shape (rows, features): got another.")
+    return rows
+
+
+def _candidates(
+    x: np.ndarray, y: np.ndarray, *, keep: int, device: str, tile: int
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Per block of queries: rows, nearest `keep` by float32, and what squared distance all others exceed for sure."""
+    center = y.mean(axis=0, dtype=np.float64)  # smaller norms round less
+    on = {"dtype": torch.float32, "device": device}
+    b = torch.as_tensor(y - center).to(**on)  # type: ignore[call-overload]
+    eps = ROUNDING * torch.finfo(torch.float32).eps * float(np.sqrt(x.shape[1]) + 8)
+    b_low = b.square().sum(dim=1) * (1 - eps)  # less its rounding: candidates are ranked by what they exceed for sure
+    columns = max(keep, min(len(y), 8192))
+    step = max(1, tile // columns)
+    with _full_precision():
+        for start in range(0, len(x), step):
+            rows = slice(start, min(start + step, len(x)))
+            a = torch.as_tensor(x[rows] - center).to(**on)  # type: ignore[call-overload]
+            best, found = _block_top(a, b, b_low, keep=keep, columns=columns)
+            a_low = a.square().sum(dim=1) * (1 - eps)
+            left_out = best[:, -1] + a_low if keep < len(y) else torch.full_like(a_low, float("inf"))
+            yield rows, found.cpu().numpy(), left_out.double().cpu().numpy()
+
+
+def _block_top(
+    a: torch.Tensor, b: torch.Tensor, b_low: torch.Tensor, *, keep: int, columns: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    best = a.new_full((len(a), 0), 0.0)
+    found = torch.zeros((len(a), 0), dtype=torch.int64, device=a.device)
+    for start in range(0, len(b), columns):
+        part = slice(start, start + columns)
+        block = torch.addmm(b_low[part], a, b[part].T, alpha=-2.0)  # squared distance less the query's own norm
+        value, place = block.topk(min(keep, block.shape[1]), dim=1, largest=False, sorted=True)
+        best, found = torch.cat([best, value], dim=1), torch.cat([found, place + start], dim=1)
+        best, order = best.topk(min(keep, best.shape[1]), dim=1, largest=False, sorted=True)
+        found = found.gather(1, order)
+    return best, found
+
+
+def _measured(x: np.ndarray, y: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+    """Distances in float64 by subtraction, shape of `candidates`; in blocks, whatever the number of candidates."""
+    result = np.empty(candidates.shape)
+    step = max(1, EXACT_TILE // max(1, candidates.shape[1] * x.shape[1]))
+    for start in range(0, len(x), step):
+        rows = slice(start, start + step)
+        difference = y[candidates[rows]].astype(np.float64) - x[rows, None, :]
+        result[rows] = np.sqrt(np.square(difference).sum(axis=-1))
+    return result
+
+
+def _measured_in_full(row: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Distances in float64 of one query row to every reference row, shape ``(M,)``."""
+    step = max(1, EXACT_TILE // max(1, len(row)))
+    parts = (y[start : start + step].astype(np.float64) - row for start in range(0, len(y), step))
+    measured: np.ndarray = np.sqrt(np.concatenate([np.square(part).sum(axis=-1) for part in parts]))
+    return measured
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Matrix products in full float32, and the user's setting as it was afterwards."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.no_grad(), torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)

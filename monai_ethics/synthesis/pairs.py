@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pairs of a training and a synthetic image for a human to look at; nothing here is a test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from monai_ethics.evidence import Observation
+from monai_ethics.synthesis.distances import nearest
+from monai_ethics.synthesis.feature_sets import FeatureSets
+
+__all__ = ["Pairs", "list_pairs"]
+
+FEWEST_NEIGHBORS = 10  # an average over fewer says little about how dense the training images lie
+NO_INFERENCE = "For review; no p-value belongs to a single pair."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairs:
+    """What stands out among pairs of a synthetic and its nearest training image, in the main space.
+
+    Args:
+        observations: pairs by pseudonym, at most `listed` of each kind; none if pseudonyms were not given.
+        identical: synthetic images whose digest or features are a training image's.
+        outlying: synthetic images with a ratio below 1; ``None`` if there are too few training images.
+        closer_than_real: synthetic images nearer to training than every held-out image.
+    """
+
+    observations: tuple[Observation, ...]
+    identical: int
+    outlying: int
+    closer_than_real: int
+
+
+def list_pairs(sets: FeatureSets, *, neighbors: int, scale: float, listed: int, device: str = "cpu") -> Pairs:
+    """Find identical, outlying and nearest pairs.
+
+    The ratio of Carlini et al.: distance to the nearest training image over `scale` times the mean distance to the
+    `neighbors` nearest ones. Below 1, an image is closer to one training image than its surroundings explain.
+
+    Args:
+        sets: features, in canonical order and without duplicates among real images.
+        neighbors: training images to average over.
+        scale: factor of the average.
+        listed: pairs listed of each kind.
+        device: where distances are computed.
+    """
+    space = sets.spaces[0]
+    train, synthetic = sets.rows("train", space), sets.rows("synthetic", space)
+    found = nearest(synthetic, train, k=neighbors, device=device)
+    distance, partner = found.distance[:, 0], found.index[:, 0].copy()
+    real = nearest(sets.rows("holdout", space), train, device=device).distance[:, 0].min()
+    mean = scale * found.distance.mean(axis=1)
+    enough = found.distance.shape[1] >= FEWEST_NEIGHBORS
+    ratio = np.divide(distance, mean, out=np.full(len(mean), np.inf), where=(mean > 0) & enough)
+    same = _same_content(sets, partner)
+    identical, outlying = same | (distance == 0), ratio < 1
+    rows = np.arange(len(distance))
+    kinds = (
+        ("identical", rows[identical], distance),
+        ("outlying", rows[outlying & ~identical], ratio),
+        ("nearest", rows[~outlying & ~identical], distance),
+    )
+    observations = [
+        _observation(sets, kind, synthetic_row=row, train_row=int(partner[row]), value=float(value[row]))
+        for kind, members, value in kinds
+        for row in members[np.argsort(value[members], kind="stable")][:listed].tolist()
+        if sets.train_items is not None and sets.synthetic_items is not None
+    ]
+    return Pairs(
+        observations=tuple(observations),
+        identical=int(identical.sum()),
+        outlying=int((outlying | identical).sum()),
+        closer_than_real=int((distance < real).sum()),
+    )
+
+
+def _same_content(sets: FeatureSets, partner: np.ndarray) -> np.ndarray:
+    """Where the content of a synthetic image is a training image's; `partner` is set to it."""
+    known: dict[str, int] = {}
+    for row, digest in enumerate(sets.train_digests or ()):
+        if digest is not None:
+            known.setdefault(digest, row)
+    digests: Sequence[str | None] = sets.synthetic_digests or (None,) * len(partner)
+    same = np.array([digest is not None and digest in known for digest in digests], dtype=bool)
+    for repeat in np.flatnonzero(same).tolist():
+        partner[repeat] = known[str(digests[repeat])]
+    return same
+
+
+def _observation(sets: FeatureSets, kind: str, *, synthetic_row: int, train_row: int, value: float) -> Observation:
+    notes = {
+        "identical": f"The synthetic image repeats a training image. {NO_INFERENCE}",
+        "outlying": f"Ratio below 1: nearer than the surroundings of the training image explain. {NO_INFERENCE}",
+        "nearest": f"Among the nearest pairs, which any set has. {NO_INFERENCE}",
+    }
+    items = ((sets.train_items or ())[train_row], (sets.synthetic_items or ())[synthetic_row])
+    unit = "1" if kind == "outlying" else "feature distance"
+    return Observation(label=f"{kind} pair", items=items, value=value, unit=unit, note=notes[kind])

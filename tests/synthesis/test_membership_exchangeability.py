@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+
+import numpy as np
+import pytest
+
+from monai_ethics.evidence import Finding, Verdict
+from monai_ethics.synthesis.feature_sets import FeatureSets
+from monai_ethics.synthesis.membership_exchangeability import MembershipExchangeability
+
+CHECK = MembershipExchangeability()
+
+
+def sets(*, copies=0, n=60, noise=1e-3, seed=0, **kept):
+    rng = np.random.default_rng(seed)
+    train, holdout, synthetic = rng.standard_normal((3, n, 24))
+    synthetic[:copies] = train[:copies] + noise * rng.standard_normal((copies, 24))
+    names = {"train_patients": [f"t{i}" for i in range(n)], "holdout_patients": [f"h{i}" for i in range(n)]}
+    items = {"train_items": [f"x{i}" for i in range(n)], "synthetic_items": [f"s{i}" for i in range(n)]}
+    arrays = {"train": train, "holdout": holdout, "synthetic": synthetic}
+    return FeatureSets(**{**arrays, **names, **items, "split_random": True, **kept})
+
+
+def number(finding, name):
+    (value,) = [estimate.value for estimate in finding.estimates if estimate.name == name]
+    return value
+
+
+def labels(finding):
+    return [observation.label for observation in finding.observations]
+
+
+def test_copies_raise_an_alarm_and_are_listed():
+    finding = CHECK(sets(copies=8))
+    assert number(finding, "p_value") < 0.01
+    assert number(finding, "closer_patients") >= 8
+    assert labels(finding).count("outlying pair") == 8
+    assert ("x3", "s3") in [tuple(observation.items) for observation in finding.observations]
+    assert "never an all-clear" in finding.statement
+    assert finding.seed is None
+
+
+def test_without_copies_nothing_stands_out():
+    finding = CHECK(sets())
+    assert number(finding, "p_value") > 0.05
+    assert number(finding, "outlying_images") == number(finding, "identical_images") == 0
+    assert set(labels(finding)) == {"nearest pair"}
+
+
+def test_exact_copies_are_identical_by_features_or_by_digest():
+    exact = CHECK(sets(copies=4, noise=0))
+    assert number(exact, "identical_images") == 4
+    marks = {"train_digests": [f"d{i}" for i in range(60)], "synthetic_digests": [None] * 59 + ["d7"]}
+    marked = CHECK(sets(**marks))
+    assert number(marked, "identical_images") == 1
+    (found,) = [item for item in marked.observations if item.label == "identical pair"]
+    assert tuple(found.items) == ("x7", "s59")
+
+
+def test_without_pseudonyms_no_pair_is_named():
+    finding = CHECK(sets(copies=8, train_items=None, synthetic_items=None))
+    assert finding.observations == ()
+    assert number(finding, "outlying_images") == 8
+
+
+def test_the_smallest_detectable_number_is_stated():
+    finding = CHECK(sets())
+    assert number(finding, "smallest_detectable") == 5
+    assert number(finding, "expected_closer_patients") == pytest.approx(60 / 61)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"split_random": False}, "not on record"),
+        ({"encoder_trained_on_train": True}, "fitted to the training images"),
+        ({"conditioned_on_train": True}, "inputs of training patients"),
+        ({"holdout_patients": [f"t{i}" for i in range(60)]}, "in training and in the holdout"),
+        ({"train_patients": ["t0"] * 60}, "between 1 and 60 images"),
+        ({"synthetic": np.zeros((0, 24)), "synthetic_items": ()}, "got 60, 60 and 0"),
+        ({"train_sites": ["a"] * 60, "holdout_sites": ["b"] * 60}, "site and split are one"),
+    ],
+)
+def test_a_broken_condition_is_not_assessable(changes, reason):
+    finding = CHECK(sets(copies=8, **changes))
+    assert finding.verdict is Verdict.NOT_ASSESSABLE
+    assert reason in finding.reason
+    assert finding.estimates == ()
+
+
+def test_one_duplicate_between_training_and_holdout_does_not_hide_copies():
+    data = sets(copies=8)
+    holdout = data.holdout["features"].copy()
+    holdout[0] = data.train["features"][0] + 1e-6
+    finding = CHECK(sets(copies=8, holdout=holdout))
+    assert finding.accounting["holdout_images_left_out_as_duplicates"] == 1
+    assert finding.accounting["train_images_left_out_as_duplicates"] == 1
+    assert number(finding, "p_value") < 0.01
+    assert sum(finding.accounting.values()) == 180
+
+
+def test_one_image_many_times_in_training_counts_once():
+    data = sets()
+    train = data.train["features"].copy()
+    train[:10] = train[0]
+    synthetic = data.synthetic["features"].copy()
+    synthetic[0] = train[0] + 1e-3
+    finding = CHECK(sets(train=train, synthetic=synthetic))
+    assert finding.accounting["train_images_left_out_as_duplicates"] == 9
+    assert number(finding, "p_value") > 0.05
+
+
+def test_several_images_of_a_patient_count_as_one_patient():
+    data = sets(copies=8)
+    pairs = {role: [f"{role}{i // 2}" for i in range(60)] for role in ("train", "holdout")}
+    finding = CHECK(sets(copies=8, train_patients=pairs["train"], holdout_patients=pairs["holdout"]))
+    assert number(finding, "closer_patients") == 4
+    assert finding.estimates[0].n == 60
+    assert CHECK(data).estimates[0].n == 120
+
+
+def test_several_spaces_and_order_statistics_are_paid_for_in_one_test():
+    data = sets(copies=8)
+    noise = np.random.default_rng(9).standard_normal((3, 60, 5))
+    spaces = {
+        role: {"pixels": getattr(data, role)["features"], "noise": noise[i]}
+        for i, role in enumerate(("train", "holdout", "synthetic"))
+    }
+    check = MembershipExchangeability(order_statistics=(1, 3), permutations=499, seed=4)
+    finding = check(sets(copies=8, **spaces))
+    assert 1 / 500 <= number(finding, "p_value") <= 0.02
+    assert finding.seed == 4
+    assert [e.group["space"] for e in finding.estimates if e.name == "closer_patients"] == ["pixels", "noise"]
+
+
+def test_the_finding_is_the_same_whatever_the_order_and_survives_json():
+    data = sets(copies=8, train_sites=["a", "b"] * 30, holdout_sites=["a", "b"] * 30)
+    check = MembershipExchangeability(permutations=199)
+    first = check(data)
+    again = check(data.reordered(np.random.default_rng(1).permutation(60).tolist()))
+    assert json.dumps(first.to_dict(), sort_keys=True) == json.dumps(again.to_dict(), sort_keys=True)
+    assert Finding.from_dict(json.loads(json.dumps(first.to_dict()))) == first
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train_patients": ["a"]}, "`train_patients` must have one entry for each of the 60"),
+        ({"train": np.zeros(60)}, "must have shape"),
+        ({"train": np.zeros((60, 5))}, "equally many features"),
+        ({"holdout": {"other": np.zeros((60, 24))}}, "the same spaces"),
+        ({"train": np.full((60, 24), np.inf)}, "must be finite"),
+        ({"train_sites": ["a"] * 60}, "training and holdout or for neither"),
+        (
+            {"train_patients": ["a"] * 60, "train_sites": ["a"] * 59 + ["b"], "holdout_sites": ["a"] * 60},
+            "a patient with two",
+        ),
+    ],
+)
+def test_sets_that_do_not_fit_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        sets(**changes)
