@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the bundles that travel with this package lie: in a checkout, an editable install and a wheel alike."""
+"""Where bundles and policies that travel with this package lie: in a checkout, an editable install and a wheel."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from monai_ethics.errors import InputError
 
-__all__ = ["bundle_names", "bundle_path"]
+__all__ = ["bundle_names", "bundle_path", "policy_path"]
 
 # `monai_ethics/bundles` is a link to `bundles` in a checkout and a folder in a wheel; without links, look beside us
 ROOTS = (Path(__file__).parent / "bundles", Path(__file__).parent.parent / "bundles")
@@ -34,3 +34,15 @@ def bundle_path(name: str) -> Path:
     raise InputError(
         f"Expected the name of a bundle: got an unknown one. Known: {', '.join(bundle_names()) or 'none'}."
     )
+
+
+def policy_path(name: str) -> Path:
+    """File of a policy that travels with the package, such as ``"demo"``.
+
+    Raises:
+        InputError: if there is no such policy.
+    """
+    path = Path(__file__).parent / "lifecycle" / "policies" / f"{name}.yaml"
+    if not path.is_file():
+        raise InputError("Expected the name of a policy that comes with the package: got an unknown one. Known: demo.")
+    return path
