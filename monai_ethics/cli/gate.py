@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`monai-ethics gate`: does the evidence hold against a policy? Exit 1 when it does not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monai_ethics.errors import GateError
+
+if TYPE_CHECKING:
+    from monai_ethics.lifecycle.policy import GateResult, GateRow
+
+__all__ = ["command"]
+
+MARKS = {True: "refused", False: "ok"}
+
+
+def command(
+    evidence: Annotated[Path, typer.Argument(help="Evidence folder of a run.")],
+    policy: Annotated[Path, typer.Option(help="Policy file: limits with their sources, and required checks.")],
+    junit: Annotated[Path | None, typer.Option(help="Write the answer as JUnit XML to this file.")] = None,
+    run_id: Annotated[str | None, typer.Option(help="Judge only this run's findings; all runs otherwise.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> None:
+    """Refuse evidence that does not hold against a policy (exit 1)."""
+    from monai_ethics.lifecycle.junit import junit_xml
+    from monai_ethics.lifecycle.policy import gate, read_policy
+    from monai_ethics.provenance.read import read_report
+
+    asked = read_policy(policy)
+    integrity = _integrity(evidence)
+    result = gate(read_report(evidence, run_id=run_id).findings, asked)
+    result = replace(result, rows=(integrity, *result.rows) if result.rows else ())
+    if junit is not None:
+        junit.write_text(junit_xml(result), encoding="utf-8")
+    print(json.dumps(result.to_dict(), indent=1, sort_keys=True) if as_json else _table(result))
+    if not result.passed:
+        refused = sum(row.refuses for row in result.rows)
+        raise GateError(
+            f"Expected everything the policy asks for to hold: {refused} of {len(result.rows)} rows refuse. "
+            "Read them in the gate's output."
+        )
+
+
+def _integrity(evidence: Path) -> GateRow:
+    """The row that stands above all others: evidence that is not as it was signed carries no judgement."""
+    from monai_ethics.lifecycle.policy import GateRow
+    from monai_ethics.provenance.verify import verify_evidence
+
+    found = verify_evidence(evidence)
+    return GateRow(
+        check="provenance.integrity",
+        subjects=(),
+        asked="the evidence is as it was signed",
+        verdict=found.status,
+        refuses=not found.intact,
+        reason=None if found.intact else found.text.splitlines()[0],
+        source="the gate itself",
+    )
+
+
+def _table(result: GateResult) -> str:
+    from monai_ethics.reporting.escape import for_terminal
+
+    lines = [f"Policy: {result.policy}"]
+    for row in result.rows:
+        about = f" [{', '.join(row.subjects)}]" if row.subjects else ""
+        seen = "" if row.observed is None else f", observed {row.observed:.3g}"
+        why = f" ({row.reason})" if row.reason else ""
+        lines.append(f"{MARKS[row.refuses]:8} {row.verdict:15} {row.check}{about}: {row.asked}{seen}{why}")
+    lines.append("The gate lets this evidence pass." if result.passed else "The gate refuses this evidence.")
+    return "\n".join(for_terminal(line) for line in lines)

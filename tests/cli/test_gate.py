@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import pytest
+
+from monai_ethics.__main__ import main
+from monai_ethics.lifecycle.run_coverage import EngineEntry, EngineLedger, RunCoverage
+from monai_ethics.provenance.log import EvidenceLog
+
+POLICY = """schema_version: "1"
+title: A run must be seen
+limits:
+  - {check: lifecycle.run_coverage, estimate: completed, at_least: 1, source: {title: house rule}}
+required_checks: [lifecycle.run_coverage]
+"""
+
+
+@pytest.fixture(autouse=True)
+def key_home(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("MONAI_ETHICS_KEY_HOME", str(tmp_path_factory.mktemp("home") / "keys"))
+
+
+@pytest.fixture
+def evidence(tmp_path):
+    engine = EngineEntry(engine_id="evaluator", expected=True, ran=True, carried=True, cases=5)
+    for run, outcome in (("good", "completed"), ("bad", "failed")):
+        with EvidenceLog.open(tmp_path / "evidence", run_id=run) as log:
+            log.add_findings([RunCoverage()(EngineLedger(engines=(engine,), outcome=outcome))])
+    return tmp_path / "evidence"
+
+
+@pytest.fixture
+def policy(tmp_path):
+    path = tmp_path / "doe.yaml"
+    path.write_text(POLICY)
+    return path
+
+
+def test_evidence_that_holds_passes(evidence, policy, capsys):
+    assert main(["gate", str(evidence), "--policy", str(policy), "--run-id", "good"]) == 0
+    assert "lets this evidence pass" in capsys.readouterr().out
+
+
+def test_a_failed_run_is_refused_with_exit_code_1(evidence, policy, tmp_path, capsys):
+    junit = tmp_path / "gate.xml"
+    assert main(["gate", str(evidence), "--policy", str(policy), "--junit", str(junit)]) == 1
+    shown = capsys.readouterr()
+    assert "completed at least 1" in shown.out
+    assert shown.err == (
+        "monai-ethics: Expected everything the policy asks for to hold: 1 of 5 rows refuse. "
+        "Read them in the gate's output.\n"
+    )
+    suite = ElementTree.parse(junit).getroot()
+    assert (suite.get("tests"), suite.get("failures")) == ("5", "1")
+
+
+def test_the_answer_for_machines_is_json(evidence, policy, capsys):
+    assert main(["gate", str(evidence), "--policy", str(policy), "--json"]) == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["passed"] is False
+    assert answer["rows"][0]["check"] == "provenance.integrity"
+
+
+def test_altered_evidence_is_refused_whatever_it_says(evidence, policy, capsys):
+    log = evidence / "log.jsonl"
+    log.write_text(log.read_text().replace('"value":1', '"value":2', 1))
+    assert main(["gate", str(evidence), "--policy", str(policy), "--run-id", "good"]) == 1
+    assert "altered" in capsys.readouterr().out
+
+
+def test_a_policy_that_is_none_leaves_no_file(evidence, policy, tmp_path, capsys):
+    policy.write_text(POLICY + "foo: 1\n")
+    junit = tmp_path / "gate.xml"
+    assert main(["gate", str(evidence), "--policy", str(policy), "--junit", str(junit)]) == 2
+    message = capsys.readouterr().err
+    assert "got `foo`" in message
+    assert "doe" not in message
+    assert not junit.exists()
+
+
+def test_a_folder_without_evidence_is_unusable(tmp_path, policy, capsys):
+    assert main(["gate", str(tmp_path), "--policy", str(policy)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_an_unknown_run_is_unusable(evidence, policy):
+    assert main(["gate", str(evidence), "--policy", str(policy), "--run-id", "other"]) == 2
+
+
+def test_the_gate_imports_neither_monai_nor_torch(evidence, policy):
+    words = ["gate", str(evidence), "--policy", str(policy), "--run-id", "good"]
+    code = (
+        f"import sys; from monai_ethics.__main__ import main; assert main({words!r}) == 0;"
+        "assert not {'monai', 'torch', 'ignite', 'pandas', 'scipy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
