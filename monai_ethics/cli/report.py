@@ -51,7 +51,8 @@ def _beside(report: EvidenceReport, out: Path, found: Verification) -> dict[str,
 
 
 def _inside(report: EvidenceReport, evidence: Path, found: Verification) -> dict[str, str]:
-    from monai_ethics.provenance.log import EvidenceLog, read_entries
+    from monai_ethics.provenance.log import EvidenceLog
+    from monai_ethics.provenance.read import read_entries
     from monai_ethics.reporting.render import write_report
 
     if found.status in ("altered", "wrong-key"):

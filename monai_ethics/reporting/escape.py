@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one place where text of unknown origin becomes safe to show: HTML, SVG, Markdown, terminal, JSON in HTML.
+r"""The one place where text of unknown origin becomes safe to show: HTML, SVG, Markdown, terminal, JSON in HTML.
 
-A group may be named ``$\\frac{$``, ``</script>``, ``[red]`` or an escape sequence. Nothing is dropped silently: a
+A group may be named ``$\frac{$``, ``</script>``, ``[red]`` or an escape sequence. Nothing is dropped silently: a
 control character is replaced by its visible picture, so that two names that differ stay different.
 """
 
@@ -21,7 +21,7 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # characters that reorder or hide their neighbors; plain right-to-left letters are untouched
 REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029\ufeff")
 MARKDOWN = re.compile(r"([\\`*_{}\[\]#|~$@!])")
-LINE_START = re.compile(r"^(\s*)([-+=]|\d+(?=[.)]))")
+LINE_START = re.compile(r"^(\s*\d*)([-+=.)])(?=\s|$|[-+=])")
 
 
 def _visible(char: str) -> str:
@@ -60,11 +60,7 @@ def for_markdown(text: object) -> str:
     """Text for Markdown, in running text or a table cell: no markup, no link, no HTML of its own."""
     out = clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     out = MARKDOWN.sub(r"\\\1", out).replace("://", ":\\//").replace("www.", "www\\.")
-    return LINE_START.sub(lambda match: f"{match[1]}\\{match[2]}" if not match[2].isdigit() else _digits(match), out)
-
-
-def _digits(match: re.Match[str]) -> str:
-    return f"{match[1]}{match[2][:-1]}&#{ord(match[2][-1])};"
+    return LINE_START.sub(r"\1\\\2", out)
 
 
 def for_terminal(text: object) -> str:

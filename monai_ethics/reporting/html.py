@@ -69,7 +69,7 @@ def data(value: float | None, text: str) -> Markup:
     """Rounded text that carries the exact number, the one in `report.json`."""
     if value is None:
         return for_html(text)
-    return Markup('<data value="{}">{}</data>').format(repr(value), text)
+    return Markup('<data value="{}">{}</data>').format(repr(value), for_html(text))
 
 
 def image(svg: str) -> str:

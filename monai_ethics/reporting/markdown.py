@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from monai_ethics.evidence import Estimate, Finding
+from monai_ethics.reporting.asked import Asked
 from monai_ethics.reporting.escape import for_markdown as esc
 from monai_ethics.reporting.escape import json_text, link
-from monai_ethics.reporting.quantity import group_label, interval, name_label, percent, value_label
-from monai_ethics.reporting.view import Asked, View
+from monai_ethics.reporting.quantity import TIMES, group_label, interval, name_label, percent, value_label
+from monai_ethics.reporting.view import View
 from monai_ethics.reporting.words import STAGE_NOTE, VERDICTS
 
 __all__ = ["render_markdown"]
@@ -27,7 +28,8 @@ def _first(view: View) -> Iterator[str]:
     yield from ("# Evidence report", "", f"Recorded {esc(report.created)} by {esc(report.tool)}.", "")
     yield from ("## At a glance", "")
     yield from (
-        f"- {VERDICTS[verdict].mark} {count} × {VERDICTS[verdict].word.lower()}" for verdict, count in view.verdicts
+        f"- {VERDICTS[verdict].mark} {count} {TIMES} {VERDICTS[verdict].word.lower()}"
+        for verdict, count in view.verdicts
     )
     for question in view.questions:
         people = ", ".join(f"{count} {esc(unit)}" for count, unit in question.people)
@@ -89,7 +91,8 @@ def _finding(item: Asked) -> Iterator[str]:
     yield ""
     yield from (f"- Does not show: {esc(text)}" for text in finding.limitations)
     yield from (f"- Source: {_source(source.title, source.locator, source.url)}" for source in finding.sources)
-    yield f"- Check: {esc(finding.check)}; stage: {esc(finding.stage)}; evaluation phase: {finding.phase}; seed: {finding.seed}"
+    yield f"- Check: {esc(finding.check)}; seed: {finding.seed}"
+    yield f"- Stage: {esc(finding.stage)}; evaluation phase {finding.phase} of 5"
     yield f"- Requirements: {esc(', '.join(finding.requirements) or 'none named')}"
     yield f"- Parameters: {esc(json_text(finding.parameters))}"
 
@@ -99,8 +102,8 @@ def _limit(finding: Finding) -> str:
     assert limit is not None
     source = _source(limit.source.title, limit.source.locator, limit.source.url)
     group = f" for {esc(group_label(limit.group))}" if limit.group is not None else ""
-    words = f"{esc(name_label(limit.estimate))}{group}: {esc(limit.side)} {esc(name_label(limit.direction))} {limit.value!r}"
-    return f"Limit: {words}. Set by: {source}"
+    side = f"{esc(limit.side)} {esc(name_label(limit.direction))} {limit.value!r}"
+    return f"Limit: {esc(name_label(limit.estimate))}{group}: {side}. Set by: {source}"
 
 
 def _source(title: str, locator: str, url: str | None) -> str:

@@ -10,6 +10,7 @@ from monai_ethics.evidence import Estimate
 __all__ = ["group_label", "interval", "name_label", "number", "percent", "unit_label", "value_label"]
 
 MISSING = "not recorded"
+MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
 SCALES = ("1", "mm", "unknown", "")
 
 
@@ -24,7 +25,7 @@ def number(value: float | None, unit: str = "1") -> str:
         text = f"{value:.2g}"
     else:
         text = f"{value:.{3 if size < 10 else 2 if size < 100 else 1}f}"
-    return text.replace("-", "−") if "e-" not in text else text
+    return text.replace("-", MINUS) if "e-" not in text else text
 
 
 def unit_label(unit: str) -> str:

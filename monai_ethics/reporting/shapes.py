@@ -6,11 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from monai_ethics.evidence import Estimate, Finding
+from monai_ethics.evidence import UNJUDGED, Estimate, Finding
+from monai_ethics.reporting.quantity import TIMES
 
 __all__ = ["Extremes", "Gap", "attribute_label", "extremes", "gap_of", "grouped", "is_rate", "label", "primary"]
 
 LOCATION = ("median", "mean")
+COUNTS = ("patients", "cases", "images", "items", "engines", "pairs")
 NOT_A_SCORE = ("gap", "difference", "null", "p_value", "detectable", "n_", "count")
 
 
@@ -78,7 +80,8 @@ def grouped(finding: Finding, name: str) -> tuple[Estimate, ...]:
 def _names(finding: Finding, *, rate: bool) -> list[str]:
     names: dict[str, None] = {}
     for estimate in finding.estimates:
-        if estimate.group and is_rate(estimate) is rate and not any(word in estimate.name for word in NOT_A_SCORE):
+        other = estimate.unit in COUNTS or any(word in estimate.name for word in NOT_A_SCORE)
+        if estimate.group and is_rate(estimate) is rate and not other:
             names.setdefault(estimate.name)
     return list(names)
 
@@ -122,9 +125,9 @@ def attribute_label(finding: Finding) -> str:
     for key in ("attribute", "attributes", "strata"):
         value = finding.parameters.get(key)
         if value:
-            return value if isinstance(value, str) else " × ".join(str(item) for item in value)
+            return value if isinstance(value, str) else f" {TIMES} ".join(str(item) for item in value)
     keys = {tuple(estimate.group) for estimate in finding.estimates if estimate.group}
-    return " × ".join(next(iter(keys))) if len(keys) == 1 else ""
+    return f" {TIMES} ".join(next(iter(keys))) if len(keys) == 1 else ""
 
 
 def label(finding: Finding) -> str:
@@ -139,7 +142,7 @@ def label(finding: Finding) -> str:
 def extremes(finding: Finding) -> tuple[Extremes, ...]:
     """Lowest and highest group per attribute of the primary estimate."""
     name = primary(finding)
-    if name is None:
+    if name is None or finding.verdict in UNJUDGED:
         return ()
     by_attribute: dict[tuple[str, ...], list[Estimate]] = {}
     for estimate in grouped(finding, name):
@@ -152,7 +155,7 @@ def extremes(finding: Finding) -> tuple[Extremes, ...]:
             out.append(
                 Extremes(
                     finding=finding,
-                    attribute=" × ".join(keys),
+                    attribute=f" {TIMES} ".join(keys),
                     name=name,
                     low=rows[min(valued)[1]],
                     high=rows[max(valued)[1]],

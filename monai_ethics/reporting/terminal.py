@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.text import Text
 
 from monai_ethics.evidence import EvidenceReport, Verdict
+from monai_ethics.reporting.asked import Asked
 from monai_ethics.reporting.escape import for_terminal
-from monai_ethics.reporting.view import Asked, View, view_of
+from monai_ethics.reporting.view import View, view_of
 from monai_ethics.reporting.words import VERDICTS
 
 __all__ = ["print_summary", "summary"]

@@ -7,42 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from monai_ethics.evidence import UNJUDGED, Estimate, EvidenceReport, Finding, Verdict
+from monai_ethics.evidence import UNJUDGED, EvidenceReport, Finding, Verdict
+from monai_ethics.reporting.asked import Asked
 from monai_ethics.reporting.plots.style import Picture
-from monai_ethics.reporting.quantity import group_label, name_label
-from monai_ethics.reporting.shapes import Extremes, Gap, attribute_label, extremes, gap_of, label
+from monai_ethics.reporting.shapes import Extremes, attribute_label, extremes, gap_of, label
+from monai_ethics.reporting.unjudged import Withheld, withheld
 from monai_ethics.reporting.words import ATTENTION, CONCERNS, GLOSSARY, INTEGRITY, ORDER, STATUSES
 
-__all__ = ["Asked", "Concern", "Matrix", "Question", "View", "Withheld", "view_of"]
+__all__ = ["Concern", "Matrix", "Question", "View", "view_of"]
 
 FIRST, TELLING = 8, 2  # answers on the first page; calm ones of each question among them
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """One finding with its place in the report."""
-
-    anchor: str
-    label: str
-    finding: Finding
-    gap: Gap | None
-    pictures: tuple[Picture, ...] = ()
-
-    @property
-    def urgency(self) -> tuple[int, int]:
-        """Sort key: verdicts that need a look first, then gaps that chance alone does not give."""
-        return ORDER.index(self.finding.verdict), 0 if self.gap is not None and self.gap.beyond_chance else 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Withheld:
-    """Results without a number that share one reason."""
-
-    reason: str
-    what: tuple[str, ...]
-    anchor: str
-    whole: bool
-    verdict: Verdict = Verdict.NOT_ASSESSABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +157,7 @@ def view_of(
         report=report,
         concerns=_concerns(asked),
         verdicts=tuple((verdict, verdicts.count(verdict)) for verdict in ORDER if verdict in verdicts),
-        withheld=_withheld(asked),
+        withheld=withheld(asked),
         extremes=tuple((item.anchor, pair) for item in asked if item.gap is None for pair in extremes(item.finding)),
         limitations=tuple(dict.fromkeys(text for item in asked for text in item.finding.limitations)),
         glossary=_glossary(report),
@@ -247,31 +221,6 @@ def _matrix(items: Sequence[Asked]) -> Matrix | None:
         cells[subject][attribute] = item
     rows = tuple((subject, tuple(row.get(column) for column in columns)) for subject, row in cells.items())
     return Matrix(columns=tuple(columns), rows=rows)
-
-
-def _withheld(asked: Sequence[Asked]) -> tuple[Withheld, ...]:
-    found: dict[tuple[bool, Verdict, str], tuple[str, list[str]]] = {}
-    for item in asked:
-        finding = item.finding
-        if finding.verdict in UNJUDGED:
-            key = (True, finding.verdict, finding.reason or "")
-            name = f"{finding.title} ({item.label})" if item.label else finding.title
-            found.setdefault(key, (item.anchor, []))[1].append(name)
-            continue
-        for estimate in finding.estimates:
-            if estimate.value is None:
-                key = (False, Verdict.NOT_ASSESSABLE, estimate.reason or "")
-                names = found.setdefault(key, (item.anchor, []))[1]
-                names.append(_withheld_name(item, estimate))
-    return tuple(
-        Withheld(reason=reason, what=tuple(dict.fromkeys(names)), anchor=anchor, whole=whole, verdict=verdict)
-        for (whole, verdict, reason), (anchor, names) in sorted(found.items(), key=lambda item: not item[0][0])
-    )
-
-
-def _withheld_name(item: Asked, estimate: Estimate) -> str:
-    group = group_label(estimate.group, everyone=name_label(estimate.name))
-    return f"{group} ({item.label}, {estimate.n} {estimate.n_unit})" if item.label else f"{group}, n = {estimate.n}"
 
 
 def _glossary(report: EvidenceReport) -> tuple[tuple[str, str], ...]:

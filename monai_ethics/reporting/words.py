@@ -47,7 +47,7 @@ VERDICTS: Mapping[Verdict, Words] = {
         plain="Somebody declared this; it was not measured and does not count as passed.",
         mark="✎",
     ),
-    Verdict.NOT_APPLICABLE: Words(word="Does not apply", plain="The question does not arise here.", mark="–"),
+    Verdict.NOT_APPLICABLE: Words(word="Does not apply", plain="The question does not arise here.", mark="-"),
 }
 ORDER: tuple[Verdict, ...] = tuple(VERDICTS)
 ATTENTION = (Verdict.FAILED, Verdict.WARNED)

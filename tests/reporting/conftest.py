@@ -16,6 +16,8 @@ from monai_ethics.evidence import (
 )
 
 POLICY = Source(title="Department policy", locator="section 2", url="https://example.org/policy")
+HOSTILE = "</script><img src=x onerror=alert(1)>&\"'`$\\frac{$\x00\x1b[31m[/][red]x[/red]|*_#\u202e\ud800 شمال "
+KEPT = ("verdict", "stage", "direction", "side", "schema_version", "created")
 PAPER = Source(
     title="Fairness of medical imaging models", locator="section 4.2", url="https://arxiv.org/abs/2502.02076"
 )
@@ -87,7 +89,7 @@ def _scores(metric, base, scale, unit, better):
         verdict=Verdict.MEASURED,
         statement=f"The median of {metric} over 214 patients is {base:.3f}; by site it runs from {base + scale * -0.128:.3f} (harbor) "
         f"to {base + scale * 0.021:.3f} (north). In 7 patients a lesion was missed altogether.",
-        requirements=("FAIR-01", "FAIR-04"),
+        requirements=("FMF-03", "MIS-12"),
         subjects=(metric,),
         estimates=rows,
         accounting={"scored": 205, "missed": 7, "true_negative": 2},
@@ -151,7 +153,7 @@ def _gap(metric, scale, unit, attribute, limit):
         stage=Stage.EVALUATION,
         verdict=verdict,
         statement=f"Between groups of {attribute} the median of {metric} differs by {seen * k:.3f}: {more} (p = {p}).",
-        requirements=("FAIR-02",),
+        requirements=("FMF-04",),
         subjects=(metric,),
         estimates=rows,
         accounting={"used": 202, "not recorded": 12},
@@ -190,9 +192,9 @@ def _members():
         stage=Stage.TRAINING,
         verdict=Verdict.WARNED,
         statement="15 training patients lie closer to a synthetic image than any of 160 held-out patients; 5 would be noticed. The closest pairs are listed for review.",
-        requirements=("SYN-03",),
+        requirements=("SYN-Q3",),
         subjects=("raw pixels 16 x 16",),
-        estimates=(count("closer_than_every_heldout", 15), count("smallest_detectable", 5), p),
+        estimates=(count("closer_patients", 15), count("smallest_detectable", 5), p),
         observations=tuple(
             Observation(
                 label="nearest pair",
@@ -233,7 +235,7 @@ def _guard_and_coverage():
         stage=Stage.COLLECTION,
         verdict=Verdict.FAILED,
         statement="1 of 201 items is a registered synthetic image that is not marked as one: it was refused by its digest.",
-        requirements=("PROV-06",),
+        requirements=("LIF-P2",),
         estimates=rows,
         observations=(
             Observation(
@@ -308,3 +310,30 @@ def integrity():
         "head": "c3" * 32,
         "entries": 41,
     }
+
+
+def _worse(value, key=""):
+    if isinstance(value, str):
+        return value if key in KEPT else value + HOSTILE
+    if isinstance(value, list):
+        return [_worse(item, key) for item in value]
+    if isinstance(value, dict):
+        free = key in ("group", "accounting", "parameters", "environment", "inputs")
+        return {name + HOSTILE if free else name: _worse(item, name) for name, item in value.items()}
+    return value
+
+
+@pytest.fixture
+def hostile(report):
+    """The same report with every free text, key and label made hostile."""
+    return EvidenceReport.from_dict(_worse(report.to_dict()))
+
+
+@pytest.fixture
+def hostile_text():
+    return HOSTILE
+
+
+@pytest.fixture
+def empty():
+    return EvidenceReport(created="2026-03-02T09:14:00Z", tool="monai_ethics", environment={}, inputs={}, findings=())

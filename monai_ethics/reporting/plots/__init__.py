@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from monai_ethics.evidence import Finding
+from monai_ethics.evidence import UNJUDGED, Finding
 from monai_ethics.reporting.plots.forest import forest
 from monai_ethics.reporting.plots.gap import against_chance, pairs
 from monai_ethics.reporting.plots.membership import membership
@@ -13,17 +13,17 @@ from monai_ethics.reporting.shapes import gap_of, rates
 
 __all__ = ["Picture", "pictures"]
 
-MOST_ROWS = 120
+MOST = 1500
 
 
 def pictures(finding: Finding, *, salt: str) -> tuple[Picture, ...]:
-    """Every figure that fits the finding.
+    """Every figure that fits the finding; none for a finding that could not be judged.
 
     Raises:
         MissingDependencyError: if matplotlib is not installed.
     """
-    if len(finding.estimates) > MOST_ROWS * 10:
-        return ()
+    if finding.verdict in UNJUDGED or len(finding.estimates) > MOST:
+        return ()  # a picture invites the judgement that was withheld; of thousands of rows it shows nothing
     found: list[Picture | None] = []
     if gap_of(finding) is not None:
         found += [against_chance(finding, salt=f"{salt}-gap"), pairs(finding, salt=f"{salt}-pairs")]

@@ -26,8 +26,8 @@ def forest(finding: Finding, *, salt: str) -> Picture | None:
     svg = paint_rows(lines, axis=axis, limits=span(lines), salt=salt, mark=whole)
     return Picture(
         svg=svg,
-        caption=f"{name_label(name).capitalize()} by group. The dot is the value, the line its interval; a long line means "
-        "that the value is not known well. The dashed line is the value of everyone together.",
+        caption=f"{name_label(name).capitalize()} by group. The dot is the value, the line its interval; a long line "
+        "means that the value is not known well. The dashed line is the value of everyone together.",
         alt=f"Forest plot of the {name_label(name)} in {sum(1 for row in rows if row.group)} groups; "
         "the table below holds every number.",
     )

@@ -6,7 +6,7 @@ from __future__ import annotations
 from monai_ethics.evidence import Finding
 from monai_ethics.reporting.plots.rows import Line, paint_rows, span
 from monai_ethics.reporting.plots.style import BAND, BLUE, GRID, INK, MUTED, ORANGE, Canvas, Picture, draw
-from monai_ethics.reporting.quantity import group_label, name_label, number, unit_label
+from monai_ethics.reporting.quantity import MINUS, group_label, name_label, number, unit_label
 from monai_ethics.reporting.shapes import Gap, gap_of
 
 __all__ = ["against_chance", "pairs"]
@@ -53,8 +53,8 @@ def against_chance(finding: Finding, *, salt: str) -> Picture | None:
     side = "above" if observed > high else "within"
     return Picture(
         svg=draw(1.8, paint, salt=salt),
-        caption=f"Observed gap beside chance alone. Groups never come out exactly equal: shuffling the labels gives gaps in "
-        f"the pale band 95 times out of 100.{mean}",
+        caption="Observed gap beside chance alone. Groups never come out exactly equal: shuffling the labels gives "
+        f"gaps in the pale band 95 times out of 100.{mean}",
         alt=f"Observed gap {number(observed, unit)}, {side} the band of gaps under shuffled labels that ends at "
         f"{number(high, unit)}.",
     )
@@ -75,8 +75,8 @@ def pairs(finding: Finding, *, salt: str) -> Picture | None:
     svg = paint_rows(lines, axis=f"difference{f' [{unit}]' if unit else ''}", limits=limits, salt=salt, mark=0.0)
     return Picture(
         svg=svg,
-        caption="Differences between pairs of groups. An interval that crosses the dashed line at zero does not show which "
-        "group is ahead; it does not show equality either.",
+        caption="Differences between pairs of groups. An interval that crosses the dashed line at zero does not show "
+        "which group is ahead; it does not show equality either.",
         alt=f"Differences between {len(lines)} pairs of groups; the table below holds every number.",
     )
 
@@ -86,4 +86,4 @@ def pair_label(group: object) -> str:
     if not isinstance(group, dict):
         return str(group)
     values = [value for value in group.values() if value is not None]
-    return " − ".join(map(str, values)) if len(values) == len(group) else group_label(group)
+    return f" {MINUS} ".join(map(str, values)) if len(values) == len(group) else group_label(group)

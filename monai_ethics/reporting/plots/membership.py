@@ -10,29 +10,19 @@ from monai_ethics.reporting.quantity import number
 __all__ = ["membership"]
 
 
-def _counts(finding: Finding) -> tuple[Estimate, Estimate] | None:
-    detectable = next((row for row in finding.estimates if "detectable" in row.name and row.value is not None), None)
-    words = ("closer", "below", "nearer", "exceed", "m")
-    observed = next(
-        (
-            row
-            for row in finding.estimates
-            if row is not detectable
-            and row.value is not None
-            and "p_value" not in row.name
-            and any(word == row.name or (len(word) > 1 and word in row.name) for word in words)
-        ),
-        None,
-    )
-    return (observed, detectable) if observed is not None and detectable is not None else None
+def _named(finding: Finding, *words: str) -> Estimate | None:
+    for row in finding.estimates:
+        if row.value is not None and row.unit != "1" and any(row.name.startswith(word) for word in words):
+            return row
+    return None
 
 
 def membership(finding: Finding, *, salt: str) -> Picture | None:
     """Draw the count of training patients closer than every held-out patient beside the detectable count."""
-    both = _counts(finding)
-    if both is None or not finding.check.startswith("synthesis."):
+    observed, detectable = _named(finding, "closer", "members"), _named(finding, "smallest_detectable")
+    if observed is None or detectable is None:
         return None
-    observed, detectable = both
+    expected = _named(finding, "expected_closer")
     count, needed = float(observed.value or 0), float(detectable.value or 0)
 
     def paint(canvas: Canvas) -> None:
@@ -44,6 +34,8 @@ def membership(finding: Finding, *, salt: str) -> Picture | None:
         axes.text(
             0, 1.3, " up to here copying would go unnoticed", va="bottom", color=MUTED, fontsize=9, parse_math=False
         )
+        if expected is not None and expected.value is not None:
+            axes.plot([expected.value] * 2, [-0.75, 0.75], color=MUTED, linewidth=1.5, linestyle=(0, (2, 2)))
         axes.text(count, 0, f"  {number(count, 'patients')}", va="center", fontweight="bold", parse_math=False)
         axes.xaxis.get_major_locator().set_params(integer=True)
         words = "training patients closer to a synthetic image than every held-out patient"
@@ -51,7 +43,8 @@ def membership(finding: Finding, *, salt: str) -> Picture | None:
 
     return Picture(
         svg=draw(1.6, paint, salt=salt),
-        caption="Training patients that lie closer to some synthetic image than every held-out patient does. Without copying "
-        "only few are expected; the pale band ends at the smallest number that this test can tell from chance.",
-        alt=f"{number(count, 'patients')} training patients counted; {number(needed, 'patients')} are needed to notice.",
+        caption="Training patients that lie closer to some synthetic image than every held-out patient does. Without "
+        "copying only few are expected (dashed tick, where it is known); the pale band ends at the smallest number "
+        "that this test can tell from chance.",
+        alt=f"{number(count, 'patients')} training patients counted; {number(needed, 'patients')} needed to notice.",
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from monai_ethics.evidence import Estimate
 from monai_ethics.reporting.plots.style import BAND, BLUE, GRID, INK, MUTED, ROW, Canvas, draw
-from monai_ethics.reporting.quantity import MISSING, interval, number, unit_label
+from monai_ethics.reporting.quantity import MISSING, TIMES, interval, number, unit_label
 
 __all__ = ["Line", "lines_by_attribute", "paint_rows", "span"]
 
@@ -31,10 +31,10 @@ def lines_by_attribute(estimates: Sequence[Estimate]) -> list[Line]:
     for estimate in estimates:
         keys = tuple(estimate.group)
         if keys and keys != heading:
-            lines.append(Line(text=" × ".join(keys)))
+            lines.append(Line(text=f" {TIMES} ".join(keys)))
             heading = keys
         labels = [MISSING if item is None else str(item) for item in estimate.group.values()]
-        lines.append(Line(text=" × ".join(labels) or "everyone", estimate=estimate))
+        lines.append(Line(text=f" {TIMES} ".join(labels) or "everyone", estimate=estimate))
     return lines
 
 

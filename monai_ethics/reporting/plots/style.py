@@ -34,6 +34,8 @@ SETTINGS = {
 }
 PROLOG = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
+REFERENCE = re.compile(r"(?:href=\"|url\()#([^\")]+)")
+IDENTITY = re.compile(r" id=\"([^\"]*)\"")
 FAMILY = re.compile(r"'DejaVu Sans'")
 
 
@@ -94,4 +96,10 @@ def draw(height: float, paint: Callable[[Canvas], None], *, salt: str) -> str:
         blank = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(buffer, format="svg", metadata=blank)
     text = PROLOG.sub("", buffer.getvalue().decode("utf-8"), count=1)
-    return FAMILY.sub(FONTS, METADATA.sub("", text)).strip()
+    return _without_idle_ids(FAMILY.sub(FONTS, METADATA.sub("", text))).strip()
+
+
+def _without_idle_ids(text: str) -> str:
+    """Drop the ids that nothing refers to: they name the tool's objects and say nothing."""
+    used = set(REFERENCE.findall(text))
+    return IDENTITY.sub(lambda match: match[0] if match[1] in used else "", text)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+import hashlib
+import json
+import sys
+
+import pytest
+
+from monai_ethics.evidence import EvidenceReport
+from monai_ethics.reporting.render import NO_PLOTS, render, write_report
+
+
+def test_equal_reports_give_equal_bytes(report, integrity):
+    again = EvidenceReport.from_json(report.to_json())
+    assert render(report, integrity=integrity) == render(again, integrity=integrity)
+
+
+def test_digests_are_those_of_the_files_and_nothing_else_is_left(report, tmp_path):
+    found = write_report(report, tmp_path)
+    assert sorted(found) == ["report.html", "report.json", "report.md"] == sorted(p.name for p in tmp_path.iterdir())
+    for name, digest in found.items():
+        assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == digest
+    assert write_report(report, tmp_path) == found
+
+
+def test_json_is_the_report_itself(report, tmp_path):
+    write_report(report, tmp_path)
+    text = (tmp_path / "report.json").read_text(encoding="utf-8")
+    assert EvidenceReport.from_json(text) == report
+    assert json.loads(text)["schema_version"] == "1"
+
+
+def test_a_write_that_fails_leaves_the_old_report(report, empty, tmp_path, monkeypatch):
+    write_report(report, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def refuse(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("monai_ethics.reporting.render.os.fsync", refuse)
+    with pytest.raises(OSError, match="No space"):
+        write_report(empty, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_without_matplotlib_there_are_tables_and_one_line_why(report, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    text = render(report)["report.html"].decode()
+    assert "matplotlib is not installed" in text
+    assert "data:image" not in text
+    assert "<table" in text
+    assert NO_PLOTS.split(";")[0] in render(report)["report.md"].decode()
+
+
+def test_an_empty_report_renders(empty):
+    assert b"Nothing has an answer" in render(empty)["report.html"]
+
+
+def test_hostile_text_survives_in_json_and_is_harmless_in_markdown(hostile):
+    files = render(hostile)
+    json.loads(files["report.json"].decode("utf-8", "surrogatepass"))
+    text = files["report.md"].decode()
+    assert "<" not in text.replace("<https://", "")
+    assert "\x1b" not in text
+    assert "\x00" not in text

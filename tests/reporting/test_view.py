@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+from monai_ethics.evidence import Verdict
+from monai_ethics.reporting.unjudged import common
+from monai_ethics.reporting.view import view_of
+
+
+def test_every_finding_appears_once_and_what_needs_a_look_comes_first(report):
+    view = view_of(report)
+    assert sorted(item.anchor for item in view.asked) == sorted(f"finding-{i + 1}" for i in range(len(report.findings)))
+    assert [item.finding.verdict for item in view.answered[:3]] == [Verdict.FAILED, Verdict.FAILED, Verdict.WARNED]
+    assert len(view.answered) + 1 == len(report.findings)
+    assert 0 < view.shown <= len(view.answered)
+
+
+def test_the_matrix_has_a_row_for_each_score_and_a_column_for_each_attribute(report):
+    question = next(item for item in view_of(report).questions if item.check == "fairness.score_gap")
+    assert question.matrix.columns == ("sex", "age_band", "site", "sex*site", "scanner")
+    assert [name for name, _ in question.matrix.rows] == ["val_mean_dice", "val_hd95"]
+    assert question.matrix.rows[1][1][-1] is None  # not asked is not the same as not assessable
+    assert question.matrix.most("val_mean_dice") == 0.194
+
+
+def test_the_worst_stands_beside_the_best_in_the_direction_of_the_score(report):
+    found = {(pair.subject, pair.attribute): pair.ends for _, pair in view_of(report).extremes}
+    (word, worst), (_, best) = found["val_hd95", "site"]
+    assert (word, worst.group["site"], best.group["site"]) == ("worst", "harbor", "north")
+    (_, worst), _ = found["val_mean_dice", "site"]
+    assert worst.group["site"] == "harbor"
+
+
+def test_everything_without_a_number_is_named_with_its_reason(report):
+    view = view_of(report)
+    named = " ".join(name for held in view.withheld for name in held.what)
+    for finding in report.findings:
+        for row in finding.estimates:
+            if row.value is None:
+                assert any(row.reason == held.reason for held in view.withheld)
+                assert all(str(label) in named for label in row.group.values() if label is not None)
+    assert view.withheld[0].verdict is Verdict.NOT_ASSESSABLE
+    assert "column is empty" in view.withheld[0].reason
+
+
+def test_reasons_that_differ_in_a_number_only_are_one_reason():
+    assert common(["3 patients: at least 10", "7 patients: at least 10"]) == "3 to 7 patients: at least 10"
+    assert common(["no reference"]) == "no reference"
+
+
+def test_a_gap_is_beyond_chance_only_if_both_numbers_say_so(report):
+    gaps = {(i.finding.subjects, i.finding.parameters.get("attribute")): i.gap for i in view_of(report).asked if i.gap}
+    assert gaps[("val_mean_dice",), "site"].beyond_chance is True
+    assert gaps[("val_mean_dice",), "sex"].beyond_chance is False
+
+
+def test_an_empty_report_has_a_view(empty):
+    view = view_of(empty)
+    assert (view.asked, view.withheld, view.shown) == ((), (), 0)
+
+
+def test_an_unknown_status_is_shown_as_it_came(empty):
+    assert view_of(empty, integrity={"status": "odd", "text": "why"}).status == ("odd", "why")
+    assert view_of(empty, integrity={"status": "altered", "problems": ["a line"]}).remarks == ("a line",)
