@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from monai_ethics.evidence import Finding
 from monai_ethics.fairness.comparison import Comparison, holm
+from monai_ethics.fairness.group_scores import GroupScores
 from monai_ethics.fairness.score_gap import ScoreGap
 from monai_ethics.fairness.scores import ScoreTable
 
-__all__ = ["score_gaps", "with_misses"]
+__all__ = ["score_findings", "score_gaps", "with_misses"]
 
 
 def with_misses(tables: Sequence[ScoreTable]) -> list[ScoreTable]:
@@ -32,6 +33,7 @@ def score_gaps(
     *,
     check: ScoreGap | None = None,
     misses: bool = True,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Finding]:
     """Compare every metric over every attribute, with Holm's correction over the whole family.
 
@@ -44,16 +46,20 @@ def score_gaps(
         attributes: groupings to compare; ``None`` = those of each table.
         check: settings; its `attribute` is not used.
         misses: whether to compare the rate of misses too, where there are any.
+        progress: called with the comparisons done and their number.
 
     Returns:
         One finding per metric and attribute, in the order of the tables.
     """
     check = check or ScoreGap()
     todo: list[tuple[ScoreTable, ScoreGap, Comparison | None]] = []
-    for table in with_misses(tables) if misses else tables:
-        for attribute in table.groups if attributes is None else attributes:
-            one = replace(check, attribute=attribute)
-            todo.append((table, one, one.compare(table)))
+    every = with_misses(tables) if misses else tables
+    wanted = [(table, name) for table in every for name in (table.groups if attributes is None else attributes)]
+    for done, (table, attribute) in enumerate(wanted, start=1):
+        one = replace(check, attribute=attribute)
+        todo.append((table, one, one.compare(table)))
+        if progress is not None:
+            progress(done, len(wanted))
     findings: dict[int, Finding] = {}
     for name, crossed in (("attributes", False), ("intersections (exploratory)", True)):
         members = [i for i, (_, one, _) in enumerate(todo) if ("*" in one.attribute) is crossed]
@@ -73,3 +79,28 @@ def score_gaps(
 
 def _omnibus_p(comparison: Comparison | None) -> float | None:
     return None if comparison is None or comparison.omnibus is None else comparison.omnibus.p
+
+
+def score_findings(
+    tables: Sequence[ScoreTable],
+    *,
+    min_group_size: int = 10,
+    level: float = 0.95,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Finding]:
+    """Everything about groups: `fairness.group_scores` of each table, then `score_gaps` over all of them.
+
+    Args:
+        tables: one table per metric, with their groups.
+        min_group_size: smallest group that is judged.
+        level: nominal coverage; tests are at one minus it.
+        seed: seed of the permutations.
+        progress: called with the comparisons done and their number.
+
+    Returns:
+        The findings.
+    """
+    scores = GroupScores(min_group_size=min_group_size, level=level)
+    gaps = ScoreGap(min_group_size=min_group_size, level=level, seed=seed)
+    return [scores(table) for table in tables] + score_gaps(tables, check=gaps, progress=progress)

@@ -170,8 +170,12 @@ class ScoreGap:
         what = "median" if found.ranks else "mean"
         kind = "random signs of patients" if found.crossed else "permutation of patients"
         method = f"studentised {kind}, {found.draws} draws, seed {self.seed}"
-        test = {"unit": "1", "estimand": "no difference between any groups", "reason": "a p-value has no interval"}
-        gap = {"unit": data.unit, "method": method, **base}
+        test: dict[str, Any] = {
+            "unit": "1",
+            "estimand": "no difference between any groups",
+            "reason": "a p-value has no interval",
+        }
+        gap: dict[str, Any] = {"unit": data.unit, "method": method, **base}
         names = {
             "max_min_gap": (omnibus.gap, f"largest minus smallest group {what}, {ESTIMAND}"),
             "gap_null_mean": (omnibus.gap_null_mean, "mean of that gap when groups do not differ"),
@@ -287,8 +291,11 @@ def _statement(
     text = f"No difference of {data.metric} by {attribute} was shown ({tested}).{sizes} Not shown is not no gap"
     if least is None:
         return f"{text}."
-    kind = "a relative effect below" if found.ranks else "a difference below"
-    return f"{text}: {kind} about {least:.2g} would often be missed at these group sizes."
+    if found.ranks:
+        seen = f"a gap in which one group's patient scores higher in fewer than about {least:.0%} of comparisons"
+    else:
+        seen = f"a difference below about {least:.2g} {_unit(data.unit)}".rstrip()
+    return f"{text}: {seen} would often go unseen at these group sizes."
 
 
 def _unit(unit: str) -> str:

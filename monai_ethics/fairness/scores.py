@@ -149,6 +149,10 @@ class ScoreTable:
         """The same scores with these attributes added; an attribute of the same name is replaced."""
         return replace(self, groups={**self.groups, **{name: tuple(labels) for name, labels in groups.items()}})
 
+    def without_groups(self) -> Self:
+        """The same scores without any attribute."""
+        return replace(self, groups=FrozenDict())
+
     def with_patients(self, patients: Sequence[str]) -> Self:
         """The same scores with another cluster of each case."""
         return replace(self, patients=tuple(patients))
