@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from monai_ethics.evidence import Estimate, Finding, Stage, Verdict
 
 if TYPE_CHECKING:
-    from monai_ethics.fairness.scores import ScoreTable
     from monai_ethics.handlers._collect import EpochScores, GroupValue
     from monai_ethics.handlers._ledger import Ledger
 
@@ -38,20 +37,19 @@ def coverage(ledger: Ledger, error: BaseException | None) -> Finding:
     )
 
 
-def group_findings(table: ScoreTable, *, gaps: bool) -> list[Finding]:
-    """Group scores of a table and, where it has groups, the gap of each grouping.
+def group_findings(ledger: Ledger) -> list[Finding]:
+    """Scores of every table by group, then the gaps, corrected together.
 
-    Args:
-        table: scores of one metric.
-        gaps: whether groups are compared; scores of a training are described only.
+    Scores of a training are described and not compared: a model knows the cases it was trained on.
     """
+    from monai_ethics.fairness.family import score_gaps
     from monai_ethics.fairness.group_scores import GroupScores
-    from monai_ethics.fairness.score_gap import ScoreGap
 
-    found: list[Finding] = [GroupScores()(table)]
-    if gaps:
-        found.extend(ScoreGap(attribute=name)(table) for name in table.groups)
-    return found
+    describe = GroupScores()
+    compared = [
+        table for notes in ledger.engines.values() if not notes.training for table in ledger.named_tables(notes)
+    ]
+    return [*(describe(table) for table in ledger.tables()), *score_gaps(compared)]
 
 
 def set_findings(scores: EpochScores) -> list[Finding]:

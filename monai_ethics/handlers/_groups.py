@@ -76,7 +76,7 @@ class GroupSource:
             patients: patient as the batch had it; ``None`` if it had none.
 
         Returns:
-            Attributes, groups and the cluster of each case. The side table holds over the batch.
+            Attributes, groups and the cluster of each case. A column of the side table replaces the batch's.
 
         Raises:
             InputError: if the side table does not fit the cases, or a stratum names no attribute.
@@ -88,9 +88,8 @@ class GroupSource:
         if self._side is not None:
             joined = self._join(tuple(cases), clusters)
             clusters = tuple(joined.patients)
-            for name, column in joined.groups.items():
-                seen = attributes.get(name, (None,) * len(cases))
-                attributes[name] = tuple(c if c is not None else s for c, s in zip(column, seen, strict=True))
+            # a column of the table replaces the batch's labels: two vocabularies in one attribute would split groups
+            attributes.update({name: tuple(column) for name, column in joined.groups.items()})
         if not self.given:
             return Grouped(attributes={}, groups={}, patients=clusters)
         from monai_ethics.fairness.attributes import parse_strata, stratify

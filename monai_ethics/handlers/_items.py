@@ -52,12 +52,18 @@ class ItemDigests:
                 self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="monai-ethics-digest")
             self._by_key[stamp] = self._pool.submit(_digest, path)
 
-    def results(self) -> list[dict[str, Any]]:
-        """Every file by path with its digests, or the type of the error that prevented them; waits for the thread."""
-        return [
-            {"path": path, "role": role, **self._by_key[stamp].result()}
-            for path, (role, stamp) in sorted(self._by_path.items())
-        ]
+    def results(self, *, wait: bool) -> list[dict[str, Any]]:
+        """Every file by path with its digests, or the type of the error that prevented them.
+
+        Args:
+            wait: whether to wait for the thread; otherwise files that are not done have the error ``"NotDigested"``.
+        """
+        waiting: dict[str, Any] = {"digests": None, "error": "NotDigested"}
+        out = []
+        for path, (role, stamp) in sorted(self._by_path.items()):
+            future = self._by_key[stamp]
+            out.append({"path": path, "role": role, **(future.result() if wait or future.done() else waiting)})
+        return out
 
     def close(self) -> None:
         """Drop what is still queued."""

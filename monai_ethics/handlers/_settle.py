@@ -63,7 +63,7 @@ def settle(
     store_scores(log, session.ledger)
     store_cases(log, session.ledger)
     files = outputs.collect() if outputs is not None else []
-    items = session.items.results() if session.items is not None and error is None else []
+    items = _items(session, wait=error is None)
     store_items(log, items, files)
     log.add_record(activity_record(session, log, items=items, files=files))
     log.append_many(stored_outputs(log, files))
@@ -73,11 +73,20 @@ def settle(
     return Settled(findings=tuple(findings), exit_code=exit_code, summary=_seal(log, len(findings), error))
 
 
-def _findings(session: RunSession, error: BaseException | None) -> list[Finding]:
-    found = [coverage(session.ledger, error)]
+def _items(session: RunSession, *, wait: bool) -> list[dict[str, Any]]:
+    """Files read, with their digests; of a failed run those that are there already."""
+    queue = session.items
+    if queue is None:
+        return []
     for notes in session.ledger.engines.values():
-        for table in session.ledger.named_tables(notes):
-            found.extend(group_findings(table, gaps=not notes.training))
+        for case in notes.scores.cases if notes.scores is not None else ():
+            queue.add({"image": case.partition("#")[0]})
+    return queue.results(wait=wait)
+
+
+def _findings(session: RunSession, error: BaseException | None) -> list[Finding]:
+    found = [coverage(session.ledger, error), *group_findings(session.ledger)]
+    for notes in session.ledger.engines.values():
         if notes.scores is not None:
             found.extend(set_findings(notes.scores))
             found.extend(unscored(notes.scores))

@@ -38,7 +38,7 @@ class RunSession:
         site: folder of the site log; only noted here.
         log: whether the engines' own loggers are given the groups' values.
         config: what the launcher knows: ``files`` (name to SHA-256 of the raw files), ``engines`` (expected engines
-            by id), ``workflow``, ``run_id``, ``outputs`` (folders to sweep).
+            by id), ``workflow``, ``run_id``, ``outputs`` (folders to sweep; by default the one that `out` lies in).
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class RunSession:
         if isinstance(self.attributes, (str, os.PathLike)):
             GroupSource(self.attributes).load()
         self._sweep = OutputSweep(exclude=self.out)
-        for folder in self.config.get("outputs", ()):
+        for folder in self.config.get("outputs", (self.out.parent,) if self.config else ()):
             self._sweep.watch(folder)
         self._items = ItemDigests()
         self._evidence = EvidenceLog.open(self.out, run_id=self.run_id or run_name(self._began))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import atexit
 from typing import Any
 
 from ignite.engine import Engine, Events
@@ -43,14 +44,23 @@ class EvidenceWriter:
     def _begin(self, engine: Engine) -> None:
         own = not self.session.started
         self.session.enter(self.engine_id or type(engine).__name__, engine)
-        self.session.owned = self.session.owned or own
+        if own:
+            self.session.owned = True
+            atexit.register(self._abandoned)  # a program may end inside an engine, or an engine without its last event
+
+    def _abandoned(self) -> None:
+        if self.session.owned:
+            self.session.finish(SystemExit())
+
+    def _finish(self, error: BaseException | None) -> None:
+        if self.session.leave() and self.session.owned:
+            atexit.unregister(self._abandoned)
+            self.session.finish(error)
 
     def _end(self, _: Engine) -> None:
-        if self.session.leave() and self.session.owned:
-            self.session.finish(None)
+        self._finish(None)
 
     def _fail(self, engine: Engine, error: BaseException) -> None:
-        if self.session.leave() and self.session.owned:
-            self.session.finish(error)
+        self._finish(error)
         if not foreign_handlers(engine, Events.EXCEPTION_RAISED):
             raise error
