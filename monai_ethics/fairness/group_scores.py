@@ -99,10 +99,14 @@ class GroupScores:
     def _estimates(self, rows: ScoreTable, group: Group, name: Mapping[str, str | None]) -> list[Estimate]:
         n, scored = group.n_patients, len(group.patients)
         base: dict[str, Any] = {"unit": rows.unit, "n_unit": "patients", "group": name, "n": n, "n_valid": scored}
-        results = [
-            ("median", f"median, {ESTIMAND}", median_over_patients(group.values, level=self.level)),
-            ("mean", f"mean, {ESTIMAND}", self._mean(rows, group)),
-        ]
+        results = (
+            []
+            if _is_yes_or_no(rows)
+            else [
+                ("median", f"median, {ESTIMAND}", median_over_patients(group.values, level=self.level)),
+            ]
+        )
+        results.append(("mean", f"mean, {ESTIMAND}", self._mean(rows, group)))
         if name and scored < self.min_group_size:
             hidden = Result(
                 value=None, reason=f"{scored} patients: listed, not judged (at least {self.min_group_size})"
@@ -140,7 +144,9 @@ class GroupScores:
             if what == "failure_rate" and _is_yes_or_no(rows):
                 continue
             result = clustered_rate([o == hit for _, o in pairs], [p for p, _ in pairs], level=self.level)
-            if small and pairs:
+            if not rows.misses_known and pairs:
+                result = Result(value=None, reason="the stored scores do not say which cases were missed")
+            elif small and pairs:
                 why = f"fewer than {self.min_group_size} patients: listed, not judged"
                 result = Result(value=None, reason=why)
             base = {"unit": "1", "n_unit": "cases", "group": name, "n": len(pairs), "n_valid": len(pairs)}
@@ -155,21 +161,23 @@ class GroupScores:
         if n == 0:
             return f"No patient has a score of {data.metric}: nothing can be said."
         text = f"{data.metric}: {n} patients with a score"
-        middle = next(item for item in estimates if item.name == "median")
+        what = _headline(data)
+        middle = next(item for item in estimates if item.name == what)
         if middle.value is not None:
-            text += f", median {middle.value:.3g}"
+            text += f", {what} {middle.value:.3g}"
         missed, scored = data.outcomes.count("missed"), data.outcomes.count("scored")
-        text += "." if _is_yes_or_no(data) else f"; {missed} of {missed + scored} cases with a reference missed."
+        known = data.misses_known and not _is_yes_or_no(data)
+        text += f"; {missed} of {missed + scored} cases with a reference missed." if known else "."
         worst = self._worst(data, estimates)
         if worst is not None:
             attribute, label = next(iter(worst.group.items()))
-            text += f" Lowest-served group by median: {attribute} {label_text(label)} ({worst.value:.3g})."
+            text += f" Lowest-served group by {what}: {attribute} {label_text(label)} ({worst.value:.3g})."
         if small:
             text += f" {small} group(s) with fewer than {self.min_group_size} patients are listed, not judged."
         return text
 
     def _worst(self, data: ScoreTable, estimates: list[Estimate]) -> Estimate | None:
-        found = [item for item in estimates if item.name == "median" and item.group and item.value is not None]
+        found = [item for item in estimates if item.name == _headline(data) and item.group and item.value is not None]
         if len(found) < 2 or data.higher_is_better is None:
             return None
         sign = 1 if data.higher_is_better else -1
@@ -192,6 +200,10 @@ class GroupScores:
             groups={"sex": tuple("FM"[i] for i in rng.integers(0, 2, n))},
             bounds=(0.0, 1.0),
         )
+
+
+def _headline(table: ScoreTable) -> str:
+    return "mean" if _is_yes_or_no(table) else "median"
 
 
 def _is_yes_or_no(table: ScoreTable) -> bool:

@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.comparison import Comparison, compare, detectable, holm, pairs
 from monai_ethics.fairness.group_scores import GroupScores
@@ -287,7 +289,7 @@ def _statement(
     if sizes:
         sizes += "." if null is None else f", where {null:.3g} is expected without a difference."
     if p <= alpha:
-        return f"{data.metric} differs by {attribute} ({tested}).{sizes}"
+        return f"{data.metric} differs by {attribute} ({tested}).{sizes}{_lowest(data, found)}"
     text = f"No difference of {data.metric} by {attribute} was shown ({tested}).{sizes} Not shown is not no gap"
     if least is None:
         return f"{text}."
@@ -296,6 +298,16 @@ def _statement(
     else:
         seen = f"a difference below about {least:.2g} {_unit(data.unit)}".rstrip()
     return f"{text}: {seen} would often go unseen at these group sizes."
+
+
+def _lowest(data: ScoreTable, found: Comparison) -> str:
+    """The worst-served group, where the direction is known."""
+    if data.higher_is_better is None:
+        return ""
+    sign = 1 if data.higher_is_better else -1
+    place = np.median if found.ranks else np.mean
+    worst = min(found.judged, key=lambda group: sign * float(place(group.values)))
+    return f" Served worst: {label_text(worst.label)}."
 
 
 def _unit(unit: str) -> str:

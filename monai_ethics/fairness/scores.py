@@ -42,6 +42,7 @@ class ScoreTable:
         outcomes: one of `OUTCOMES` for each case, length ``N``.
         groups: attribute to the label of each case; ``None`` = not recorded.
         bounds: lowest and highest possible score; ``None`` = not known to be bounded.
+        misses_known: whether `outcomes` tell misses from low scores; stored files often do not.
 
     Raises:
         InputError: if lengths, vocabulary or numbers are wrong.
@@ -56,6 +57,7 @@ class ScoreTable:
     outcomes: tuple[str, ...]
     groups: Mapping[str, tuple[str | None, ...]] = field(default_factory=FrozenDict)
     bounds: tuple[float, float] | None = None
+    misses_known: bool = True
 
     def __post_init__(self) -> None:
         for name in ("cases", "patients", "outcomes"):
@@ -64,6 +66,7 @@ class ScoreTable:
         object.__setattr__(self, "values", values)
         groups = {str(name): tuple(self.groups[name]) for name in sorted(self.groups)}
         object.__setattr__(self, "groups", FrozenDict(groups))
+        object.__setattr__(self, "misses_known", bool(self.misses_known))
         if self.bounds is not None:
             object.__setattr__(self, "bounds", (float(self.bounds[0]), float(self.bounds[1])))
         self._check_lengths()

@@ -57,6 +57,8 @@ def read_score_tables(path: str | Path) -> list[ScoreTable]:
     cases, patients, used = _cases(names, rows)
     stem = Path(path).stem
     prefix = f"{stem.removesuffix('_raw')}_" if stem.endswith("_raw") else ""
+    if prefix and len(names) - len(used) == 2:
+        used.add(len(names) - 1)  # the mean over a single class repeats it
     tables = []
     for column, name in enumerate(names):
         if column in used:
@@ -73,6 +75,7 @@ def read_score_tables(path: str | Path) -> list[ScoreTable]:
                 patients=patients,
                 values=tuple(values),
                 outcomes=tuple("undefined" if value is None else "scored" for value in values),
+                misses_known=False,
             )
         )
     if not tables:
@@ -135,6 +138,7 @@ def decision_tables(data: BinaryScores) -> list[ScoreTable]:
                 outcomes=("scored",) * len(rows),
                 groups={name: tuple(labels[i] for i in rows) for name, labels in data.groups.items()},
                 bounds=(0.0, 1.0),
+                misses_known=False,
             )
         )
     return tables
