@@ -85,7 +85,8 @@ class StratifiedScores:
 
     def _started(self, engine: Engine) -> None:
         self._source.load()
-        self._collectors[engine] = Collector(self._source, case_key=self.case_key, patient_key=self.patient_key)
+        if engine not in self._collectors:
+            self._collectors[engine] = Collector(self._source, case_key=self.case_key, patient_key=self.patient_key)
         if self.session is not None:
             self.session.observe_engine(self._id(engine), engine)
 
