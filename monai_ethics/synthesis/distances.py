@@ -74,7 +74,7 @@ def nearest(
         order = np.lexsort((candidates, measured), axis=1)[:, :k]
         distance[rows] = np.take_along_axis(measured, order, axis=1)
         index[rows] = np.take_along_axis(candidates, order, axis=1)
-        unsure[rows] = ~(np.square(distance[rows, -1]) < left_out)  # also if float32 overflowed to NaN
+        unsure[rows] = ~(np.square(distance[rows, -1]) < left_out)
     for row in np.flatnonzero(unsure):
         measured = _measured_in_full(x[row], y)
         order = np.argsort(measured, kind="stable")[:k]
@@ -106,7 +106,9 @@ def _candidates(
             a = torch.as_tensor(x[rows] - center).to(**on)  # type: ignore[call-overload]
             best, found = _block_top(a, b, b_low, keep=keep, columns=columns)
             a_low = a.square().sum(dim=1) * (1 - eps)
-            left_out = best[:, -1] + a_low if keep < len(y) else torch.full_like(a_low, float("inf"))
+            left_out = best[:, -1] + a_low
+            left_out = torch.where(left_out.isfinite(), left_out, -torch.inf)  # float32 overflowed: nothing is sure
+            left_out = left_out if keep < len(y) else torch.full_like(a_low, torch.inf)
             yield rows, found.cpu().numpy(), left_out.double().cpu().numpy()
 
 

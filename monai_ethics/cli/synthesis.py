@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`monai-ethics synthesis`: are synthetic images closer to training patients than to patients held out?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from monai_ethics.evidence import Finding
+    from monai_ethics.provenance.log import EvidenceLog
+    from monai_ethics.synthesis.feature_sets import FeatureSets
+    from monai_ethics.synthesis.folder import ImageSet
+
+__all__ = ["command"]
+
+ROLES = ("train", "holdout", "synthetic")
+WHERE = "Folder of images (NIfTI, PNG, npy), or .npz with features, patient[, groups = site]"
+
+
+def command(
+    train: Annotated[Path, typer.Option(help=f"{WHERE}: what the generator was trained on.")],
+    holdout: Annotated[Path, typer.Option(help=f"{WHERE}: real images of other patients.")],
+    synthetic: Annotated[Path, typer.Option(help=f"{WHERE}: what the generator made.")],
+    out: Annotated[Path, typer.Option(help="Evidence folder; made if missing, continued if not.")],
+    split_random: Annotated[
+        bool, typer.Option("--split-random", help="State that patients were assigned to training or holdout at random.")
+    ] = False,
+    conditioned_on_train: Annotated[
+        bool,
+        typer.Option("--conditioned-on-train", help="State that images were generated from training patients' inputs."),
+    ] = False,
+    encoder_trained_on_train: Annotated[
+        bool, typer.Option("--encoder-trained-on-train", help="State that the features were fitted to training images.")
+    ] = False,
+    pattern: Annotated[str, typer.Option(help="Which files are images, such as '*_image.nii.gz'.")] = "*",
+    policy: Annotated[Path | None, typer.Option(help="Judge the result by this policy.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the permutations.")] = 0,
+    device: Annotated[str, typer.Option(help="Where distances are computed, such as cuda.")] = "cpu",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON for machines.")] = False,
+) -> None:
+    """Are synthetic images closer to training patients than to held-out ones? An alarm, never an all-clear."""
+    from monai_ethics.lifecycle.policy import Policy, apply_policy, read_policy
+    from monai_ethics.provenance.log import EvidenceLog
+    from monai_ethics.synthesis.folder import read_image_set
+    from monai_ethics.synthesis.membership_exchangeability import MembershipExchangeability
+
+    asked = Policy(title="none") if policy is None else read_policy(policy)
+    paths = dict(zip(ROLES, (train, holdout, synthetic), strict=True))
+    sets = {role: read_image_set(path, pattern=pattern) for role, path in paths.items()}
+    facts = {
+        "split_random": split_random,
+        "conditioned_on_train": conditioned_on_train,
+        "encoder_trained_on_train": encoder_trained_on_train,
+    }
+    digests = {role: _digests(found) for role, found in sets.items()}
+    _require_device(device)
+    check = MembershipExchangeability(seed=seed, device=device)
+    found = check(_feature_sets(sets, facts, digests))  # before anything is written
+    with EvidenceLog.open(out, run_id="synthesis") as log:
+        findings = apply_policy([_pseudonymous(found, log)], asked)
+        log.append("inputs", {role: _set_digest(found) for role, found in sets.items()})
+        log.put_private("items", _items(sets, digests, log), media_type="application/json")
+        log.add_findings(findings)
+        log.seal()
+        _report(log, findings, as_json=as_json)
+
+
+def _feature_sets(
+    sets: dict[str, ImageSet],
+    facts: dict[str, bool],
+    digests: dict[str, tuple[str | None, ...] | None],
+) -> FeatureSets:
+    from monai_ethics.errors import InputError
+    from monai_ethics.synthesis.feature_sets import FeatureSets
+
+    if len({found.space for found in sets.values()}) > 1:
+        raise InputError("The three sets must be of one kind, all 2D, all 3D or all features: got different ones.")
+    real = (sets["train"], sets["holdout"])
+    with_sites = all(found.sites is not None for found in real)
+    return FeatureSets(
+        **{role: {found.space: found.features} for role, found in sets.items()},  # type: ignore[arg-type]
+        train_patients=real[0].patients,
+        holdout_patients=real[1].patients,
+        train_sites=real[0].sites if with_sites else None,
+        holdout_sites=real[1].sites if with_sites else None,
+        train_items=[f"train/{name}" for name in sets["train"].names],
+        synthetic_items=[f"synthetic/{name}" for name in sets["synthetic"].names],
+        train_digests=digests["train"],
+        holdout_digests=digests["holdout"],
+        synthetic_digests=digests["synthetic"],
+        **facts,  # type: ignore[arg-type]
+    )
+
+
+def _pseudonymous(finding: Finding, log: EvidenceLog) -> Finding:
+    """The finding with its pairs under the log's pseudonyms in place of file names."""
+    listed = tuple(
+        replace(pair, items=[log.pseudonym("file", item) for item in pair.items]) for pair in finding.observations
+    )
+    return replace(finding, observations=listed)
+
+
+def _require_device(device: str) -> None:
+    import torch
+
+    from monai_ethics.errors import InputError
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError("`--device` must be a device of this machine: got another. Use cpu.") from error
+
+
+def _digests(found: ImageSet) -> tuple[str | None, ...] | None:
+    from monai_ethics.provenance.digest import digest_file
+
+    return tuple(digest_file(file, slices=False).voxel_v1 for file in found.files) if found.files else None
+
+
+def _set_digest(found: ImageSet) -> str:
+    """Digest of the features and the patients, which says whether two audits read the same."""
+    import hashlib
+
+    import numpy as np
+
+    content = hashlib.sha256(f"{found.features.dtype.str} {found.features.shape}\n".encode())
+    content.update(np.ascontiguousarray(found.features).tobytes())
+    content.update("\n".join(found.patients).encode())
+    return content.hexdigest()
+
+
+def _items(sets: dict[str, ImageSet], digests: dict[str, tuple[str | None, ...] | None], log: EvidenceLog) -> bytes:
+    """The list that leads from a pseudonym back to a file, for the private part of the evidence."""
+    rows = [
+        {
+            "set": role,
+            "item": log.pseudonym("file", f"{role}/{name}"),
+            "name": name,
+            "patient": patient,
+            "voxel_v1": digest,
+        }
+        for role, found in sets.items()
+        for name, patient, digest in zip(
+            found.names, found.patients, digests[role] or (None,) * len(found.names), strict=True
+        )
+    ]
+    return json.dumps(rows, ensure_ascii=False).encode()
+
+
+def _report(log: EvidenceLog, findings: list[Finding], *, as_json: bool) -> None:
+    from monai_ethics.provenance.read import read_report
+    from monai_ethics.provenance.verify import verify_evidence
+    from monai_ethics.reporting.render import write_report
+    from monai_ethics.reporting.terminal import print_summary
+
+    report = read_report(log.folder)
+    log.add_report(write_report(report, log.folder, integrity=verify_evidence(log.folder).to_dict()))
+    head = log.seal()
+    if as_json:
+        print(json.dumps({"head": head.fingerprint, "findings": [item.to_dict() for item in findings]}, indent=1))
+        return
+    print_summary(report)
+    print(f"\nEvidence and report are in {log.folder}.\nSealed; keep this fingerprint elsewhere: {head.fingerprint}")
