@@ -175,9 +175,7 @@ def _handlers_key(name: str, arguments: Any) -> str | None:
 def _started(run: Any) -> set[str]:
     lines = run if isinstance(run, list) else [run]
     pattern = re.compile(r"@(\w+(?:::\w+)*)\.run\b")
-    return {
-        found for line in lines if isinstance(line, str) for found in pattern.findall(line.replace("#", "::"))
-    }
+    return {found for line in lines if isinstance(line, str) for found in pattern.findall(line.replace("#", "::"))}
 
 
 def _is_validated(ref: EngineRef, started: set[str], trains: bool) -> bool:

@@ -10,14 +10,11 @@ from typing import Any
 
 from ignite.engine import Engine
 
-__all__ = ["Injector", "display_id"]
+from monai_ethics.bundle.names import display_id
+
+__all__ = ["Injector", "ethics_parts"]
 
 Parts = Callable[[Any, str], tuple[Sequence[Any], Sequence[Any]]]
-
-
-def display_id(engine_id: str) -> str:
-    """A config id as people write it: ``train#trainer``."""
-    return engine_id.replace("::", "#")
 
 
 def ethics_parts(session: Any, engine_id: str) -> tuple[Sequence[Any], Sequence[Any]]:
@@ -103,7 +100,7 @@ class Injector:
                 self._note(engine)
             return run(engine, *args, **kwargs)
 
-        Engine.run = watched  # type: ignore[method-assign]
+        Engine.run = watched  # type: ignore[assignment, method-assign]
         try:
             yield
         finally:

@@ -47,7 +47,8 @@ def launch(argv: list[str]) -> int:
     def command(*args: Any, **kwargs: Any) -> None:
         codes.append(run(*args, **kwargs))
 
-    fire.Fire(command, command=list(argv), name="monai-ethics run")
+    words = ["--", "--help"] if argv in (["--help"], ["-h"]) else list(argv)  # Fire takes a bare one for an override
+    fire.Fire(command, command=words, name="monai-ethics run")
     return codes[-1] if codes else 0
 
 
@@ -66,7 +67,8 @@ def run(*args: Any, **kwargs: Any) -> int:
     if isinstance(base, type) and not issubclass(base, ConfigWorkflow):
         return _record_only(base, host.update_kwargs(dict(preset), **{**words, **overrides}))
     base = ethics_workflow(base) if isinstance(base, type) else base  # an unknown name gets MONAI's own message
-    workflow = host.create_workflow(workflow_name=base, **words, **overrides)
+    given: dict[str, Any] = {**words, **overrides, "workflow_name": base}
+    workflow = host.create_workflow(**given)
     workflow.run()
     workflow.finalize()
     return int(workflow.ethics_exit_code)
@@ -77,14 +79,19 @@ def _record_only(base: type, words: dict[str, Any]) -> int:
     words = {key: value for key, value in words.items() if key not in ("args_file", "workflow_name")}
     settings = {"out": Path("evidence"), **pop_settings(words)}
     tell("this workflow class builds its own engines: the run is recorded, and scores only where Ignite engines run.")
-    config = {"files": {}, "run_id": None, "workflow": f"{base.__module__}.{base.__name__}", "engines": {}}
+    config: dict[str, Any] = {
+        "files": {},
+        "run_id": None,
+        "workflow": f"{base.__module__}.{base.__name__}",
+        "engines": {},
+    }
     session = new_session(settings, config=config)
     injector = Injector(lambda: session)
     session.start()
     error: BaseException | None = None
     try:
         with injector.watch():
-            workflow = host.create_workflow(workflow_name=base, **words)
+            workflow = host.create_workflow(**{**words, "workflow_name": base})
             workflow.run()
             workflow.finalize()
     except BaseException as caught:

@@ -16,18 +16,22 @@ from typing import Any
 
 from monai_ethics.bundle.engines import EngineRef, find_engines, walk
 from monai_ethics.bundle.expressions import engine_calls, set_argument
+from monai_ethics.bundle.names import INJECTOR, SAVER_NAMES
 
-__all__ = ["INJECTOR", "own_id", "rewrite", "wrap_savers"]
+__all__ = ["own_id", "rewrite", "wrap_savers"]
 
-INJECTOR = "monai_ethics_run"  # name of the injector among the globals of the config's expressions
-OURS = re.compile(rf"\$?{INJECTOR}\.handlers\('([^']*)', (.*)\)", re.DOTALL)
-SAVER_NAMES = ("SaveImage",)
+OURS = re.compile(rf"\$?{INJECTOR}\.handlers\('[^@]*', (.*)\)", re.DOTALL)
 
 
 def own_id(engine_id: str, *, prefix: str = "ethics_handlers") -> str:
     """Config id under which an engine's old handler expression is kept; depends on the engine's id only."""
-    plain = re.sub(r"\W+", "_", engine_id).strip("_")
+    plain = re.sub(r"\W+", "_", engine_id).strip("_").replace("import", "imp_ort")
     return f"{prefix}_{plain}_{zlib.crc32(engine_id.encode()):08x}"
+
+
+def _literal(engine_id: str) -> str:
+    """An id as Python text; MONAI takes any expression with the word `import` for a statement."""
+    return "'" + engine_id.replace("import", "imp''ort") + "'"
 
 
 def rewrite(config: dict[str, Any], engines: Sequence[EngineRef] | None = None, *, run_id: str = "run") -> bool:
@@ -78,13 +82,13 @@ def _rewrite_component(config: dict[str, Any], ref: EngineRef) -> bool:
     node = _get(config, ref.id)
     key = ref.handlers_key or ""
     own = own_id(ref.id)
-    ours = f"${INJECTOR}.handlers('{ref.id}', @{own})"
+    ours = f"${INJECTOR}.handlers({_literal(ref.id)}, @{own})"
     old = node.get(key)
     match = OURS.fullmatch(old) if isinstance(old, str) else None
-    if match and match.group(1) == ref.id:
+    if old == ours:
         return False
     if match:  # a copy of an engine that was rewritten before: it gets instances of its own
-        old = copy.deepcopy(config.get(match.group(2).lstrip("@")))
+        old = copy.deepcopy(config.get(match.group(1).lstrip("@")))
     elif old is not None:
         _redirect(config, f"{ref.id}::{key}", own)
     config[own] = old
@@ -100,7 +104,7 @@ def _rewrite_expression(config: dict[str, Any], ref: EngineRef) -> bool:
     span = call.keywords.get(key)
     if span and OURS.fullmatch(text[slice(*span)].strip()):
         return False
-    new = set_argument(text, call, key, lambda old: f"{INJECTOR}.handlers('{ref.id}', {old.strip()})")
+    new = set_argument(text, call, key, lambda old: f"{INJECTOR}.handlers({_literal(ref.id)}, {old.strip()})")
     _put(config, path, new)
     return True
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +47,9 @@ class WrappedSaver:
         return getattr(self._saver, name)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        # an image with metadata says where it went; a plain tensor does not, so the folder is compared
-        folder = None if args and hasattr(args[0], "meta") else _output_folder(self._saver)
-        before = _listing(folder)
-        result = self._saver(*args, **kwargs)
-        written = _saved_to(result) or [path for path, state in _listing(folder).items() if before.get(path) != state]
-        for path in sorted(set(written)):
+        with _written_by(self._saver) as written:
+            result = self._saver(*args, **kwargs)
+        for path in sorted(path for path in set(written) if path.is_file()):
             self._describe(path)
         return result
 
@@ -114,25 +111,38 @@ def _sidecar(path: Path, synthetic: bool | None, session: Any) -> dict[str, Any]
     }
 
 
-def _saved_to(result: Any) -> list[Path]:
-    """Where a MONAI saver says it wrote; a plain tensor says nothing, and its metadata may say ``None``."""
-    meta = getattr(result, "meta", None)
-    named = meta.get("saved_to") if isinstance(meta, dict) else None
-    names = named if isinstance(named, (list, tuple)) else [named]
-    return [Path(str(name)) for name in names if name and Path(str(name)).is_file()]
+@contextmanager
+def _written_by(saver: Any) -> Iterator[list[Path]]:
+    """Paths that a saver writes in this block.
 
-
-def _output_folder(saver: Any) -> Path | None:
+    The image does not say: a plain tensor has no metadata and `saved_to` is off by default. MONAI's savers ask their
+    folder layout for each name, which is listened to; for any other saver its folder is compared.
+    """
     inner = getattr(saver, "saver", saver)  # `SaveImaged` holds a `SaveImage`
-    for owner in (getattr(inner, "folder_layout", None), inner):
-        value = getattr(owner, "output_dir", None)
-        if isinstance(value, (str, Path)):
-            return Path(value)
-    return None
+    layout = getattr(inner, "folder_layout", None)
+    written: list[Path] = []
+    if layout is not None and callable(getattr(layout, "filename", None)) and hasattr(layout, "__dict__"):
+        ask = layout.filename
+
+        def listen(*args: Any, **kwargs: Any) -> Any:
+            name = ask(*args, **kwargs)
+            written.append(Path(str(name)))
+            return name
+
+        layout.filename = listen
+        try:
+            yield written
+        finally:
+            del layout.filename
+    else:
+        folder = getattr(inner, "output_dir", None)
+        before = _listing(folder)
+        yield written
+        written += [path for path, state in _listing(folder).items() if before.get(path) != state]
 
 
-def _listing(folder: Path | None) -> dict[Path, tuple[int, int]]:
-    return dict(_files(folder)) if folder is not None and folder.is_dir() else {}
+def _listing(folder: Any) -> dict[Path, tuple[int, int]]:
+    return dict(_files(Path(folder))) if isinstance(folder, (str, Path)) and Path(folder).is_dir() else {}
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, tuple[int, int]]]:

@@ -14,7 +14,7 @@ from monai_ethics.errors import InputError
 __all__ = ["FLAGS", "KEYS", "SECTION", "checked", "claim_flags", "pop_settings"]
 
 SECTION = "ethics"
-KEYS = ("attributes", "strata", "policy", "out", "site", "log")
+KEYS = ("attributes", "strata", "policy", "out", "site", "log", "name")
 FLAGS = {"attributes": "attributes", "strata": "strata", "policy": "policy", "evidence": "out", "site": "site"}
 PREFIX = re.compile(r"^ethics(?:#|::)(.+)$")
 

@@ -14,8 +14,9 @@ from monai.utils import ensure_tuple
 
 from monai_ethics.bundle.digests import bundle_digests
 from monai_ethics.bundle.engines import EngineRef, find_engines, reachable, walk
-from monai_ethics.bundle.injector import Injector, display_id
-from monai_ethics.bundle.rewrite import INJECTOR, rewrite, wrap_savers
+from monai_ethics.bundle.injector import Injector
+from monai_ethics.bundle.names import INJECTOR, display_id
+from monai_ethics.bundle.rewrite import rewrite, wrap_savers
 from monai_ethics.bundle.settings import SECTION, checked, pop_settings
 from monai_ethics.errors import InputError
 
@@ -105,7 +106,7 @@ class EthicsWorkflow(ConfigWorkflow):
         return int(getattr(injector.session, "exit_code", 0))
 
     def _ethics_apply(self) -> None:
-        parser = self.parser
+        parser: Any = self.parser
         if not parser.ref_resolver.is_resolved():
             parser.resolve_macro_and_relative_ids()
         config = parser.get()
@@ -127,7 +128,9 @@ class EthicsWorkflow(ConfigWorkflow):
         settings.setdefault("out", outputs / "evidence")
         out = Path(str(settings["out"])).resolve()
         if self.config_root_path.resolve() in (out, *out.parents):
-            raise InputError("Evidence must lie outside the bundle's configs: got a folder among them. Set `ethics#out`.")
+            raise InputError(
+                "Evidence must lie outside the bundle's configs: got a folder among them. Set `ethics#out`."
+            )
         return new_session(settings, config=self._ethics_description(root))
 
     def _ethics_value(self, item: str) -> Any:
@@ -193,6 +196,7 @@ def new_session(settings: dict[str, Any], *, config: dict[str, Any]) -> Any:
     strata = settings.get("strata")
     return RunSession(
         out=settings["out"],
+        run_id=settings.get("name"),
         attributes=settings.get("attributes"),
         strata=list(strata) if isinstance(strata, tuple) else strata,
         policy=settings.get("policy"),

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-ITEMS = "$[{'image': torch.full((1, 8, 8), i / 7), 'label': (torch.arange(64).reshape(1, 8, 8) % (i + 2) == 0).float()} for i in range(4)]"
+ITEMS = (
+    "$[{'image': torch.full((1, 8, 8), i / 7), 'label': (torch.arange(64).reshape(1, 8, 8) % (i + 2) == 0).float()} "
+    "for i in range(4)]"
+)
 
 BASE = {
     "imports": ["$import os"],
@@ -181,5 +184,11 @@ def reached():
     return read
 
 
-def listing(root: Path):
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+@pytest.fixture
+def listing():
+    """Every file below a folder, by name, with its bytes."""
+
+    def read(root: Path):
+        return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+
+    return read

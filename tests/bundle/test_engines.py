@@ -102,7 +102,11 @@ def test_an_engine_written_as_an_expression_is_found():
 
 
 def test_metadata_and_broken_expressions_are_ignored():
-    config = {"_meta_": {"x": {"_target_": "SupervisedTrainer"}}, "y": "$SupervisedTrainer(", "z": "SupervisedTrainer()"}
+    config = {
+        "_meta_": {"x": {"_target_": "SupervisedTrainer"}},
+        "y": "$SupervisedTrainer(",
+        "z": "SupervisedTrainer()",
+    }
     assert not ids(config)
 
 

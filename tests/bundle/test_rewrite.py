@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import copy
 
-from monai_ethics.bundle.rewrite import INJECTOR, own_id, rewrite, wrap_savers
+from monai_ethics.bundle.names import INJECTOR
+from monai_ethics.bundle.rewrite import own_id, rewrite, wrap_savers
 
 
 def ours(engine_id):
@@ -62,7 +63,10 @@ def test_rank_slicing_stays_inside_the_moved_expression():
 
 
 def test_an_engine_without_handlers_gets_ours():
-    config = {"trainer": {"_target_": "GanTrainer"}, "evaluator": {"_target_": "SupervisedEvaluator", "val_handlers": None}}
+    config = {
+        "trainer": {"_target_": "GanTrainer"},
+        "evaluator": {"_target_": "SupervisedEvaluator", "val_handlers": None},
+    }
     rewrite(config)
     assert config["trainer"]["train_handlers"] == ours("trainer")
     assert config[own_id("trainer")] is None

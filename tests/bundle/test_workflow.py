@@ -29,7 +29,13 @@ def test_every_engine_gets_parts_of_its_own_first_and_last(base, write_bundle, f
     workflow = run(write_bundle(base))
     assert sorted(reached(fakes)) == ["train#trainer", "validate#evaluator"]
     handlers = workflow.parser.get_parsed_content("train::trainer::train_handlers")
-    assert [type(h).__name__ for h in handlers] == ["_Mark", "FakePart", "ValidationHandler", "StatsHandler", "FakePart"]
+    assert [type(h).__name__ for h in handlers] == [
+        "_Mark",
+        "FakePart",
+        "ValidationHandler",
+        "StatsHandler",
+        "FakePart",
+    ]
     assert len(fakes["sessions"]) == 1
     assert fakes["sessions"][0].ended == [None]
 
@@ -100,7 +106,8 @@ def test_an_engine_that_no_rule_finds_joins_when_it_starts(base, write_bundle, f
     base["validate"]["evaluator"] = "$@maker()"
     path = write_bundle(base)
     Path("scripts_of_the_bundle.py").write_text(
-        "from monai.engines import SupervisedEvaluator\n\n\ndef build(**kwargs):\n    return SupervisedEvaluator(**kwargs)\n"
+        "from monai.engines import SupervisedEvaluator\n\n\n"
+        "def build(**kwargs):\n    return SupervisedEvaluator(**kwargs)\n"
     )
     import sys
 
@@ -109,13 +116,23 @@ def test_an_engine_that_no_rule_finds_joins_when_it_starts(base, write_bundle, f
     assert sorted(reached(fakes)) == ["train#trainer", "validate#evaluator"]
 
 
+def test_the_word_import_in_an_engines_id_is_no_statement(base, write_bundle, fakes, reached):
+    base["important"] = "%validate#evaluator"
+    base["run"] = ["$@important.run()"]
+    run(write_bundle(base))
+    assert reached(fakes) == ["important"]
+
+
 def test_flat_keys_missing_run_and_inline_handlers(base, write_bundle, fakes, reached):
     flat = {k: v for k, v in base.items() if k not in ("train", "validate", "run")}
-    text = str
     trainer = {**base["train"]["trainer"], "train_handlers": "@handlers", "train_data_loader": "@loader"}
     trainer["inferer"] = {"_target_": "SimpleInferer"}
     trainer["key_train_metric"] = "$None"
-    evaluator = {**base["validate"]["evaluator"], "val_data_loader": "@loader", "inferer": {"_target_": "SimpleInferer"}}
+    evaluator = {
+        **base["validate"]["evaluator"],
+        "val_data_loader": "@loader",
+        "inferer": {"_target_": "SimpleInferer"},
+    }
     evaluator["key_val_metric"] = base["validate"]["key_metric"]
     evaluator["val_handlers"] = [{"_target_": "StatsHandler", "output_transform": "$lambda x: None"}]
     flat.update(
@@ -125,7 +142,6 @@ def test_flat_keys_missing_run_and_inline_handlers(base, write_bundle, fakes, re
         evaluator=evaluator,
         training=["$@trainer.run()"],
     )
-    assert text(flat)
     run(write_bundle(flat), run_id="training")
     assert sorted(reached(fakes)) == ["evaluator", "trainer"]
     assert fakes["sessions"][0].config["engines"]["trainer"]["key_metric"] is False

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`monai-ethics overlay`: the same reach for launchers other than ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+__all__ = ["command"]
+
+CONFIGS = typer.Argument(..., help="Config files of one bundle, the bundle's own first.")
+OUT = typer.Option(..., "--out", help="File to write: .json or .yaml.")
+TRACKING = typer.Option(False, "--tracking", help="Write settings for MONAI's own --tracking instead.")
+RUN_ID = typer.Option(None, "--run-id", help="Id that will be run, where it is not `run`.")
+ATTRIBUTES = typer.Option(None, "--attributes", help="Side table with the attributes of cases.")
+STRATA = typer.Option(None, "--strata", help="Attributes and intersections, such as sex,site,sex*site.")
+POLICY = typer.Option(None, "--policy", help="File with limits.")
+EVIDENCE = typer.Option(None, "--evidence", help="Evidence folder; the bundle's output folder by default.")
+
+
+def command(
+    configs: list[Path] = CONFIGS,
+    out: Path = OUT,
+    tracking: bool = TRACKING,
+    run_id: str | None = RUN_ID,
+    attributes: str | None = ATTRIBUTES,
+    strata: str | None = STRATA,
+    policy: str | None = POLICY,
+    evidence: str | None = EVIDENCE,
+) -> None:
+    """Write an overlay file, or settings for MONAI's --tracking, that lets another launcher leave evidence."""
+    from monai_ethics.bundle.overlay import write_overlay
+
+    settings = {"attributes": attributes, "strata": strata, "policy": policy, "out": evidence}
+    write_overlay(configs, out, tracking=tracking, run_id=run_id, settings=settings)
+    kind = "--tracking" if tracking else "a further --config_file"
+    print(f"Written; give it to MONAI's launcher as {kind}. It is code: only use one that you made or read.")

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A wrapped saver leaves a sidecar for each file it writes, whatever it was given."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from monai_ethics.bundle.saver import wrap_saver
+from monai_ethics.errors import InputError
+
+
+class Session:
+    run_id = "run-1"
+
+    def __init__(self):
+        self.files = []
+
+    def output_file(self, path):
+        self.files.append(Path(path))
+
+
+class Plain:
+    """A saver of plain arrays that says nothing about where it wrote."""
+
+    def __init__(self, output_dir):
+        self.output_dir = output_dir
+        self.count = 0
+
+    def __call__(self, image):
+        path = Path(self.output_dir) / "sub" / f"{self.count}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, image)
+        self.count += 1
+        return image
+
+
+def sidecar(path):
+    return json.loads(Path(f"{path}.prov.json").read_text())
+
+
+def test_a_plain_array_gets_a_sidecar_keyed_by_the_written_file(tmp_path):
+    session = Session()
+    saver = wrap_saver(Plain(tmp_path), session=session)
+    image = np.zeros((1, 2))
+    assert saver(image) is image
+    saver(image + 1)
+    first, second = tmp_path / "sub" / "0.npy", tmp_path / "sub" / "1.npy"
+    assert sidecar(first)["sha256"] == hashlib.sha256(first.read_bytes()).hexdigest()
+    assert sidecar(second)["sha256"] == hashlib.sha256(second.read_bytes()).hexdigest()
+    assert sidecar(first)["synthetic"] is True
+    assert sidecar(first)["run_id"] == "run-1"
+    assert session.files == [first, second]
+
+
+def test_a_file_that_is_written_again_gets_a_new_sidecar(tmp_path):
+    plain = Plain(tmp_path)
+    saver = wrap_saver(plain, session=Session())
+    saver(np.zeros((1, 2)))
+    before = sidecar(tmp_path / "sub" / "0.npy")
+    plain.count = 0
+    saver(np.ones((5, 2)))
+    assert sidecar(tmp_path / "sub" / "0.npy") != before
+
+
+def test_the_wrapper_has_the_savers_attributes(tmp_path):
+    saver = wrap_saver(Plain(tmp_path), session=Session())
+    assert saver.output_dir == tmp_path
+    with pytest.raises(AttributeError):
+        _ = saver.no_such
+
+
+def test_monais_saver_with_and_without_metadata(tmp_path):
+    import torch
+    from monai.data import MetaTensor
+    from monai.transforms import SaveImage, SaveImaged
+
+    session = Session()
+    saver = wrap_saver(SaveImage(output_dir=tmp_path / "a", print_log=False), session=session)
+    image = MetaTensor(torch.zeros(1, 4, 4, 4), meta={"filename_or_obj": "scan.nii.gz"})
+    saver(image)
+    saver(torch.zeros(1, 4, 4, 4))
+    wrap_saver(SaveImaged("pred", output_dir=tmp_path / "b", print_log=False), session=session)(
+        {"pred": torch.ones(1, 4, 4, 4)}
+    )
+    assert [path.name for path in session.files] == ["scan_trans.nii.gz", "1_trans.nii.gz", "0_trans.nii.gz"]
+    assert all(Path(f"{path}.prov.json").is_file() for path in session.files)
+
+
+def test_the_saved_image_is_the_same_with_and_without_us(tmp_path):
+    import torch
+    from monai.transforms import SaveImage
+
+    image = torch.arange(64.0).reshape(1, 4, 4, 4)
+    SaveImage(output_dir=tmp_path / "theirs", print_log=False, output_ext=".nii")(image)
+    wrap_saver(SaveImage(output_dir=tmp_path / "ours", print_log=False, output_ext=".nii"), session=Session())(image)
+    names = {path.name: path.read_bytes() for path in (tmp_path / "ours").rglob("*.nii")}
+    assert names == {path.name: path.read_bytes() for path in (tmp_path / "theirs").rglob("*.nii")}
+
+
+def test_a_saver_that_writes_nothing_leaves_nothing(tmp_path):
+    assert wrap_saver(lambda image: image, session=Session())(1) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_arguments_are_one_sentence(tmp_path):
+    with pytest.raises(InputError, match="one of `session` and `out`"):
+        wrap_saver(print, session=Session(), out=tmp_path)
+    with pytest.raises(InputError, match="must be callable"):
+        wrap_saver(3)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the evidence never shadow anything of a bundle."""
+
+from __future__ import annotations
+
+import pytest
+
+from monai_ethics.bundle.settings import checked, claim_flags, pop_settings
+from monai_ethics.errors import InputError
+
+
+def test_settings_are_taken_out_of_the_overrides():
+    overrides = {
+        "ethics": {"strata": "sex"},
+        "ethics#attributes": "a.tsv",
+        "ethics::log": False,
+        "ethics_net": 1,
+        "x": 2,
+    }
+    assert pop_settings(overrides) == {"strata": "sex", "attributes": "a.tsv", "log": False}
+    assert overrides == {"ethics_net": 1, "x": 2}
+
+
+def test_a_bare_value_is_refused():
+    with pytest.raises(InputError, match="must be a mapping"):
+        pop_settings({"ethics": 3})
+
+
+@pytest.mark.parametrize("section", ["text", {"approval": "2024/1"}, [1]])
+def test_a_section_without_any_of_our_keys_is_the_bundles(section):
+    assert checked(section, {"out": "x"}) == ({"out": "x"}, True)
+
+
+def test_the_command_wins_over_the_section():
+    assert checked({"out": "a", "site": None}, {"out": "b"}) == ({"out": "b"}, False)
+
+
+def test_an_unknown_key_names_the_nearest():
+    with pytest.raises(InputError, match="Did you mean `strata`"):
+        checked({"out": "a", "stratas": "x"}, {})
+    with pytest.raises(InputError, match="Remove it"):
+        checked(None, {"zzz": 1})
+
+
+def test_short_flags_become_settings():
+    overrides = {
+        "attributes": "a.tsv",
+        "strata": ("sex", "site"),
+        "evidence": "here",
+        "policy": "p",
+        "site": "s",
+        "lr": 1,
+    }
+    assert claim_flags(overrides, {"run": []}) == []
+    assert overrides == {
+        "lr": 1,
+        "ethics#attributes": "a.tsv",
+        "ethics#strata": ("sex", "site"),
+        "ethics#out": "here",
+        "ethics#policy": "p",
+        "ethics#site": "s",
+    }
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"site": 1},
+        {"+site": [1]},
+        {"site#name": 1},
+        {"x": {"y": "$load(@site)"}},
+        {"x": ["%site"]},
+        {"x": "@site#name"},
+    ],
+)
+def test_a_flag_that_the_bundle_uses_is_left_to_it(config):
+    overrides = {"site": 3, "attributes": "a"}
+    assert claim_flags(overrides, config) == ["site"]
+    assert overrides == {"site": 3, "ethics#attributes": "a"}
+
+
+def test_a_flag_that_another_override_refers_to_is_left_to_the_bundle():
+    overrides = {"site": 3, "name": "$str(@site)"}
+    assert claim_flags(overrides, {}) == ["site"]
+
+
+def test_similar_names_are_not_confused():
+    overrides = {"site": "s"}
+    assert claim_flags(overrides, {"site_name": 1, "x": "@site_name"}) == []
