@@ -24,6 +24,7 @@ class Asked:
     pictures: tuple[Picture, ...] = ()
 
     @property
-    def urgency(self) -> tuple[int, int]:
-        """Sort key: verdicts that need a look first, then gaps that chance alone does not give."""
-        return ORDER.index(self.finding.verdict), 0 if self.gap is not None and self.gap.beyond_chance else 1
+    def urgency(self) -> tuple[int, float]:
+        """Sort key: verdicts that need a look first, then the smallest p-value of a gap."""
+        test = self.gap.p_value if self.gap is not None else None
+        return ORDER.index(self.finding.verdict), 1.0 if test is None or test.value is None else test.value

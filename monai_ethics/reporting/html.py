@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from monai_ethics.evidence import Verdict
+from monai_ethics.evidence import Estimate, Verdict
 from monai_ethics.reporting import quantity
 from monai_ethics.reporting.escape import clean, for_html, json_text, link
 from monai_ethics.reporting.view import View
@@ -36,6 +37,7 @@ def environment() -> Environment:
     )
     found.filters.update(
         data=data,
+        estimands=estimands,
         group=quantity.group_label,
         image=image,
         interval=quantity.interval,
@@ -70,6 +72,14 @@ def data(value: float | None, text: str) -> Markup:
     if value is None:
         return for_html(text)
     return Markup('<data value="{}">{}</data>').format(repr(value), for_html(text))
+
+
+def estimands(rows: Sequence[Estimate]) -> dict[str, str]:
+    """What each number stands for, for the names that have one meaning in all rows; the others say it in their row."""
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        found.setdefault(row.name, set()).add(row.estimand)
+    return {name: next(iter(texts)) for name, texts in found.items() if len(texts) == 1}
 
 
 def image(svg: str) -> str:

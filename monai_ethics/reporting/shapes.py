@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from monai_ethics.evidence import UNJUDGED, Estimate, Finding
 from monai_ethics.reporting.quantity import TIMES
 
-__all__ = ["Extremes", "Gap", "attribute_label", "extremes", "gap_of", "grouped", "is_rate", "label", "primary"]
+__all__ = [
+    "Extremes",
+    "Gap",
+    "attribute_label",
+    "extremes",
+    "gap_of",
+    "grouped",
+    "is_rate",
+    "label",
+    "primary",
+    "subject_label",
+]
 
 LOCATION = ("median", "mean")
 COUNTS = ("patients", "cases", "images", "items", "engines", "pairs")
@@ -50,7 +61,7 @@ class Extremes:
     @property
     def subject(self) -> str:
         """What was scored."""
-        return label(self.finding)
+        return subject_label(self.finding)
 
     @property
     def ends(self) -> tuple[tuple[str, Estimate], tuple[str, Estimate]]:
@@ -114,9 +125,9 @@ def gap_of(finding: Finding) -> Gap | None:
         observed=observed,
         null_mean=_find(rows, "null", "mean") or _find(rows, "expected"),
         null_high=_find(rows, "null", "95") or _find(rows, "null", "percentile"),
-        p_value=_find(rows, "p_value", without=("pair", "holm")) or _find(rows, "p_value"),
+        p_value=_find(rows, "p_adjusted", without=("pair",)) or _find(rows, "p_value", without=("pair",)),
         detectable=_find(rows, "detectable"),
-        pairs=tuple(estimate for estimate in rows if "difference" in estimate.name),
+        pairs=tuple(row for row in rows if "difference" in row.name or "relative_effect" in row.name),
     )
 
 
@@ -130,12 +141,19 @@ def attribute_label(finding: Finding) -> str:
     return f" {TIMES} ".join(next(iter(keys))) if len(keys) == 1 else ""
 
 
+def subject_label(finding: Finding) -> str:
+    """What was examined, without the attribute by which it was."""
+    attribute = attribute_label(finding)
+    subjects = [str(item) for item in finding.subjects if item != attribute]
+    if len(subjects) > 3:
+        subjects = [*subjects[:2], f"{len(subjects) - 2} more"]
+    return ", ".join(subjects)
+
+
 def label(finding: Finding) -> str:
     """What tells a finding from others of the same check: its subjects and its attribute."""
-    subjects = (
-        finding.subjects if len(finding.subjects) <= 3 else (*finding.subjects[:2], f"{len(finding.subjects) - 2} more")
-    )
-    parts = [", ".join(str(item) for item in subjects), attribute_label(finding) if gap_of(finding) else ""]
+    compared = gap_of(finding) is not None or finding.parameters.get("attribute")
+    parts = (subject_label(finding), attribute_label(finding) if compared else "")
     return " · ".join(part for part in parts if part)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from monai_ethics.evidence import UNJUDGED, EvidenceReport, Finding, Verdict
 from monai_ethics.reporting.asked import Asked
 from monai_ethics.reporting.plots.style import Picture
-from monai_ethics.reporting.shapes import Extremes, attribute_label, extremes, gap_of, label
+from monai_ethics.reporting.shapes import Extremes, attribute_label, extremes, gap_of, label, subject_label
 from monai_ethics.reporting.unjudged import Withheld, withheld
 from monai_ethics.reporting.words import ATTENTION, CONCERNS, GLOSSARY, INTEGRITY, ORDER, STATUSES
 
@@ -142,10 +142,11 @@ def view_of(
         pictures: figures by position of the finding.
         plots_note: why there are no figures, if there are none.
     """
+    runs = {finding.run for finding in report.findings}
     asked = [
         Asked(
             anchor=f"finding-{number + 1}",
-            label=label(finding),
+            label=f"{label(finding)} · {finding.run}".removeprefix(" · ") if len(runs) > 1 else label(finding),
             finding=finding,
             gap=gap_of(finding),
             pictures=(pictures or {}).get(number, ()),
@@ -210,11 +211,13 @@ def _question(check: str, items: Sequence[Asked], anchor: str) -> Question:
 def _matrix(items: Sequence[Asked]) -> Matrix | None:
     if len(items) < 2 or any(item.gap is None and item.finding.verdict not in UNJUDGED for item in items):
         return None
+    runs = {item.finding.run for item in items}
     cells: dict[str, dict[str, Asked]] = {}
     columns: dict[str, None] = {}
     for item in items:
         attribute = attribute_label(item.finding)
-        subject = ", ".join(map(str, item.finding.subjects)) or item.label
+        subject = subject_label(item.finding) or item.label
+        subject += f" ({item.finding.run})" if len(runs) > 1 else ""
         if attribute in cells.setdefault(subject, {}):
             return None  # two findings for one cell: the list below shows both, a matrix would hide one
         columns.setdefault(attribute)

@@ -27,7 +27,8 @@ GROUPS = {
     ("site",): {("north",): (120, 0.021), ("south",): (63, -0.004), ("harbor",): (31, -0.128)},
     ("sex", "site"): {
         ("F", "north"): (60, 0.018), ("F", "south"): (31, -0.009), ("F", "harbor"): (13, -0.171),
-        ("M", "north"): (57, 0.023), ("M", "south"): (30, 0.002), ("M", "harbor"): (11, -0.09), (None, "north"): (3, None),
+        ("M", "north"): (57, 0.023), ("M", "south"): (30, 0.002), ("M", "harbor"): (11, -0.09),
+        (None, "north"): (3, None),
         (None, "south"): (2, None), (None, "harbor"): (7, None),
     },
 }  # fmt: skip
@@ -87,8 +88,9 @@ def _scores(metric, base, scale, unit, better):
         title="How well does it do in each group?",
         stage=Stage.EVALUATION,
         verdict=Verdict.MEASURED,
-        statement=f"The median of {metric} over 214 patients is {base:.3f}; by site it runs from {base + scale * -0.128:.3f} (harbor) "
-        f"to {base + scale * 0.021:.3f} (north). In 7 patients a lesion was missed altogether.",
+        statement=f"The median of {metric} over 214 patients is {base:.3f}; by site "
+        f"it runs from {base + scale * -0.128:.3f} (harbor) to {base + scale * 0.021:.3f} (north). "
+        "In 7 patients a lesion was missed altogether.",
         requirements=("FMF-03", "MIS-12"),
         subjects=(metric,),
         estimates=rows,
@@ -124,7 +126,7 @@ def _gap(metric, scale, unit, attribute, limit):
     for i, first in enumerate(labels[:4]):
         for second in labels[i + 1 : 4]:
             d = (GROUPS[keys][first][1] - GROUPS[keys][second][1]) * scale
-            name = {key: f"{a} − {b}" for key, a, b in zip(keys, first, second, strict=True)}
+            name = {key: f"{a} - {b}" for key, a, b in zip(keys, first, second, strict=True)}
             pairs.append(
                 _row(
                     "difference",
@@ -139,8 +141,8 @@ def _gap(metric, scale, unit, attribute, limit):
     k = abs(scale)
     rows = [
         plain("max_min_gap", seen * k, unit),
-        plain("null_gap_mean", mean * k, unit),
-        plain("null_gap_95th_percentile", high * k, unit),
+        plain("gap_null_mean", mean * k, unit),
+        plain("gap_null_95th", high * k, unit),
         plain("p_value", p, "1", "A p-value has no interval."),
         plain("minimum_detectable_gap", 0.05 * k, unit),
         *pairs,
@@ -154,7 +156,7 @@ def _gap(metric, scale, unit, attribute, limit):
         verdict=verdict,
         statement=f"Between groups of {attribute} the median of {metric} differs by {seen * k:.3f}: {more} (p = {p}).",
         requirements=("FMF-04",),
-        subjects=(metric,),
+        subjects=(metric, attribute),
         estimates=rows,
         accounting={"used": 202, "not recorded": 12},
         parameters={"attribute": attribute, "permutations": 10000},
@@ -191,7 +193,8 @@ def _members():
         title="Does the generator give away whom it was trained on?",
         stage=Stage.TRAINING,
         verdict=Verdict.WARNED,
-        statement="15 training patients lie closer to a synthetic image than any of 160 held-out patients; 5 would be noticed. The closest pairs are listed for review.",
+        statement="15 training patients lie closer to a synthetic image than any of 160 held-out patients; "
+        "5 would be noticed. The closest pairs are listed for review.",
         requirements=("SYN-Q3",),
         subjects=("raw pixels 16 x 16",),
         estimates=(count("closer_patients", 15), count("smallest_detectable", 5), p),
@@ -234,7 +237,8 @@ def _guard_and_coverage():
         title="Are synthetic images hidden in the list of patients?",
         stage=Stage.COLLECTION,
         verdict=Verdict.FAILED,
-        statement="1 of 201 items is a registered synthetic image that is not marked as one: it was refused by its digest.",
+        statement="1 of 201 items is a registered synthetic image that is not marked as one: "
+        "it was refused by its digest.",
         requirements=("LIF-P2",),
         estimates=rows,
         observations=(
@@ -277,7 +281,7 @@ def _guard_and_coverage():
         stage=Stage.EVALUATION,
         verdict=Verdict.NOT_ASSESSABLE,
         statement="The difference by scanner was not examined.",
-        subjects=("val_mean_dice",),
+        subjects=("val_mean_dice", "scanner"),
         parameters={"attribute": "scanner"},
         reason="No label was recorded for any patient: the column is empty.",
         accounting={"not recorded": 214},

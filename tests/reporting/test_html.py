@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import base64
+import itertools
 import re
 from html.parser import HTMLParser
 
@@ -73,7 +74,7 @@ def test_the_page_is_well_formed_with_headings_in_order(page):
     assert page.stack == []
     assert page.headings[0] == 1
     assert page.headings.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(page.headings, page.headings[1:], strict=False))
+    assert all(after <= before + 1 for before, after in itertools.pairwise(page.headings))
 
 
 def test_ids_are_unique_and_inner_links_lead_somewhere(page):

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import itertools
+
 from monai_ethics.reporting.quantity import number
 from monai_ethics.reporting.render import render
 
@@ -31,4 +33,4 @@ def test_headings_are_in_order(report):
         len(line.split(" ")[0]) for line in render(report)["report.md"].decode().splitlines() if line.startswith("#")
     ]
     assert levels[0] == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))

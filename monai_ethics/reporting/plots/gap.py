@@ -65,19 +65,21 @@ def pairs(finding: Finding, *, salt: str) -> Picture | None:
     gap = gap_of(finding)
     if gap is None or not gap.pairs:
         return None
-    many = len({estimate.name for estimate in gap.pairs}) > 1
-    lines = [
-        Line(text=name_label(row.name) if many and not row.group else pair_label(row.group), estimate=row)
-        for row in gap.pairs
-    ]
+    rank = all("relative_effect" in row.name for row in gap.pairs)
+    middle = 0.5 if rank else 0.0
+    lines = [Line(text=pair_label(row.group) if row.group else name_label(row.name), estimate=row) for row in gap.pairs]
     unit = unit_label(gap.pairs[0].unit)
-    limits = span(lines, include=(0.0,))
-    svg = paint_rows(lines, axis=f"difference{f' [{unit}]' if unit else ''}", limits=limits, salt=salt, mark=0.0)
+    words = f"difference{f' [{unit}]' if unit else ''}"
+    axis = "share of pairs of patients in which the first is higher" if rank else words
+    svg = paint_rows(lines, axis=axis, limits=span(lines, include=(middle,)), salt=salt, mark=middle)
+    higher = "How often a patient of the first group has the higher value"
+    what = higher if rank else "Differences between pairs of groups"
+    where = "one half" if rank else "zero"
     return Picture(
         svg=svg,
-        caption="Differences between pairs of groups. An interval that crosses the dashed line at zero does not show "
-        "which group is ahead; it does not show equality either.",
-        alt=f"Differences between {len(lines)} pairs of groups; the table below holds every number.",
+        caption=f"{what}. An interval that crosses the dashed line at {where} does not show which group is ahead; "
+        "it does not show equality either.",
+        alt=f"{what}: {len(lines)} pairs of groups; the table below holds every number.",
     )
 
 

@@ -124,6 +124,7 @@ def _paint_line(canvas: Canvas, axes: Any, line: Line, row: int, *, limits: tupl
         color=BLUE,
         markeredgecolor="white",
         zorder=4,
+        clip_on=False,
     )
     ends = f" ({interval(estimate)})" if estimate.low is not None else " (no interval)"
     unit = f" {unit_label(estimate.unit)}" if unit_label(estimate.unit) else ""
