@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""DICOM files: values after the modality rescale, geometry in RAS+, and what the file says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+
+from monai_ethics.provenance.image import Image, Marks
+
+__all__ = ["read_dicom"]
+
+_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
+_COVERED = (
+    "SyntheticData",
+    "ImageType",
+    "SOPClassUID",
+    "Modality",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "PixelSpacing",
+    "SliceThickness",
+    "ImageOrientationPatient",
+    "ImagePositionPatient",
+)
+
+
+def read_dicom(path: Path) -> Image:
+    """Read one DICOM file of one or several frames; frames are ordered along their normal where they have positions."""
+    dataset = pydicom.dcmread(path)
+    stored = dataset.pixel_array
+    channels = "c" if int(dataset.get("SamplesPerPixel", 1)) > 1 else ""
+    frames = int(dataset.get("NumberOfFrames", 1) or 1)
+    array = stored if frames > 1 else stored[None]
+    array = _rescaled(dataset, array)
+    order, affine = _geometry(dataset, frames)
+    array = array[order] if order is not None else array
+    axes = "zyx" + channels
+    if affine is None and frames == 1:
+        array, axes = array[0], axes[1:]
+    return Image(
+        array=array,
+        axes=axes,
+        affine=affine,
+        media_type="application/dicom",
+        marks=_marks(dataset),
+        attributes=_attributes(dataset),
+    )
+
+
+def _groups(dataset: pydicom.Dataset, frame: int) -> list[pydicom.Dataset]:
+    """Where an attribute of a frame may stand: per frame, shared, or in the file itself."""
+    found = []
+    for name, number in (("PerFrameFunctionalGroupsSequence", frame), ("SharedFunctionalGroupsSequence", 0)):
+        sequence = dataset.get(name)
+        if sequence is not None and len(sequence) > number:
+            found.append(sequence[number])
+    return found
+
+
+def _lookup(dataset: pydicom.Dataset, frame: int, sequence: str, name: str) -> Any:
+    for group in _groups(dataset, frame):
+        items = group.get(sequence)
+        if items:
+            return items[0].get(name)
+    return dataset.get(name)
+
+
+def _rescaled(dataset: pydicom.Dataset, array: np.ndarray) -> np.ndarray:
+    """Values times slope plus intercept, a frame at a time, in float64; integers stay where nothing is to be done."""
+    scales = [
+        tuple(
+            float(default if value is None else value)
+            for value, default in (
+                (_lookup(dataset, frame, "PixelValueTransformationSequence", "RescaleSlope"), 1),
+                (_lookup(dataset, frame, "PixelValueTransformationSequence", "RescaleIntercept"), 0),
+            )
+        )
+        for frame in range(len(array))
+    ]
+    if all(scale == (1.0, 0.0) for scale in scales):
+        return array
+    result = array.astype(np.float64)
+    for frame, (slope, intercept) in enumerate(scales):
+        result[frame] = result[frame] * slope + intercept
+    return result
+
+
+def _geometry(dataset: pydicom.Dataset, frames: int) -> tuple[list[int] | None, np.ndarray | None]:
+    """Order of the frames along their normal and the affine of axes x (column), y (row), z; or nothing."""
+    orientation = _lookup(dataset, 0, "PlaneOrientationSequence", "ImageOrientationPatient")
+    spacing = _lookup(dataset, 0, "PixelMeasuresSequence", "PixelSpacing")
+    positions = [_lookup(dataset, frame, "PlanePositionSequence", "ImagePositionPatient") for frame in range(frames)]
+    if orientation is None or spacing is None or any(position is None for position in positions):
+        return None, None
+    along, down = np.array(orientation[:3], float), np.array(orientation[3:], float)
+    normal = np.cross(along, down)
+    points = np.array(positions, dtype=float)
+    order = np.argsort(points @ normal, kind="stable")
+    points = points[order]
+    step = normal * float(_lookup(dataset, 0, "PixelMeasuresSequence", "SliceThickness") or 1)
+    if frames > 1:
+        steps = np.diff(points, axis=0)
+        if np.abs(steps - steps[0]).max() > 1e-2 or np.linalg.norm(steps[0]) == 0:
+            return None, None
+        step = (points[-1] - points[0]) / (frames - 1)
+    affine = np.eye(4)
+    columns = (along * float(spacing[1]), down * float(spacing[0]), step, points[0])
+    for number, column in enumerate(columns):
+        affine[:3, number] = _LPS_TO_RAS @ column
+    return order.tolist(), affine
+
+
+def _marks(dataset: pydicom.Dataset) -> Marks:
+    flag = {"YES": "yes", "NO": "no"}.get(str(dataset.get("SyntheticData", "")).strip().upper())
+    kinds = dataset.get("ImageType") or [""]
+    record = None
+    for item in dataset.get("ContributingEquipmentSequence") or ():
+        versions = item.get("SoftwareVersions") or ()
+        for word in [versions] if isinstance(versions, str) else versions:
+            if str(word).startswith("me1:"):
+                record = "sha256:" + str(word)[4:].strip()
+    derived = str(kinds if isinstance(kinds, str) else kinds[0]).upper() == "DERIVED"
+    return Marks(synthetic=flag, record=record, derived=derived)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    return str(value)
+
+
+def _attributes(dataset: pydicom.Dataset) -> dict[str, Any]:
+    found = {name: _plain(dataset.get(name)) for name in _COVERED if dataset.get(name) is not None}
+    equipment = dataset.get("ContributingEquipmentSequence")
+    if equipment:
+        found["ContributingEquipmentSequence"] = [
+            {element.keyword: _plain(element.value) for element in item if element.VR != "SQ" and element.keyword}
+            for item in equipment
+        ]
+    for name in ("PatientID", "IssuerOfPatientID"):
+        if dataset.get(name):
+            found[name] = str(dataset.get(name))
+    return found
