@@ -102,12 +102,12 @@ def mean_omnibus(groups: Sequence[Floats], *, n_permutations: int, rng: np.rando
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(int)
     observed = np.concatenate(ordered)
     shifted = observed - math.fsum(observed) / len(observed)  # sums of squares lose nothing to a large mean
-    steady = float(shifted @ shifted) / len(shifted) / sizes**2
+    least = float(shifted @ shifted) / len(shifted) / sizes**2  # a small group of equal scores is not sure of itself
     statistics, gaps = [], []
     for block in _draws(np.sort(shifted), shifted, n_permutations, rng, 1):
         means = np.add.reduceat(block, starts, axis=1) / sizes
         squares = np.add.reduceat(block * block, starts, axis=1)
-        spread = np.maximum(squares - sizes * means**2, 0.0) / (sizes - 1) / sizes + steady
+        spread = np.maximum((squares - sizes * means**2) / (sizes - 1) / sizes, least)
         weights = 1 / np.where(spread > 0, spread, 1.0)
         center = (weights * means).sum(axis=1) / weights.sum(axis=1)
         statistics.append((weights * (means - center[:, None]) ** 2).sum(axis=1))

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from monai_ethics.fairness.differences import mean_difference, newcombe, relative_effect
+
+FIRST, SECOND = np.array([1.0, 2, 3, 4, 9]), np.array([2.0, 4, 6, 8, 10, 12])
+
+
+def test_a_difference_of_means_is_welchs():
+    result, p = mean_difference(FIRST, SECOND)
+    peer = stats.ttest_ind(FIRST, SECOND, equal_var=False)
+    assert result.value == pytest.approx(-3.2)
+    assert p == pytest.approx(peer.pvalue)
+    assert (result.low, result.high) == pytest.approx(tuple(peer.confidence_interval()))
+
+
+def test_a_difference_of_rates_is_newcombes_published_example():
+    # Newcombe 1998, table II, example (a): 56/70 against 48/80
+    assert newcombe((56, 48), (70, 80)) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    result, _ = mean_difference(np.repeat([1.0, 0], [56, 14]), np.repeat([1.0, 0], [48, 32]))
+    assert (result.value, result.low) == pytest.approx((0.2, 0.0524), abs=5e-5)
+
+
+def test_groups_without_spread_have_no_interval_of_means():
+    result, p = mean_difference(np.full(5, 0.5), np.full(5, 0.7))
+    assert (p, result.low) == (None, None)
+    assert "no spread" in result.reason
+
+
+def test_a_relative_effect_is_counted_and_tested_like_brunner_and_munzel():
+    result, p = relative_effect(FIRST, SECOND)
+    pairs = [(a > b) + 0.5 * (a == b) for a in FIRST for b in SECOND]
+    assert result.value == pytest.approx(np.mean(pairs))
+    assert p == pytest.approx(stats.brunnermunzel(FIRST, SECOND).pvalue)
+    assert 0 < result.low < result.value < result.high < 1
+
+
+def test_a_miss_counts_as_the_worst_in_a_relative_effect():
+    found, _ = relative_effect(np.array([1.0, math.inf, math.inf]), np.array([2.0, 3.0, math.inf]))
+    assert found.value == pytest.approx((0 + 2 * (2 + 0.5)) / 9)
+
+
+def test_groups_that_do_not_overlap_have_no_interval_of_ranks():
+    result, p = relative_effect(FIRST, FIRST + 100)
+    assert (result.value, result.low, p) == (0, None, None)
