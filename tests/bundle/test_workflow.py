@@ -118,9 +118,9 @@ def test_an_engine_that_no_rule_finds_joins_when_it_starts(base, write_bundle, f
 
 def test_the_word_import_in_an_engines_id_is_no_statement(base, write_bundle, fakes, reached):
     base["important"] = "%validate#evaluator"
-    base["run"] = ["$@important.run()"]
+    base["train"]["handlers"][0]["validator"] = "@important"
     run(write_bundle(base))
-    assert reached(fakes) == ["important"]
+    assert sorted(reached(fakes)) == ["important", "train#trainer"]
 
 
 def test_flat_keys_missing_run_and_inline_handlers(base, write_bundle, fakes, reached):
