@@ -53,10 +53,10 @@ def invoke(words: Sequence[str]) -> int:
     try:
         code = command.main(args=list(words), prog_name="monai-ethics", standalone_mode=False)
     except UsageError as error:
-        message = str(getattr(error, "message", error)).splitlines()
-        if not message or type(error).__name__ == "NoArgsIsHelpError":
+        if type(error).__name__ == "NoArgsIsHelpError":
             print(error.format_message())
             return 0
+        message = str(error.format_message()).splitlines() or ["Unusable words"]
         print(f"monai-ethics: {message[0].rstrip('.')}: see `monai-ethics --help`.", file=sys.stderr)
         return 2
     except typer.Abort:

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+import hashlib
+import json
+
+import pytest
+
+from monai_ethics.__main__ import main
+from monai_ethics.evidence import EvidenceReport, Finding, Stage, Verdict
+from monai_ethics.provenance.log import EvidenceLog
+from monai_ethics.provenance.verify import verify_evidence
+
+FINDING = Finding(
+    check="fairness.score_gap",
+    title="Does it differ?",
+    stage=Stage.EVALUATION,
+    verdict=Verdict.NOT_ASSESSABLE,
+    statement="Nothing can be said.",
+    reason="Too few patients.",
+)
+
+
+@pytest.fixture
+def evidence(tmp_path, monkeypatch):
+    monkeypatch.setenv("MONAI_ETHICS_KEY_HOME", str(tmp_path / "keys"))
+    folder = tmp_path / "evidence"
+    with EvidenceLog.open(folder, run_id="first") as log:
+        log.add_findings([FINDING])
+    return folder
+
+
+def test_the_report_is_the_last_sealed_entry_and_verifies(evidence, capsys):
+    assert main(["report", str(evidence)]) == 0
+    text = capsys.readouterr().out
+    assert "Too few patients." in text
+    assert "keep this fingerprint" in text
+    assert verify_evidence(evidence).intact
+    last = json.loads((evidence / "log.jsonl").read_text().splitlines()[-1])
+    page = hashlib.sha256((evidence / "report.html").read_bytes()).hexdigest()
+    assert (last["kind"], last["body"]["files"]["report.html"]) == ("report", page)
+
+
+def test_with_out_the_evidence_is_left_as_it_is(evidence, tmp_path, capsys):
+    before = {path.name: path.read_bytes() for path in evidence.iterdir() if path.is_file()}
+    assert main(["report", str(evidence), "--out", str(tmp_path / "copy"), "--json"]) == 0
+    assert sorted(json.loads(capsys.readouterr().out)) == ["report.html", "report.json", "report.md"]
+    assert {path.name: path.read_bytes() for path in evidence.iterdir() if path.is_file()} == before
+    assert EvidenceReport.from_json((tmp_path / "copy" / "report.json").read_text()).findings[0].reason
+
+
+def test_a_changed_log_is_not_sealed_again(evidence, capsys):
+    log = evidence / "log.jsonl"
+    log.write_bytes(log.read_bytes().replace(b"Too few", b"Too few!"[:-2] + b"v"))
+    assert main(["report", str(evidence)]) == 1
+    assert "altered" in capsys.readouterr().err
+    assert not (evidence / "report.html").exists()
+
+
+@pytest.mark.parametrize("words", [["report", "nowhere"], ["report"]])
+def test_no_evidence_is_one_sentence(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_out_must_be_a_folder(evidence, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["report", str(evidence), "--out", str(tmp_path / "file")]) == 2
+    assert "a folder" in capsys.readouterr().err
