@@ -27,18 +27,16 @@ def output_folders(engine: Engine) -> set[str]:
     return found
 
 
-def _folders(owner: Any) -> Iterator[str]:
+def _folders(owner: Any, depth: int = 2) -> Iterator[str]:
+    """Folders that an object names, or that the savers and writers it holds name."""
     held = getattr(owner, "__dict__", {})
     for name in ATTRIBUTES:
         value = held.get(name)
         if isinstance(value, (str, os.PathLike)) and os.fspath(value):
             yield os.fspath(value)
-    for name in HOLDERS:
-        inner = held.get(name)
-        if inner is not None and not isinstance(inner, (str, Engine)):
-            yield from (
-                str(v) for k in ATTRIBUTES if isinstance(v := getattr(inner, k, None), (str, os.PathLike)) and v
-            )
+    for name in HOLDERS if depth else ():
+        if (inner := held.get(name)) is not None:
+            yield from _folders(inner, depth - 1)
 
 
 def _closed_over(callback: Any) -> Iterator[Any]:

@@ -75,7 +75,7 @@ def _digest(path: str) -> dict[str, Any]:
     from monai_ethics.provenance.digest import digest_file
 
     try:
-        digests = digest_file(Path(path))
+        digests = digest_file(Path(path), slices=False)
     except Exception as error:  # a broken file is a fact about the file, not an end of the run
         return {"digests": None, "error": type(error).__name__}
     return {"digests": _plain(digests), "error": None}

@@ -120,7 +120,7 @@ def _seal(log: EvidenceLog, n: int, error: BaseException | None) -> str:
     log.seal()
     integrity = verify_evidence(log.folder).to_dict()
     digests = write_report(read_report(log.folder), log.folder, integrity=integrity)
-    log.append("report", {"digests": dict(digests)})
+    log.add_report(digests)
     head = log.seal()
     end = f"failed ({type(error).__name__}); " if error is not None else ""
     return (
