@@ -67,16 +67,16 @@ class GroupScores:
         Returns:
             Verdict `measured`; `not_assessable` with fewer patients overall than `min_group_size`.
         """
-        everyone = split(data, None)
+        everyone, rates = split(data, None), _is_yes_or_no(data)
         n = len(everyone[0].patients) if everyone else 0
-        estimates = [item for group in everyone for item in self._estimates(data, group, {})]
+        estimates = [item for group in everyone for item in self._estimates(data, group, {}, rates=rates)]
         small = 0
         for attribute in data.groups:
             labels = labels_of(data, attribute)
             for group in split(data, attribute):
                 rows = data.reordered([i for i, label in enumerate(labels) if label == group.label])
                 small += len(group.patients) < self.min_group_size
-                estimates += self._estimates(rows, group, {attribute: group.label})
+                estimates += self._estimates(rows, group, {attribute: group.label}, rates=rates)
         reason = None
         if n < self.min_group_size:
             reason = f"{n} patients with a score are fewer than the {self.min_group_size} a statement needs"
@@ -96,28 +96,33 @@ class GroupScores:
             sources=SOURCES,
         )
 
-    def _estimates(self, rows: ScoreTable, group: Group, name: Mapping[str, str | None]) -> list[Estimate]:
+    def _estimates(
+        self, rows: ScoreTable, group: Group, name: Mapping[str, str | None], *, rates: bool
+    ) -> list[Estimate]:
         n, scored = group.n_patients, len(group.patients)
         base: dict[str, Any] = {"unit": rows.unit, "n_unit": "patients", "group": name, "n": n, "n_valid": scored}
         results = (
             []
-            if _is_yes_or_no(rows)
+            if rates
             else [
                 ("median", f"median, {ESTIMAND}", median_over_patients(group.values, level=self.level)),
             ]
         )
-        results.append(("mean", f"mean, {ESTIMAND}", self._mean(rows, group)))
+        results.append(("mean", f"mean, {ESTIMAND}", self._mean(rows, group, rates=rates)))
         if name and scored < self.min_group_size:
             hidden = Result(
                 value=None, reason=f"{scored} patients: listed, not judged (at least {self.min_group_size})"
             )
             results = [(what, estimand, hidden) for what, estimand, _ in results]
         found = [self._estimate(what, estimand, result, base) for what, estimand, result in results]
-        return found + self._rates(rows, name, small=bool(name) and n < self.min_group_size)
+        small = bool(name) and n < self.min_group_size
+        return found + [
+            item for item in self._rates(rows, name, small=small) if not rates or item.name != "failure_rate"
+        ]
 
-    def _mean(self, rows: ScoreTable, group: Group) -> Result:
+    def _mean(self, rows: ScoreTable, group: Group, *, rates: bool) -> Result:
         failures = group.missed or at_worst(rows, group.values)
-        if np.isin(group.values, rows.score_bounds or ()).all() and rows.unit == "1":
+        if rates and np.isin(group.values, (0.0, 1.0)).all():
             return clustered_rate([bool(value) for value in group.values], group.patients, level=self.level)
         return mean_over_patients(group.values, bounds=rows.score_bounds, failures=failures, level=self.level)
 
@@ -140,8 +145,6 @@ class GroupScores:
         for what, among, hit, estimand in kinds:
             pairs = [(p, o) for p, o in zip(rows.patients, rows.outcomes, strict=True) if o in among]
             if not pairs and what == "false_positive_rate":
-                continue
-            if what == "failure_rate" and _is_yes_or_no(rows):
                 continue
             result = clustered_rate([o == hit for _, o in pairs], [p for p, _ in pairs], level=self.level)
             if not rows.misses_known and pairs:

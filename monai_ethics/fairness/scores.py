@@ -25,7 +25,9 @@ __all__ = ["ESTIMAND", "OUTCOMES", "ScoreTable"]
 OUTCOMES = ("scored", "missed", "false_positive", "true_negative", "undefined")
 ESTIMAND = "patient-weighted: each patient's value is the mean over the patient's cases that have a reference"
 _KEY = re.compile(r"[A-Za-z0-9_.-]+")
-_UNIT_INTERVAL = re.compile(r"dice|iou|jaccard|surface_?distance_?overlap|nsd|f1|fbeta|accuracy|precision|recall", re.I)
+_UNIT_INTERVAL = re.compile(
+    r"dice|iou|jaccard|surface_?distance_?overlap|nsd|f1|fbeta|accuracy|precision|recall|sensitivity|specificity", re.I
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monai_ethics.fairness.intervals import bounded_mean, clustered_rate, mean_over_patients, median_over_patients, wilson
+from monai_ethics.fairness.intervals import (
+    bounded_mean,
+    clustered_rate,
+    mean_over_patients,
+    median_over_patients,
+    wilson,
+)
 
 
 def test_wilson_is_known_at_two_of_ten():

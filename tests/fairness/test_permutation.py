@@ -11,7 +11,9 @@ TESTS = [mean_omnibus, rank_omnibus]
 
 
 def run(test, groups, *, draws=499, seed=0):
-    return test([np.asarray(group, dtype=float) for group in groups], n_permutations=draws, rng=np.random.default_rng(seed))
+    return test(
+        [np.asarray(group, dtype=float) for group in groups], n_permutations=draws, rng=np.random.default_rng(seed)
+    )
 
 
 def test_the_observed_arrangement_counts_among_the_draws():
@@ -26,9 +28,7 @@ def test_the_p_value_is_the_share_of_all_arrangements():
         parts = [max(np.var(x, ddof=1) / len(x), np.var(pooled) / len(x) ** 2) for x in (first, second)]
         return (first.mean() - second.mean()) ** 2 / sum(parts)
 
-    every = [
-        welch(pooled[list(rows)], np.delete(pooled, list(rows))) for rows in itertools.combinations(range(7), n)
-    ]
+    every = [welch(pooled[list(rows)], np.delete(pooled, list(rows))) for rows in itertools.combinations(range(7), n)]
     exact = np.mean([value >= every[0] - 1e-9 for value in every])
     found = run(mean_omnibus, [pooled[:3], pooled[3:]], draws=20_000)
     assert found.p == pytest.approx(exact, abs=0.006)
