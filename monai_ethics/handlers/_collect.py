@@ -158,6 +158,10 @@ class Collector:
     def _cases(self, gathered: Gathered, keep: list[int], out: EpochScores, *, lenient: bool) -> Cases:
         rows = [gathered.rows[i] for i in keep]
         keys, cases = unique_cases(rows)
+        # one order whatever the sampler and the number of processes: sums in float32 depend on it
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        keep, rows = [keep[i] for i in order], [rows[i] for i in order]
+        keys, cases = [keys[i] for i in order], [cases[i] for i in order]
         known = self._grouped(rows, cases, lenient=lenient)
         out.cases, out.patients, out.attributes = tuple(keys), known.patients, known.attributes
         index = torch.tensor(keep, dtype=torch.int64)
