@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from monai_ethics.__main__ import main
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.setenv("MONAI_ETHICS_KEY_HOME", str(tmp_path / "keys"))
+    rng = np.random.default_rng(0)
+    rows, scores = ["participant_id\tsex\tage"], ["filename,class0,mean"]
+    for i in range(80):
+        rows.append(f"sub-{i:04d}\t{'FM'[i % 2]}\t{rng.integers(20, 90)}")
+        dice = np.clip(rng.beta(8, 2) - 0.2 * (i % 2), 0.001, 1)
+        scores.append(f"/data/sub-{i:04d}/image.nii.gz,{dice:.4f},{dice:.4f}")
+    (tmp_path / "participants.tsv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "val_mean_dice_raw.csv").write_text("\n".join(scores) + "\n")
+    return tmp_path
+
+
+def words(files, *more):
+    table, side = str(files / "val_mean_dice_raw.csv"), str(files / "participants.tsv")
+    return ["fairness", "--scores", table, "--attributes", side, "--out", str(files / "evidence"), *more]
+
+
+def test_stored_scores_become_evidence_that_can_be_stratified_again(files, capsys):
+    assert main(words(files, "--strata", "sex")) == 0
+    assert "differs by sex" in capsys.readouterr().out
+    report = json.loads((files / "evidence" / "report.json").read_text())
+    assert {finding["check"] for finding in report["findings"]} == {"fairness.group_scores", "fairness.score_gap"}
+    side = str(files / "participants.tsv")
+    again = [
+        "fairness",
+        str(files / "evidence"),
+        "--attributes",
+        side,
+        "--bins",
+        "age=40,65",
+        "--strata",
+        "age,sex*age",
+    ]
+    assert main(again) == 0
+    assert "80 of 80 cases have a row; 0 rows are unused" in capsys.readouterr().out
+    report = json.loads((files / "evidence" / "report.json").read_text())
+    assert {finding["subjects"][1] for finding in report["findings"] if len(finding["subjects"]) > 1} == {
+        "sex",
+        "age",
+        "sex*age",
+    }
+
+
+def test_findings_can_be_printed_for_machines(files, capsys):
+    assert main(words(files, "--json")) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [finding["subjects"][-1] for finding in found[1:]] == ["age_band", "sex"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words_of_error"),
+    [
+        (["fairness"], "either EVIDENCE or `--scores`"),
+        (["fairness", "--scores", "x.csv"], "Expected `--out`"),
+        (["fairness", "nowhere", "--out", "x", "--attributes", "y"], "Expected no `--out`"),
+        (["fairness", "nowhere"], "Expected `--attributes`"),
+    ],
+)
+def test_wrong_words_are_refused_in_one_sentence(change, words_of_error, capsys):
+    assert main(change) == 2
+    error = capsys.readouterr().err
+    assert words_of_error in error
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize("strata", ["height", "sex,sex", "sex*"])
+def test_wrong_strata_write_nothing(files, strata, capsys):
+    assert main(words(files, "--strata", strata)) == 2
+    assert not (files / "evidence").exists()
+    assert "sub-" not in capsys.readouterr().err
+
+
+def test_a_table_of_other_patients_writes_nothing_and_names_nobody(files, capsys):
+    (files / "participants.tsv").write_text("participant_id\tsex\nsecret\tF\n")
+    assert main(words(files)) == 2
+    assert "none of 1 rows matches any of 80 cases" in (error := capsys.readouterr().err)
+    assert "secret" not in error
+    assert not (files / "evidence").exists()
+
+
+def test_the_command_imports_neither_monai_nor_torch(files):
+    code = (
+        "import sys; from monai_ethics.__main__ import main; code = main(sys.argv[1:]);"
+        "print(code, [m for m in ('monai', 'torch', 'ignite') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words(files)], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 []"

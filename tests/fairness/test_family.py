@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+
+from monai_ethics.fairness.comparison import holm
+from monai_ethics.fairness.family import score_findings, score_gaps, with_misses
+from monai_ethics.fairness.score_gap import ScoreGap
+
+
+def test_holms_correction_is_that_of_the_textbook():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([]) == []
+    assert holm([0.9, 0.8]) == [1, 1]
+
+
+@pytest.fixture
+def tables(scores):
+    rng = np.random.default_rng(0)
+    groups = {
+        "sex": ["F", "M"] * 30,
+        "site": ["A"] * 30 + ["B"] * 30,
+        "sex*site": ["F*A", "M*A"] * 15 + ["F*B", "M*B"] * 15,
+    }
+    outcomes = ["missed" if i % 6 == 1 else "scored" for i in range(60)]
+    dice = [0.0 if outcome == "missed" else float(rng.beta(8, 2)) for outcome in outcomes]
+    distance = [None if outcome == "missed" else float(rng.gamma(3)) for outcome in outcomes]
+    return [
+        scores(dice, groups, outcomes=outcomes, bounds=(0, 1)),
+        scores(distance, groups, outcomes=outcomes, metric="hd95", unit="mm", higher=False),
+    ]
+
+
+def test_misses_of_the_same_cases_are_compared_once(tables):
+    assert [table.metric for table in with_misses(tables)] == ["mean_dice", "hd95", "mean_dice_missed"]
+
+
+def test_all_metrics_over_all_attributes_are_one_family_and_intersections_another(tables, pick):
+    found = score_gaps(tables, check=ScoreGap(n_permutations=199))
+    sizes = {(finding.subjects[0], finding.subjects[1]): finding.parameters["family"] for finding in found}
+    assert len(sizes) == 9
+    assert sizes["mean_dice", "sex"] == 6
+    assert sizes["mean_dice", "sex*site"] == 3
+    planned = [finding for finding in found if "*" not in finding.subjects[1]]
+    raw = [pick(finding, "p_value").value for finding in planned]
+    assert [pick(finding, "p_adjusted").value for finding in planned] == pytest.approx(holm(raw))
+    missed = next(finding for finding in found if finding.subjects == ("mean_dice_missed", "sex"))
+    assert pick(missed, "difference", {"sex": "F - M"}).value == pytest.approx(-1 / 3)
+    assert pick(missed, "p_adjusted").value <= 0.05
+
+
+def test_the_family_is_told_how_far_it_is(tables):
+    steps = []
+    findings = score_findings(tables, progress=lambda done, total: steps.append((done, total)))
+    assert steps[-1] == (9, 9)
+    assert [finding.check for finding in findings] == ["fairness.group_scores"] * 2 + ["fairness.score_gap"] * 9
