@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`monai-ethics guard`: refuse synthetic images where acquired ones are meant."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["command"]
+
+_SHOWN = 20
+
+
+def command(
+    paths: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    policy: Annotated[str, typer.Option(help="deny-list or allow-list.")],
+    evidence: Annotated[Path, typer.Option(help="Evidence folder with registered digests.")],
+    site: Annotated[Path | None, typer.Option(envvar="MONAI_ETHICS_SITE", help="Site log to ask as well.")] = None,
+    trust: Annotated[list[str] | None, typer.Option(help="Key that must have signed the registries.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> int:
+    """Judge images by their marks and registered digests; exits with 1 if one is refused."""
+    from monai_ethics.provenance.guard import admit
+    from monai_ethics.provenance.keys import read_trusted
+
+    result = admit(paths, evidence, policy, site=site, trusted=read_trusted(trust or []))
+    if as_json:
+        print(json.dumps(result.to_dict(), indent=1))
+        return 0 if result.passed else 1
+    counts = Counter(row.kind for row in result.rows)
+    print(", ".join(f"{number} {kind}" for kind, number in sorted(counts.items())))
+    for position in result.refused[:_SHOWN]:
+        row = result.rows[position - 1]
+        print(f"refused {position} ({row.item}): {row.kind}: {row.why}")
+    if len(result.refused) > _SHOWN:
+        print(f"... and {len(result.refused) - _SHOWN} more; --json lists all")
+    print("; ".join(result.notes))
+    print("passed" if result.passed else f"{len(result.refused)} of {len(result.rows)} refused under {policy}")
+    return 0 if result.passed else 1

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`monai-ethics stamp`: register images as synthetic, or as acquired, and mark the synthetic files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from monai_ethics.errors import InputError
+
+__all__ = ["command"]
+
+
+def command(
+    paths: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    out: Annotated[Path, typer.Option(help="Evidence folder that registers them.")],
+    synthetic: Annotated[
+        bool | None, typer.Option("--synthetic/--real", help="What the images are: generated, or acquired.")
+    ] = None,
+    record: Annotated[Path | None, typer.Option(help="JSON with fields of their record: model, activity ...")] = None,
+    site: Annotated[Path | None, typer.Option(envvar="MONAI_ETHICS_SITE", help="Site log to ask as well.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> int:
+    """Register images by their digests and mark synthetic files; exits with 1 if one is registered as the contrary."""
+    if synthetic is None:
+        raise InputError("Expected `--synthetic` or `--real`: got neither. Say what the images are.")
+    from monai_ethics.provenance.listing import digests_of, image_files
+    from monai_ethics.provenance.log import EvidenceLog
+    from monai_ethics.provenance.stamp import stamp_files
+
+    template = _template(record, synthetic)
+    files = image_files(paths)
+    found = digests_of(files)  # all is read before the folder is created
+    with EvidenceLog.open(out, run_id="stamp") as log:
+        default = "yes" if synthetic else "no"
+        result = stamp_files(files, log, record=template, synthetic=default, site=site, digests=found)
+        head = log.seal().fingerprint
+    if as_json:
+        rows = [{"item": i.item, "record": i.record, "marks": i.marks, "already": i.already} for i in result.items]
+        print(json.dumps({"items": rows, "refused": result.refused, "head": head}, indent=1))
+    elif result.refused:
+        print(f"refused: {result.finding.statement if result.finding else ''}")
+        print(f"positions: {', '.join(map(str, result.refused))}\nhead {head}")
+    else:
+        headers = sum("header" in item.marks for item in result.items)
+        sidecars = sum("sidecar" in item.marks for item in result.items)
+        known = sum(item.already for item in result.items)
+        said = "synthetic" if synthetic else "acquired"
+        print(f"{len(result.items)} images registered as {said}, {known} of them before")
+        print(f"marked: {headers} headers, {sidecars} sidecars\nhead {head}")
+    return 1 if result.refused else 0
+
+
+def _template(path: Path | None, synthetic: bool) -> dict[str, Any]:
+    if path is None:
+        return {}
+    from monai_ethics.provenance.canonical import strict_loads
+
+    template = strict_loads(path.read_bytes())
+    if not isinstance(template, dict):
+        raise InputError("Expected `--record` to be a JSON object: got another value. Give the fields of a record.")
+    allowed = ("yes", "partial") if synthetic else ("no",)
+    if template.get("synthetic", allowed[0]) not in allowed:
+        raise InputError(
+            "Expected the record to say the same as the command: `synthetic` differs. Correct one of them."
+        )
+    return template

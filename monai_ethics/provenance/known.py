@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The digests that evidence folders register, as synthetic or as acquired images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from monai_ethics.errors import GateError
+from monai_ethics.provenance.digest import FileDigests
+from monai_ethics.provenance.log import EvidenceLog
+from monai_ethics.provenance.payload import read_payload
+from monai_ethics.provenance.read import Entry, read_entries
+from monai_ethics.provenance.verify import verify_evidence
+
+__all__ = ["Known", "load_known", "match", "register"]
+
+PAYLOAD = "digests"
+_SLICES_AN_ENTRY = 10_000  # an entry of the log may be 1 MB
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """Registered digests of values and slices, each with the id of its record.
+
+    Args:
+        synthetic: registered as synthetic.
+        real: registered as acquired.
+        records: records of synthetic images by their id.
+        gaps: registrations whose private digests were deleted.
+        notes: what the folders' verification said, where they are not beyond doubt.
+    """
+
+    synthetic: dict[str, str] = field(default_factory=dict)
+    real: dict[str, str] = field(default_factory=dict)
+    records: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    gaps: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def match(digests: FileDigests, known: Mapping[str, str], *, any_slice: bool) -> str | None:
+    """Record of an image by its values; else by its only slice, or by any where `any_slice`.
+
+    Images without an identity match nothing, whatever their bytes.
+    """
+    if digests.voxel_v1 is None:
+        return None
+    if digests.voxel_v1 in known:
+        return known[digests.voxel_v1]
+    slices = digests.slices if any_slice or len(digests.slices) == 1 else ()
+    return next((known[item] for item in slices if item in known), None)
+
+
+def register(
+    log: EvidenceLog, digests: FileDigests, *, item: str, record: str, synthetic: str
+) -> list[tuple[str, Any]]:
+    """Entries that register an image; append them with its record.
+
+    Digests of a fully synthetic image stand in the log, so that whoever holds the log can refuse it. Those of an
+    acquired or partly synthetic image identify a patient's image to whoever holds it: they go into `private/`.
+
+    Args:
+        log: the open log; payloads are written at once.
+        digests: of the file.
+        item: pseudonym of the file.
+        record: id of its record.
+        synthetic: ``"yes"``, ``"partial"`` or ``"no"``.
+    """
+    body = {"item": item, "record": record, "synthetic": synthetic}
+    content = {"voxel_v1": digests.voxel_v1, "geometry_v1": digests.geometry_v1}
+    if synthetic != "yes":
+        # slices of a partly synthetic image may be those of the acquired one: they prove nothing
+        slices = list(digests.slices) if synthetic == "no" else []
+        payload = json.dumps({**content, "slices": slices}, sort_keys=True).encode()
+        return [
+            ("registered", {**body, "commitment": log.put_private(PAYLOAD, payload, media_type="application/json")})
+        ]
+    starts = range(0, max(len(digests.slices), 1), _SLICES_AN_ENTRY)
+    parts = [list(digests.slices[start : start + _SLICES_AN_ENTRY]) for start in starts]
+    return [("registered", {**body, "digests": {**content, "slices": part}}) for part in parts]
+
+
+def load_known(folders: Sequence[Path], *, trusted: Sequence[bytes] = ()) -> Known:
+    """Read the registrations of evidence folders and site logs.
+
+    Raises:
+        GateError: if a folder is not as it was signed: somebody may have taken entries out.
+        InputError: if a folder holds no log.
+    """
+    synthetic: dict[str, str] = {}
+    real: dict[str, str] = {}
+    records: dict[str, Mapping[str, Any]] = {}
+    gaps, notes = 0, []
+    for position, folder in enumerate(folders, start=1):
+        result = verify_evidence(folder, trusted=trusted)
+        if result.status in ("altered", "wrong-key", "stale"):
+            raise GateError(
+                f"Expected evidence {position} to be as it was signed: got '{result.status}'. "
+                "Run verify on it, and use an intact copy."
+            )
+        notes.append(f"evidence {position}: {result.status}")
+        for entry in read_entries(folder):
+            if entry.kind == "record" and entry.body.get("synthetic") in ("yes", "partial"):
+                records[str(entry.body.get("id"))] = entry.body
+            if entry.kind != "registered":
+                continue
+            digests = _digests(folder, entry)
+            if digests is None:
+                gaps += 1
+                continue
+            target = real if entry.body.get("synthetic") == "no" else synthetic
+            for digest in (digests.get("voxel_v1"), *digests.get("slices", ())):
+                if isinstance(digest, str):
+                    target.setdefault(digest, str(entry.body.get("record")))
+    return Known(synthetic=synthetic, real=real, records=records, gaps=gaps, notes=tuple(notes))
+
+
+def _digests(folder: Path, entry: Entry) -> Mapping[str, Any] | None:
+    if "digests" in entry.body:
+        return dict(entry.body["digests"])
+    payload = read_payload(folder, str(entry.body.get("commitment")))
+    return None if payload is None else dict(json.loads(payload))

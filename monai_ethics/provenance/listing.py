@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which image files paths stand for, and their digests; a file that cannot be read is named by its position."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from monai_ethics.errors import InputError
+from monai_ethics.provenance.digest import FileDigests, digest_file
+from monai_ethics.provenance.marks import SIDECAR, sidecar_marks
+from monai_ethics.provenance.read import LOG_NAME
+
+__all__ = ["digests_of", "image_files"]
+
+_SUFFIXES = (".nii", ".nii.gz", ".hdr", ".dcm", ".dicom", ".npy", ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+
+
+def image_files(paths: Sequence[Path]) -> list[Path]:
+    """Files of a list of files and folders, in order; of a folder all images in it, evidence folders left out.
+
+    Raises:
+        InputError: if there is none, or a path does not exist.
+    """
+    found: dict[Path, None] = {}
+    for position, path in enumerate(map(Path, paths), start=1):
+        if path.is_dir():
+            found.update(dict.fromkeys(_images_in(path)))
+        elif path.exists():
+            found[path.absolute()] = None
+        else:
+            raise InputError(f"Expected path {position} to exist: it does not. Check its spelling.")
+    if not found:
+        raise InputError("Expected image files: got none in the given paths. Give files, or a folder that has some.")
+    return list(found)
+
+
+def _images_in(folder: Path) -> Iterator[Path]:
+    evidence = {log.parent for log in folder.rglob(LOG_NAME)}
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if hidden or not path.is_file() or path.name.endswith(SIDECAR) or not evidence.isdisjoint(path.parents):
+            continue
+        if path.name.lower().endswith(_SUFFIXES) or (not path.suffix and _is_dicom(path)):
+            yield path.absolute()
+
+
+def _is_dicom(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def digests_of(files: Sequence[Path]) -> list[FileDigests]:
+    """Digests of files with the marks that they or their sidecars carry.
+
+    Raises:
+        InputError: if one cannot be read; nothing is written before all were read.
+    """
+    found = []
+    for position, path in enumerate(files, start=1):
+        try:
+            digests = digest_file(path)
+        except InputError as error:
+            raise InputError(f"Image {position} of {len(files)}: {error}") from error
+        found.append(replace(digests, marks=sidecar_marks(path, digests)))
+    return found

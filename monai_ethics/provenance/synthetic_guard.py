@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check `provenance.synthetic_guard`: which images of a list are known to be synthetic, and which are attested."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from monai_ethics.errors import InputError
+from monai_ethics.evidence import Direction, Estimate, Finding, Limit, Observation, Source, Stage, Verdict
+from monai_ethics.provenance.digest import FileDigests
+from monai_ethics.provenance.image import Marks
+from monai_ethics.provenance.known import match
+
+__all__ = ["CLASSES", "POLICIES", "AdmissionList", "Admitted", "SyntheticGuard", "classify"]
+
+CLASSES = (
+    "real-attested",
+    "unknown",
+    "derived",
+    "synthetic-declared",
+    "synthetic-by-digest",
+    "conflict",
+)
+POLICIES = ("deny-list", "allow-list")
+_MARKED = ("yes", "partial")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmissionList:
+    """Images that somebody wants to use as acquired ones.
+
+    Args:
+        items: pseudonyms, shape ``(N,)``.
+        digests: of each image, with what it says of itself.
+        known_synthetic: registered digest to record id.
+        known_real: registered digest to record id.
+        gaps: registrations that can no longer be read.
+    """
+
+    items: Sequence[str]
+    digests: Sequence[FileDigests]
+    known_synthetic: Mapping[str, str] = field(default_factory=dict)
+    known_real: Mapping[str, str] = field(default_factory=dict)
+    gaps: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.items) != len(self.digests):
+            raise InputError(
+                f"`digests` must have one entry per item: got {len(self.digests)} for {len(self.items)}. Match them."
+            )
+
+    def reordered(self, order: Sequence[int]) -> AdmissionList:
+        """The same list in another order."""
+        return AdmissionList(
+            items=tuple(self.items[index] for index in order),
+            digests=tuple(self.digests[index] for index in order),
+            known_synthetic=self.known_synthetic,
+            known_real=self.known_real,
+            gaps=self.gaps,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """What became of one image.
+
+    Args:
+        item: its pseudonym.
+        kind: one of `CLASSES`.
+        refused: whether the policy refuses it.
+        why: the evidence, in words.
+        record: id of the record behind it, or ``None``.
+    """
+
+    item: str
+    kind: str
+    refused: bool
+    why: str
+    record: str | None
+
+
+def classify(
+    digests: FileDigests, known_synthetic: Mapping[str, str], known_real: Mapping[str, str]
+) -> tuple[str, str, str | None]:
+    """Class of an image, the reason in words, and the record behind it.
+
+    A mark is believed when it says synthetic and never when it says not: absent or ``NO`` are no attestation.
+    """
+    marks = digests.marks
+    marked = marks.synthetic in _MARKED
+    synthetic = match(digests, known_synthetic, any_slice=True)
+    real = match(digests, known_real, any_slice=False)
+    if synthetic and real:
+        return "conflict", "registered both as synthetic and as acquired", real
+    if synthetic and marks.synthetic == "no":
+        return "conflict", "says that it is not synthetic, but is registered as synthetic", synthetic
+    if marked and real:
+        return "conflict", "marked as synthetic, but registered as acquired", real
+    if marked and not synthetic and marks.voxel_v1 not in (None, digests.voxel_v1):
+        return "derived", "carries a synthetic mark that was made for other voxels", marks.record
+    if marked:
+        return "synthetic-declared", "marked as synthetic", synthetic or marks.record
+    if synthetic:
+        return "synthetic-by-digest", "not marked, but its voxels or a slice are registered as synthetic", synthetic
+    if real:
+        return "real-attested", "registered as acquired", real
+    if marks.derived:
+        return "derived", "says that it was derived from other images", None
+    return "unknown", "neither marked nor registered", None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyntheticGuard:
+    """Which images of a list are known to be synthetic, and which are registered as acquired.
+
+    Args:
+        policy: ``"deny-list"`` refuses what is known to be synthetic or contradicts itself; ``"allow-list"`` refuses
+            all but images registered as acquired; ``None`` counts and refuses nothing.
+        listed: most refused images that the finding lists.
+
+    Notes:
+        A match proves presence in a registry. No match never proves that an image is real: an image that was cropped,
+        resampled or rescaled, or made by a generator that registered nothing, is ``unknown``. Only the allow-list
+        faces those.
+
+    References:
+        Misinformation in synthetic imaging, requirements MIS-05 and MIS-06; DICOM PS3.3 C.12.1 (Synthetic Data).
+    """
+
+    policy: str | None = None
+    listed: int = 100
+
+    id: ClassVar[str] = "provenance.synthetic_guard"
+    title: ClassVar[str] = "Are there synthetic images among those that are meant to be real?"
+    stage: ClassVar[Stage] = Stage.COLLECTION
+    requirements: ClassVar[tuple[str, ...]] = ("MIS-05", "MIS-06")
+
+    def __post_init__(self) -> None:
+        if self.policy not in (None, *POLICIES):
+            raise InputError(f"`policy` must be {' or '.join(POLICIES)}: got another. Choose one.")
+
+    def judge(self, data: AdmissionList) -> list[Admitted]:
+        """Class and refusal of each image, in the order of the list."""
+        rows = []
+        for item, digests in zip(data.items, data.digests, strict=True):
+            kind, why, record = classify(digests, data.known_synthetic, data.known_real)
+            refused = self._refuses(kind, marked=digests.marks.synthetic in _MARKED)
+            rows.append(Admitted(item=item, kind=kind, refused=refused, why=why, record=record))
+        return rows
+
+    def _refuses(self, kind: str, *, marked: bool) -> bool:
+        if self.policy is None:
+            return False
+        if self.policy == "allow-list":
+            return kind != "real-attested"
+        # derived alone is no reason: reformatted real images are derived too
+        return kind in ("synthetic-declared", "synthetic-by-digest", "conflict") or (kind == "derived" and marked)
+
+    def __call__(self, data: AdmissionList, /) -> Finding:
+        """Judge an `AdmissionList`."""
+        rows = sorted(self.judge(data), key=lambda row: (row.item, row.kind))
+        usable = sum(digests.voxel_v1 is not None or digests.marks.synthetic is not None for digests in data.digests)
+        counts = Counter(row.kind for row in rows)
+        accounting = {kind: counts[kind] for kind in CLASSES if counts[kind]}
+        parameters = {"policy": self.policy, "listed": self.listed}
+        if not usable:
+            reason = "The list is empty." if not rows else "No image has an identity or a mark: all are constant."
+            return self._finding(
+                Verdict.NOT_ASSESSABLE, reason, reason=reason, accounting=accounting, parameters=parameters
+            )
+        return self._judged(rows, data, accounting=accounting, parameters=parameters)
+
+    def _judged(
+        self,
+        rows: Sequence[Admitted],
+        data: AdmissionList,
+        *,
+        accounting: Mapping[str, int],
+        parameters: Mapping[str, object],
+    ) -> Finding:
+        refused = [row for row in rows if row.refused]
+        known = sum(row.kind in ("synthetic-declared", "synthetic-by-digest", "conflict") for row in rows)
+        estimates = [_count("known_synthetic", known, len(rows)), _count("refused", len(refused), len(rows))]
+        limit = None
+        verdict = Verdict.MEASURED
+        if self.policy is not None:
+            source = Source(title=f"Guard policy '{self.policy}'", locator="chosen by the caller")
+            limit = Limit(estimate="refused", value=0, direction=Direction.AT_MOST, source=source)
+            verdict = Verdict.FAILED if refused else Verdict.PASSED
+        gaps = f" {data.gaps} registrations can no longer be read." if data.gaps else ""
+        statement = (
+            f"{known} of {len(rows)} images are known to be synthetic; "
+            f"{len(refused)} are refused under {self.policy or 'no policy'}.{gaps}"
+        )
+        listed = (
+            refused[: self.listed] if self.policy else [row for row in rows if row.kind in CLASSES[3:]][: self.listed]
+        )
+        observations = [
+            Observation(label=row.kind, items=(row.item,), value=None, unit="1", note=row.why) for row in listed
+        ]
+        return self._finding(
+            verdict,
+            statement,
+            estimates=estimates,
+            observations=observations,
+            accounting=accounting,
+            parameters=parameters,
+            limit=limit,
+        )
+
+    def _finding(self, verdict: Verdict, statement: str, **content: object) -> Finding:
+        return Finding(
+            check=self.id,
+            title=self.title,
+            stage=self.stage,
+            verdict=verdict,
+            statement=statement,
+            requirements=self.requirements,
+            limitations=(
+                "An image that is not known to be synthetic is not thereby real.",
+                "Cropped, resampled or rescaled copies are not recognized.",
+            ),
+            sources=(Source(title="DICOM PS3.3", locator="C.12.1 SOP Common Module, Synthetic Data (0008,001C)"),),
+            **content,  # type: ignore[arg-type]
+        )
+
+    @staticmethod
+    def example(n: int, seed: int) -> AdmissionList:
+        """`n` images, of which the first is constant and the others are of every class in turn."""
+
+        def digest(index: int) -> str:
+            return hashlib.sha256(f"{seed}/{index}".encode()).hexdigest()
+
+        kinds = [index % 6 for index in range(n)]
+        flags = {2: Marks(synthetic="yes"), 3: Marks(derived=True), 5: Marks(synthetic="no")}
+        return AdmissionList(
+            items=tuple(digest(-index - 1)[:32] for index in range(n)),
+            digests=tuple(
+                FileDigests(
+                    file_sha256=digest(index),
+                    voxel_v1=digest(index) if index else None,
+                    geometry_v1=digest(0),
+                    marks=flags.get(kind, Marks()),
+                )
+                for index, kind in enumerate(kinds)
+            ),
+            known_synthetic={
+                digest(index): "sha256:" + digest(1) for index, kind in enumerate(kinds) if kind in (1, 5)
+            },
+            known_real={digest(index): "sha256:" + digest(4) for index, kind in enumerate(kinds) if kind == 4},
+        )
+
+
+def _count(name: str, value: int, n: int) -> Estimate:
+    return Estimate(
+        name=name,
+        value=value,
+        unit="1",
+        n=n,
+        n_unit="images",
+        estimand="number of images in this list",
+        reason="A complete count of this list, not a sample of a larger one.",
+    )
