@@ -50,17 +50,15 @@ def command(
     from monai_ethics.synthesis.membership_exchangeability import MembershipExchangeability
 
     asked = Policy(title="none") if policy is None else read_policy(policy)
-    paths = dict(zip(ROLES, (train, holdout, synthetic), strict=True))
-    sets = {role: read_image_set(path, pattern=pattern) for role, path in paths.items()}
-    facts = {
-        "split_random": split_random,
-        "conditioned_on_train": conditioned_on_train,
-        "encoder_trained_on_train": encoder_trained_on_train,
+    _require_device(device)
+    sets = {
+        role: read_image_set(path, pattern=pattern)
+        for role, path in zip(ROLES, (train, holdout, synthetic), strict=True)
     }
     digests = {role: _digests(found) for role, found in sets.items()}
-    _require_device(device)
+    facts = (split_random, conditioned_on_train, encoder_trained_on_train)
     check = MembershipExchangeability(seed=seed, device=device)
-    found = check(_feature_sets(sets, facts, digests))  # before anything is written
+    found = check(_feature_sets(sets, digests, facts))  # before anything is written
     with EvidenceLog.open(out, run_id="synthesis") as log:
         findings = apply_policy([_pseudonymous(found, log)], asked)
         log.append("inputs", {role: _set_digest(found) for role, found in sets.items()})
@@ -71,9 +69,7 @@ def command(
 
 
 def _feature_sets(
-    sets: dict[str, ImageSet],
-    facts: dict[str, bool],
-    digests: dict[str, tuple[str | None, ...] | None],
+    sets: dict[str, ImageSet], digests: dict[str, tuple[str | None, ...] | None], facts: tuple[bool, bool, bool]
 ) -> FeatureSets:
     from monai_ethics.errors import InputError
     from monai_ethics.synthesis.feature_sets import FeatureSets
@@ -83,7 +79,7 @@ def _feature_sets(
     real = (sets["train"], sets["holdout"])
     with_sites = all(found.sites is not None for found in real)
     return FeatureSets(
-        **{role: {found.space: found.features} for role, found in sets.items()},  # type: ignore[arg-type]
+        **{role: {found.space: found.features} for role, found in sets.items()},
         train_patients=real[0].patients,
         holdout_patients=real[1].patients,
         train_sites=real[0].sites if with_sites else None,
@@ -93,7 +89,9 @@ def _feature_sets(
         train_digests=digests["train"],
         holdout_digests=digests["holdout"],
         synthetic_digests=digests["synthetic"],
-        **facts,  # type: ignore[arg-type]
+        split_random=facts[0],
+        conditioned_on_train=facts[1],
+        encoder_trained_on_train=facts[2],
     )
 
 

@@ -14,6 +14,11 @@ from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
 __all__ = ["EngineEntry", "EngineLedger", "RunCoverage"]
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}")
+SOURCE = Source(
+    title="Ethics by Design",
+    locator="Table 2: model training, accountability",
+    url="https://arxiv.org/abs/2507.04249",
+)
 NOT_A_SAMPLE = "A count of this run, not an estimate from a sample."
 
 
@@ -128,13 +133,7 @@ class RunCoverage:
                 "It speaks of engines that this process could see; code that runs no engine leaves no trace here.",
                 "An observed engine can still be fed data that nobody described.",
             ),
-            sources=(
-                Source(
-                    title="Ethics by Design",
-                    locator="Table 2: model training, accountability",
-                    url="https://arxiv.org/abs/2507.04249",
-                ),
-            ),
+            sources=(SOURCE,),
         )
 
     @staticmethod

@@ -42,9 +42,9 @@ def nearest(
 ) -> Neighbors:
     """Nearest neighbors of each query row among the reference rows.
 
-    Blocks of the distance matrix are found in float32 by norms and a matrix product (never the whole matrix; TF32
-    off). The best candidates are then measured anew in float64 by subtraction, so that a copy has distance exactly 0;
-    where float32 cannot tell the last candidate kept from the first one left out, the row is measured in full.
+    Blocks of distances are found in float32 by a matrix product (never the whole matrix; TF32 off); the best candidates
+    are measured anew in float64 by subtraction, so that a copy has distance exactly 0, and where float32 cannot tell
+    the last one kept from the first one left out, all are. Device and block size do not change the result.
 
     Args:
         query: shape ``(N, d)``, finite.
@@ -52,9 +52,6 @@ def nearest(
         k: neighbors to return; at most ``M`` are.
         device: where the blocks are computed, such as ``"cuda"``.
         tile: entries of one block.
-
-    Returns:
-        The neighbors; the same whatever the device, the block size and the order of rows, but for ties.
 
     Raises:
         InputError: if the shapes do not match, there is no reference row, or a number is not finite.
@@ -66,10 +63,9 @@ def nearest(
             "Compute both with the same features."
         )
     k = min(k, len(y))
-    keep = min(k + SPARE, len(y))
     distance, index = np.empty((len(x), k)), np.empty((len(x), k), dtype=np.int64)
     unsure = np.zeros(len(x), dtype=bool)
-    for rows, candidates, left_out in _candidates(x, y, keep=keep, device=device, tile=tile):
+    for rows, candidates, left_out in _candidates(x, y, keep=min(k + SPARE, len(y)), device=device, tile=tile):
         measured = _measured(x[rows], y, candidates)
         order = np.lexsort((candidates, measured), axis=1)[:, :k]
         distance[rows] = np.take_along_axis(measured, order, axis=1)
@@ -77,8 +73,8 @@ def nearest(
         unsure[rows] = ~(np.square(distance[rows, -1]) < left_out)
     for row in np.flatnonzero(unsure):
         measured = _measured_in_full(x[row], y)
-        order = np.argsort(measured, kind="stable")[:k]
-        distance[row], index[row] = measured[order], order
+        index[row] = np.argsort(measured, kind="stable")[:k]
+        distance[row] = measured[index[row]]
     return Neighbors(distance=distance, index=index, checked_in_full=int(unsure.sum()))
 
 

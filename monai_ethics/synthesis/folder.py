@@ -67,8 +67,7 @@ def read_image_set(path: Path, *, pattern: str = "*", size: int = 16) -> ImageSe
         return _read_features(path)
     if not path.is_dir():
         raise InputError("Expected a folder of images or an .npz file of features: got neither. Check the path.")
-    files = sorted(file for file in path.rglob(pattern) if file.name.lower().endswith(ENDINGS) and file.is_file())
-    files = [file for file in files if not file.name.startswith(".")]
+    files = sorted(file for file in path.rglob(pattern) if file.is_file() and _is_image(file.name))
     if not files:
         raise InputError(
             f"Expected images ({', '.join(ENDINGS)}) in the folder: got none that the pattern names. "
@@ -86,6 +85,10 @@ def read_image_set(path: Path, *, pattern: str = "*", size: int = 16) -> ImageSe
         files=tuple(files),
         sites=sites,
     )
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(ENDINGS) and not name.startswith(".")
 
 
 def _shrunk(file: Path, position: int, *, size: int) -> np.ndarray:

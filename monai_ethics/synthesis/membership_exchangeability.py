@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -175,65 +176,38 @@ class MembershipExchangeability:
     def _estimates(
         self, used: FeatureSets, *, test: Precedence, members: int, others: int, pairs: Pairs
     ) -> tuple[Estimate, ...]:
-        how = (
-            "precedence test, exact" if test.exact else f"precedence test, max-T over {self.permutations} permutations"
+        how = "exact" if test.exact else f"max-T over {self.permutations} permutations"
+        p_value = Estimate(
+            name="p_value",
+            value=test.p_value,
+            unit="1",
+            n=members + others,
+            n_unit="patients",
+            estimand="chance of at least as many closer training patients if training made no difference",
+            method=f"precedence test, {how}",
+            reason=NO_INTERVAL,
         )
-        both: dict[str, Any] = {"n": members + others, "n_unit": "patients"}
-        train: dict[str, Any] = {"n": members, "n_unit": "patients", "unit": "patients", "reason": COUNTED}
-        images: dict[str, Any] = {"n": used.size("synthetic"), "n_unit": "images", "unit": "images", "reason": COUNTED}
+        orders = sorted({order for order in self.order_statistics if 1 <= order <= others})
         counts = [
-            Estimate(
-                name="closer_patients" if order == 1 else f"closer_patients_order_{order}",
-                value=int(test.counts[row, column]),
-                estimand=f"training patients nearer to a synthetic image than the held-out patient of rank {order}",
+            _patients(
+                "closer_patients" if order == 1 else f"closer_patients_order_{order}",
+                int(test.counts[row, column]),
+                f"training patients nearer to a synthetic image than the held-out patient of rank {order}",
+                n=members,
                 group={"space": space} if len(used.spaces) > 1 else {},
-                **train,
             )
             for row, space in enumerate(used.spaces)
-            for column, order in enumerate(sorted({o for o in self.order_statistics if 1 <= o <= others}))
+            for column, order in enumerate(orders)
         ]
+        expected = "mean number of training patients below every held-out patient if training made no difference"
+        fewest = f"fewest copied patients that one exact test can see at level {self.level:g}"
+        detectable = smallest_detectable(members, others, level=self.level)
         return (
-            Estimate(
-                name="p_value",
-                value=test.p_value,
-                unit="1",
-                estimand="chance of at least as many closer training patients if training made no difference",
-                method=how,
-                reason=NO_INTERVAL,
-                **both,
-            ),
+            p_value,
             *counts,
-            Estimate(
-                name="expected_closer_patients",
-                value=members / (others + 1),
-                estimand="mean number of training patients below every held-out patient if training made no difference",
-                **train,
-            ),
-            Estimate(
-                name="smallest_detectable",
-                value=smallest_detectable(members, others, level=self.level),
-                estimand=f"fewest copied patients that one exact test can see at level {self.level:g}",
-                **train,
-            ),
-            Estimate(
-                name="closer_to_training_than_real_images_are",
-                value=pairs.closer_than_real,
-                estimand="synthetic images nearer to a training image than every held-out image is",
-                method="descriptive: as a test it would only hold for a generator without any other fault",
-                **images,
-            ),
-            Estimate(
-                name="identical_images",
-                value=pairs.identical,
-                estimand="synthetic images that repeat a training image",
-                **images,
-            ),
-            Estimate(
-                name="outlying_images",
-                value=pairs.outlying,
-                estimand=f"synthetic images with a nearest-neighbor ratio below 1 (scale {self.ratio_scale:g})",
-                **images,
-            ),
+            _patients("expected_closer_patients", members / (others + 1), expected, n=members),
+            _patients("smallest_detectable", detectable, fewest, n=members),
+            *_pair_counts(pairs, n=used.size("synthetic"), scale=self.ratio_scale),
         )
 
     def _finding(self, sets: FeatureSets, **kept: Any) -> Finding:
@@ -249,6 +223,32 @@ class MembershipExchangeability:
             sources=SOURCES,
             **kept,
         )
+
+
+def _patients(
+    name: str, value: float | None, estimand: str, *, n: int, group: Mapping[str, str] | None = None
+) -> Estimate:
+    kept: dict[str, Any] = {"unit": "patients", "n_unit": "patients", "reason": COUNTED}
+    return Estimate(name=name, value=value, estimand=estimand, n=n, group=group or {}, **kept)
+
+
+def _pair_counts(pairs: Pairs, *, n: int, scale: float) -> list[Estimate]:
+    rows = (
+        (
+            "closer_to_training_than_real_images_are",
+            pairs.closer_than_real,
+            "synthetic images nearer to a training image than every held-out image is; descriptive: as a test it would "
+            "hold only for a generator without any other fault",
+        ),
+        ("identical_images", pairs.identical, "synthetic images that repeat a training image"),
+        (
+            "outlying_images",
+            pairs.outlying,
+            f"synthetic images with a nearest-neighbor ratio below 1 (scale {scale:g})",
+        ),
+    )
+    kept: dict[str, Any] = {"unit": "images", "n_unit": "images", "reason": COUNTED}
+    return [Estimate(name=name, value=value, estimand=estimand, n=n, **kept) for name, value, estimand in rows]
 
 
 def _conditions(sets: FeatureSets) -> None:

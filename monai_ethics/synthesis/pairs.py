@@ -56,8 +56,7 @@ def list_pairs(sets: FeatureSets, *, neighbors: int, scale: float, listed: int, 
     mean = scale * found.distance.mean(axis=1)
     enough = found.distance.shape[1] >= FEWEST_NEIGHBORS
     ratio = np.divide(distance, mean, out=np.full(len(mean), np.inf), where=(mean > 0) & enough)
-    same = _same_content(sets, partner)
-    identical, outlying = same | (distance == 0), ratio < 1
+    identical, outlying = _same_content(sets, partner) | (distance == 0), ratio < 1
     rows = np.arange(len(distance))
     kinds = (
         ("identical", rows[identical], distance),

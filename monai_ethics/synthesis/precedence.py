@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from scipy.stats import hypergeom
@@ -13,7 +14,8 @@ from monai_ethics.errors import InputError
 
 __all__ = ["Precedence", "precedence", "precedence_p_values", "smallest_detectable"]
 
-LABELS_AT_A_TIME = 2**22
+_AT_A_TIME = 2**22  # labels
+Ranking: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +82,9 @@ def precedence(
 ) -> Precedence:
     """Whether members precede the others more often than chance, in any of several rankings.
 
-    With one ranking, one order statistic and no strata the p-value is exact. Otherwise the smallest marginal p-value
-    over rankings and order statistics is compared with the same smallest p-value under permuted labels (max-T of
-    Westfall and Young), labels moving within their stratum only: looking in several places is paid for.
-    A member tied with the waited-for other does not precede it.
+    Exact with one ranking, one order statistic and no strata. Otherwise the smallest marginal p-value is compared with
+    the smallest under permuted labels (max-T), which move within their stratum. Tied members do not precede.
+    The order of rows does not matter.
 
     Args:
         values: what is ranked, shape ``(N, spaces)``, finite, any unit; small comes first.
@@ -93,12 +94,28 @@ def precedence(
         permutations: number of random labelings.
         seed: seed of the labelings.
 
-    Returns:
-        The p-value with the counts behind it; the same whatever the order of rows.
-
     Raises:
         InputError: if there is no member or no other, or the shapes do not match.
     """
+    orders = _checked_orders(values, is_member, order_statistics)
+    members, others = int(is_member.sum()), int((~is_member).sum())
+    tables = np.stack([precedence_p_values(members, others, order=order) for order in orders])
+    canonical = np.lexsort((is_member, *values.T, strata if strata is not None else np.zeros(len(values))))
+    labels, rankings = is_member[canonical], [_ranking(column) for column in values[canonical].T]
+    counts = np.stack([_counts(labels[None], ranking, orders)[0] for ranking in rankings])
+    marginal = np.take_along_axis(tables, counts.T, axis=1).T
+    if marginal.size == 1 and strata is None:
+        return Precedence(p_value=float(marginal[0, 0]), exact=True, counts=counts, marginal=marginal)
+    blocks = _blocks(None if strata is None else np.asarray(strata)[canonical], len(labels))
+    rng, reached, done = np.random.default_rng(seed), 1, 0
+    while done < permutations:
+        shuffled = _shuffled(labels, blocks, size=min(permutations - done, _AT_A_TIME // len(labels) + 1), rng=rng)
+        smallest = _smallest(shuffled, rankings, orders=orders, tables=tables)
+        reached, done = reached + int((smallest <= marginal.min() * (1 + 1e-9)).sum()), done + len(shuffled)
+    return Precedence(p_value=reached / (permutations + 1), exact=False, counts=counts, marginal=marginal)
+
+
+def _checked_orders(values: np.ndarray, is_member: np.ndarray, order_statistics: Sequence[int]) -> list[int]:
     members, others = int(is_member.sum()), int((~is_member).sum())
     orders = [order for order in sorted(set(order_statistics)) if 1 <= order <= others]
     if not members or not orders or values.shape[0] != len(is_member) or values.ndim != 2 or not values.shape[1]:
@@ -106,36 +123,28 @@ def precedence(
             f"The precedence test needs both sets and a value for each: got {members} and {others} and values of "
             f"shape {values.shape}. Give one row for each member and each other."
         )
-    tables = np.stack([precedence_p_values(members, others, order=order) for order in orders])
-    canonical = np.lexsort((is_member, *values.T, strata if strata is not None else np.zeros(len(values))))
-    values, labels = values[canonical], is_member[canonical]
-    rankings = [_ranking(column) for column in values.T]
-    counts = np.stack([_counts(labels[None], ranking, orders)[0] for ranking in rankings])
-    marginal = np.take_along_axis(tables, counts.T, axis=1).T
-    if marginal.size == 1 and strata is None:
-        return Precedence(p_value=float(marginal[0, 0]), exact=True, counts=counts, marginal=marginal)
-    blocks = _blocks(None if strata is None else np.asarray(strata)[canonical], len(labels))
-    rng, reached, done = np.random.default_rng(seed), 1, 0
-    limit = marginal.min() * (1 + 1e-9)
-    while done < permutations:
-        size = min(permutations - done, max(1, LABELS_AT_A_TIME // len(labels)))
-        shuffled = _shuffled(labels, blocks, size=size, rng=rng)
-        smallest = np.ones(size)
-        for ranking in rankings:
-            found = _counts(shuffled, ranking, orders)
-            smallest = np.minimum(smallest, np.take_along_axis(tables, found.T, axis=1).min(axis=0))
-        reached, done = reached + int((smallest <= limit).sum()), done + size
-    return Precedence(p_value=reached / (permutations + 1), exact=False, counts=counts, marginal=marginal)
+    return orders
 
 
-def _ranking(column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _smallest(
+    labels: np.ndarray, rankings: Sequence[Ranking], *, orders: Sequence[int], tables: np.ndarray
+) -> np.ndarray:
+    """Smallest marginal p-value of each labeling, labels of shape ``(B, N)``."""
+    smallest = np.ones(len(labels))
+    for ranking in rankings:
+        p_values = np.take_along_axis(tables, _counts(labels, ranking, orders).T, axis=1)
+        smallest = np.minimum(smallest, p_values.min(axis=0))
+    return smallest
+
+
+def _ranking(column: np.ndarray) -> Ranking:
     """Order of a column, and for each rank the first rank of its ties."""
     order = np.argsort(column, kind="stable")
     ranked = column[order]
     return order, np.searchsorted(ranked, ranked, side="left")
 
 
-def _counts(labels: np.ndarray, ranking: tuple[np.ndarray, np.ndarray], orders: Sequence[int]) -> np.ndarray:
+def _counts(labels: np.ndarray, ranking: Ranking, orders: Sequence[int]) -> np.ndarray:
     """Members strictly before the r-th other; labels of shape ``(B, N)`` give ``(B, orders)``."""
     order, tie_start = ranking
     others = np.cumsum(~labels[:, order], axis=1, dtype=np.int32)
