@@ -94,10 +94,11 @@ class Collector:
         self.release()
         self.rows = []
         for found in find_metrics(engine):
-            if not found.reason and traits_of(found.metric_fn).segmentation:
+            traits = None if found.reason else traits_of(found.metric_fn)
+            if traits is not None and traits.segmentation:
                 inner = found.handler._output_transform
                 inner = inner.inner if isinstance(inner, PresenceTap) else inner
-                tap = PresenceTap(inner)
+                tap = PresenceTap(inner, include_background=traits.include_background)
                 found.handler._output_transform = tap
                 self.taps[found.name] = (found.handler, tap)
 

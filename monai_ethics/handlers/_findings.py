@@ -25,8 +25,8 @@ def coverage(ledger: Ledger, error: BaseException | None) -> Finding:
         EngineEntry(
             engine_id=n.engine_id,
             expected=n.expected,
-            ran=n.ran or n.engine_id in ledger.uncarried,
-            carried=n.ran,
+            ran=n.ran,
+            carried=n.carried,
             cases=len(n.scores.cases) if n.scores is not None else 0,
         )
         for n in ledger.engines.values()

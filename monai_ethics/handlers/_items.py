@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,15 +14,24 @@ from typing import Any
 __all__ = ["ItemDigests", "item_files"]
 
 Key = tuple[int, int, int, int]
+MOST_IN_SERIES = 5000
+NIFTI, DICOM = "monai_ethics.provenance.nifti", "monai_ethics.provenance.dicom"
+READERS = {".gz": NIFTI, ".nii": NIFTI, ".dcm": DICOM, "": DICOM, ".png": "PIL.Image", ".jpg": "PIL.Image"}
 
 
-def item_files(item: Mapping[str, Any]) -> dict[str, str]:
-    """Key to path of every file in a dataset item."""
-    out = {}
+def item_files(item: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Key and path of every file in a dataset item; a folder stands for the files of a series in it."""
+    out = []
     for key, value in item.items():
-        first = value[0] if isinstance(value, (list, tuple)) and value else value
-        if isinstance(first, (str, os.PathLike)) and os.fspath(first) and os.path.isfile(first):
-            out[str(key)] = os.fspath(first)
+        for name in value if isinstance(value, (list, tuple)) else [value]:
+            if not isinstance(name, (str, os.PathLike)) or not os.fspath(name):
+                continue
+            path = os.fspath(name)
+            if os.path.isfile(path):
+                out.append((str(key), path))
+            elif os.path.isdir(path):
+                names = sorted(entry.path for entry in os.scandir(path) if entry.is_file())
+                out += [(str(key), inner) for inner in names[:MOST_IN_SERIES]]
     return out
 
 
@@ -34,7 +45,7 @@ class ItemDigests:
 
     def add(self, item: Mapping[str, Any]) -> None:
         """Queue the files of an item; returns at once."""
-        for key, path in item_files(item).items():
+        for key, path in item_files(item):
             self.add_file(path, role=key)
 
     def add_file(self, path: str, *, role: str) -> None:
@@ -48,6 +59,7 @@ class ItemDigests:
         stamp = (info.st_size, info.st_mtime_ns, info.st_ino, info.st_dev)
         self._by_path[path] = (role, stamp)
         if stamp not in self._by_key:
+            _import_reader(path)
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="monai-ethics-digest")
             self._by_key[stamp] = self._pool.submit(_digest, path)
@@ -69,6 +81,14 @@ class ItemDigests:
         """Drop what is still queued."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _import_reader(path: str) -> None:
+    """Import here what the thread will need: a loader that forks during an import would inherit its lock."""
+    for name in ("monai_ethics.provenance.digest", READERS.get(os.path.splitext(path)[1].lower())):
+        if name is not None:
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
 
 
 def _digest(path: str) -> dict[str, Any]:

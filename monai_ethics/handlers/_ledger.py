@@ -26,7 +26,8 @@ class EngineNotes:
     Args:
         engine_id: its id in the config.
         expected: whether the config predicted it.
-        ran: whether it started with this package's handlers.
+        ran: whether it started.
+        carried: whether it started with this package's handlers.
         training: whether it trains.
         tables: score tables of its last epoch.
         scores: all that its last epoch gave.
@@ -35,6 +36,7 @@ class EngineNotes:
     engine_id: str
     expected: bool = False
     ran: bool = False
+    carried: bool = False
     training: bool = False
     tables: tuple[ScoreTable, ...] = field(default=())
     scores: EpochScores | None = None
@@ -49,7 +51,6 @@ class Ledger:
 
     def __init__(self, expected: Mapping[str, Any] | Sequence[str]) -> None:
         self.engines = {str(name): EngineNotes(engine_id=str(name), expected=True) for name in expected}
-        self.uncarried: set[str] = set()
 
     def _notes(self, engine_id: str) -> EngineNotes:
         return self.engines.setdefault(engine_id, EngineNotes(engine_id=engine_id))
@@ -57,14 +58,18 @@ class Ledger:
     def observe(self, engine_id: str, engine: Engine) -> EngineNotes:
         """Note that an engine runs."""
         notes = self._notes(engine_id)
-        notes.ran = True
+        notes.ran = notes.carried = True
         notes.training = isinstance(engine, Trainer)
         return notes
+
+    def missed(self, engine_id: str) -> None:
+        """Note that an engine ran without this package's handlers."""
+        self._notes(engine_id).ran = True
 
     def submit(self, engine_id: str, tables: Sequence[ScoreTable], scores: EpochScores | None) -> None:
         """Replace the scores of an engine."""
         notes = self._notes(engine_id)
-        notes.ran = True
+        notes.ran = notes.carried = True
         notes.tables, notes.scores = tuple(tables), scores
 
     def named_tables(self, notes: EngineNotes) -> list[ScoreTable]:
