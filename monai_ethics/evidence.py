@@ -411,7 +411,9 @@ class EvidenceReport(_Serializable):
         """Read what `to_json` wrote; raises `SchemaError` for anything else."""
         try:
             return cls.from_dict(json.loads(text))
-        except (json.JSONDecodeError, TypeError, AttributeError, KeyError, InputError) as error:
+        except SchemaError:
+            raise
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise SchemaError(
                 "Expected a report of this package: got something else. Give it a report.json."
             ) from error

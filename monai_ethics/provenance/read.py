@@ -138,7 +138,7 @@ def read_report(folder: Path, *, run_id: str | None = None) -> EvidenceReport:
     findings = []
     for entry in entries:
         if entry.kind == "finding":
-            findings.append(Finding.from_dict({**entry.body, "run": entry.run_id}))
+            findings.append(_finding(entry))
             created = entry.time
         elif entry.kind == "open":
             tool = str(entry.body.get("tool", tool))
@@ -148,6 +148,15 @@ def read_report(folder: Path, *, run_id: str | None = None) -> EvidenceReport:
             environment.update(entry.body.get("environment", {}))
             inputs.update(entry.body.get("inputs", {}))
     return EvidenceReport(created=created, tool=tool, environment=environment, inputs=inputs, findings=findings)
+
+
+def _finding(entry: Entry) -> Finding:
+    try:
+        return Finding.from_dict({**entry.body, "run": entry.run_id})
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise ProvenanceError(
+            f"Expected a finding at entry {entry.seq}: got another form. Read it with the version that wrote it."
+        ) from error
 
 
 def read_private(folder: Path, kind: str, run_id: str | None = None) -> list[tuple[str, bytes]]:

@@ -94,6 +94,13 @@ def test_findings_come_back_as_a_report(tmp_path, key, clock):
         read_report(tmp_path, run_id="other")
 
 
+def test_a_finding_of_another_form_is_refused(tmp_path, key):
+    with EvidenceLog.open(tmp_path, run_id="r", key=key) as log:
+        log.append("finding", {**FINDING.to_dict(), "stage": "other"})
+    with pytest.raises(ProvenanceError, match="Expected a finding at entry"):
+        read_report(tmp_path)
+
+
 def test_a_second_writer_is_refused_in_one_sentence(tmp_path, key):
     with EvidenceLog.open(tmp_path, run_id="r", key=key), pytest.raises(ProvenanceError, match="only writer"):
         EvidenceLog.open(tmp_path, run_id="s", key=key)
