@@ -18,7 +18,7 @@ from monai_ethics.bundle.injector import Injector
 from monai_ethics.bundle.names import INJECTOR, display_id
 from monai_ethics.bundle.rewrite import rewrite, wrap_savers
 from monai_ethics.bundle.settings import SECTION, checked, pop_settings
-from monai_ethics.errors import InputError
+from monai_ethics.errors import EthicsError, InputError
 
 __all__ = ["EthicsWorkflow", "ethics_workflow", "new_session", "tell"]
 
@@ -66,7 +66,10 @@ class EthicsWorkflow(ConfigWorkflow):
             self._ethics_injector = Injector(self._ethics_session, name_of=self._ethics_name)
             self.parser.globals[INJECTOR] = self._ethics_injector
         self._ethics_apply()
-        return super().initialize()
+        try:
+            return super().initialize()
+        except BaseException as error:
+            raise self._ethics_failed(error, begun=False) from error.__cause__
 
     def run(self) -> Any:
         """Run the bundle; whatever happens, evidence is written and the bundle's own finalization is called."""
@@ -79,8 +82,7 @@ class EthicsWorkflow(ConfigWorkflow):
             with injector.watch():
                 result = super().run()
         except BaseException as error:
-            self._ethics_fail(error)
-            raise
+            raise self._ethics_failed(error, begun=True) from error.__cause__
         self._ethics_finish(None)
         return result
 
@@ -169,12 +171,22 @@ class EthicsWorkflow(ConfigWorkflow):
         resolved = self.parser.ref_resolver.resolved_content
         return next((key for key, value in resolved.items() if value is engine), None)
 
-    def _ethics_fail(self, error: BaseException) -> None:
+    def _ethics_failed(self, error: BaseException, *, begun: bool) -> BaseException:
+        """Write that it failed; a bundle that began to run is finalized too, which MONAI leaves out.
+
+        Returns:
+            The error to raise: MONAI wraps whatever an expression raises, and ours is one sentence without that.
+        """
+        error = ethics_cause(error) or error
         try:
+            if not begun and self._ethics_injector is not None:
+                self._ethics_injector.session.start()
             self._ethics_finish(error)
-            super().finalize()
-        except Exception as second:  # the bundle's own error is the one to show
+            if begun:
+                super().finalize()
+        except Exception as second:  # the first error is the one to show
             tell(f"a {type(second).__name__} came up while a failed run was closed.")
+        return error
 
     def _ethics_finish(self, error: BaseException | None) -> None:
         injector = self._ethics_injector
@@ -187,6 +199,13 @@ def ethics_workflow(base: type[ConfigWorkflow]) -> type[ConfigWorkflow]:
     if issubclass(base, EthicsWorkflow):
         return base
     return EthicsWorkflow if base is ConfigWorkflow else type(f"Ethics{base.__name__}", (EthicsWorkflow, base), {})
+
+
+def ethics_cause(error: BaseException | None) -> EthicsError | None:
+    """The error of this package below what MONAI raised, if there is one."""
+    while error is not None and not isinstance(error, EthicsError):
+        error = error.__cause__
+    return error
 
 
 def new_session(settings: dict[str, Any], *, config: dict[str, Any]) -> Any:

@@ -192,3 +192,115 @@ def listing():
         return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
 
     return read
+
+
+@pytest.fixture
+def image_bundle(base, tmp_path):
+    """A bundle that reads and writes image files, uses random numbers everywhere and saves all a bundle can save."""
+    import nibabel
+    import numpy as np
+
+    def write(name, *, dims=2, n=7):
+        root = tmp_path / name
+        (root / "configs").mkdir(parents=True)
+        (root / "configs" / "metadata.json").write_text(json.dumps(METADATA))
+        numbers = np.random.default_rng(0)
+        data = tmp_path / f"data_{dims}d"
+        if not data.exists():
+            data.mkdir()
+            for case in range(n):
+                label = (numbers.random((16,) * dims) > 0.7).astype(np.float32)
+                image = label + numbers.normal(0, 0.3, label.shape).astype(np.float32)
+                nibabel.save(nibabel.Nifti1Image(image.astype(np.float32), np.eye(4)), data / f"case{case}_image.nii")
+                nibabel.save(nibabel.Nifti1Image(label, np.eye(4)), data / f"case{case}_label.nii")
+            rows = "".join(f"case{case}_image.nii\t{'FM'[case % 2]}\n" for case in range(n))
+            (data / "attributes.tsv").write_text("case\tsex\n" + rows)
+        config = _image_config(copy.deepcopy(base), str(data), dims)
+        (root / "configs" / "train.json").write_text(json.dumps(config, indent=1))
+        (root / "configs" / "multi.json").write_text(json.dumps(TWO_RANKS, indent=1))
+        return root
+
+    return write
+
+
+def _image_config(config, data, dims):
+    load = [
+        {"_target_": "LoadImaged", "keys": ["image", "label"]},
+        {"_target_": "EnsureChannelFirstd", "keys": ["image", "label"], "channel_dim": "no_channel"},
+    ]
+    noise = {"_target_": "RandGaussianNoised", "keys": "image", "prob": 0.7, "std": 0.1}
+    config["imports"] += ["$import glob"]
+    config["dataset_dir"] = data
+    config["ckpt_dir"] = "$@bundle_root + '/models'"
+    config["items"] = (
+        "$[{'image': p, 'label': p.replace('image', 'label')} "
+        "for p in sorted(glob.glob(@dataset_dir + '/*_image.nii'))]"
+    )
+    config["epochs"] = 2
+    config["network_def"] = {
+        "_target_": "UNet",
+        "spatial_dims": dims,
+        "in_channels": 1,
+        "out_channels": 2,
+        "channels": [4, 8],
+        "strides": [2],
+        "dropout": 0.3,
+    }
+    config["train"]["dataset"]["transform"] = {"_target_": "Compose", "transforms": [*load, noise]}
+    config["validate"]["dataset"]["transform"] = {"_target_": "Compose", "transforms": load}
+    config["train"]["dataloader"]["shuffle"] = True
+    save = {
+        "_target_": "SaveImaged",
+        "keys": "pred",
+        "output_dir": "@output_dir",
+        "output_ext": ".nii",
+        "print_log": False,
+    }
+    config["post"]["transforms"].append(save)
+    final = {"_target_": "CheckpointSaver", "save_dir": "@ckpt_dir", "save_dict": {"model": "@network"}}
+    config["train"]["handlers"] += [{**final, "save_final": True, "final_filename": "final.pt"}]
+    config["validate"]["handlers"] += [
+        {**final, "save_key_metric": True, "key_metric_filename": "model.pt"},
+    ]
+    config["metrics_saver"] = {
+        "_target_": "MetricsSaver",
+        "save_dir": "@output_dir",
+        "metric_details": "*",
+        "batch_transform": "$lambda x: [item['image'].meta for item in x]",
+        "delimiter": ",",
+    }
+    config["validate"]["handlers"].append("@metrics_saver")
+    return config
+
+
+TWO_RANKS = {
+    "network": {
+        "_target_": "torch.nn.parallel.DistributedDataParallel",
+        "module": "$@network_def.to(@device)",
+        "find_unused_parameters": True,
+    },
+    "train#sampler": {
+        "_target_": "DistributedSampler",
+        "dataset": "@train#dataset",
+        "even_divisible": True,
+        "shuffle": True,
+    },
+    "train#dataloader#sampler": "@train#sampler",
+    "train#dataloader#shuffle": False,
+    "train#trainer#train_handlers": "$@train#handlers[: -2 if dist.get_rank() > 0 else None]",
+    "validate#sampler": {
+        "_target_": "DistributedSampler",
+        "dataset": "@validate#dataset",
+        "even_divisible": False,
+        "shuffle": False,
+    },
+    "validate#dataloader#sampler": "@validate#sampler",
+    "validate#evaluator#val_handlers": "$None if dist.get_rank() > 0 else @validate#handlers[:2]",
+    "initialize": [
+        "$import torch.distributed as dist",
+        "$dist.is_initialized() or dist.init_process_group(backend='gloo')",
+        "$monai.utils.set_determinism(seed=123)",
+    ],
+    "run": ["$@train#trainer.run()"],
+    "finalize": ["$dist.is_initialized() and dist.destroy_process_group()"],
+}

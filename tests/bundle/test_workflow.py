@@ -313,6 +313,29 @@ def test_a_failing_run_is_finished_and_finalized_and_its_error_propagates(base, 
     assert [type(error).__name__ for error in fakes["sessions"][0].ended] == ["RuntimeError"]
 
 
+def test_a_bundle_that_cannot_be_built_leaves_evidence_too(base, write_bundle, fakes):
+    base["initialize"] = ["$1 / 0"]
+    workflow = make(write_bundle(base))
+    with pytest.raises(RuntimeError, match="Failed to evaluate"):
+        workflow.initialize()
+    assert [type(error).__name__ for error in fakes["sessions"][0].ended] == ["RuntimeError"]
+
+
+def test_our_own_error_is_not_wrapped_by_the_host(base, write_bundle, fakes, monkeypatch):
+    from monai_ethics.bundle import injector
+
+    class Refusing:
+        def attach(self, engine):
+            raise InputError("One sentence.")
+
+    monkeypatch.setattr(injector, "ethics_parts", lambda *_: ((Refusing(),), ()))
+    workflow = make(write_bundle(base))
+    workflow.initialize()
+    with pytest.raises(InputError, match="One sentence"):
+        workflow.run()
+    assert [type(error).__name__ for error in fakes["sessions"][0].ended] == ["InputError"]
+
+
 def test_a_failing_finalization_does_not_hide_the_error(base, write_bundle, fakes, capsys):
     base["run"] = ["$1 / 0"]
     base["finalize"] = ["$[][0]"]
