@@ -21,7 +21,8 @@ from monai_ethics.errors import InputError
 
 __all__ = ["Cohort"]
 
-CONSPICUITY = (0.6, 1.0)  # how much of a lesion's contrast shows; drawn for each subject
+CONSPICUITY = (0.45, 1.0)  # how much of a lesion's contrast shows; drawn for each subject
+SIGNAL_SPREAD = 0.06  # people differ in T1 and T2: relative standard deviation of each tissue's signal
 STRIPPED = 0.3  # tissue fraction below which a skull-stripped image is black
 
 
@@ -146,6 +147,9 @@ class Cohort:
         gray, white, fluid = tissue
         disadvantaged = traits.sex == "F"
         shown = float(rng.uniform(*CONSPICUITY)) * (1 - self.bias.contrast * disadvantaged)
+        spread = rng.normal(1.0, SIGNAL_SPREAD, 4)
+        tissues = signal(site_of(traits.site, self.contrast))
+        k = {name: value * factor for (name, value), factor in zip(tissues.items(), spread, strict=True)}
         lesion = torch.zeros_like(gray)
         if traits.lesion:
             shrink = self.bias.size * disadvantaged
@@ -154,7 +158,6 @@ class Cohort:
                 if shape is None
                 else bank_lesion(shape, at, shrink=shrink)
             ) * (gray + white + 0.3 * fluid).clamp(0, 1)
-        k = signal(site_of(traits.site, self.contrast))
         clean = (gray * k["gray"] + white * k["white"] + fluid * k["fluid"]) * (1 + 0.8 * maps[3])
         clean = clean + lesion * shown * (k["lesion"] * 1.05 - clean)
         return clean * (tissue.sum(0) > STRIPPED), lesion

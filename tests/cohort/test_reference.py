@@ -111,3 +111,11 @@ def test_an_impossible_cohort_is_refused(small_cohort, arguments, message):
 def test_an_index_outside_ends_the_sequence(small_cohort):
     with pytest.raises(IndexError, match="below 1"):
         small_cohort(n=1)[1]
+
+
+def test_prevalence_bias_does_not_touch_who_keeps_the_same_lesion_state(small_cohort):
+    plain = small_cohort(n=20, seed=2)
+    biased = replace(plain, bias=Bias(prevalence=0.6))
+    kept = [i for i in range(20) if plain.traits(i).lesion == biased.traits(i).lesion]
+    assert 8 < len(kept) < 20
+    assert all(np.array_equal(plain[i].image, biased[i].image) for i in kept)

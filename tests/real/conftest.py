@@ -4,16 +4,20 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import os
+import subprocess
+import sys
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 
+from monai_ethics._resources import bundle_path
 from monai_ethics.cohort.grid import FIELD_OF_VIEW_MM, image_affine, resample_file
 from monai_ethics.cohort.lesions import load_lesion_bank
 
@@ -46,9 +50,30 @@ def lesion_bank(open_ms: Path):
 
 
 @pytest.fixture(scope="session")
+def predict() -> Callable[[Path, Path], None]:
+    """Run the bundle's inference on a folder of slices with MONAI's own launcher."""
+
+    def run(data: Path, out: Path) -> None:
+        words = ["--config_file", "configs/inference.json", "--dataset_dir", str(data), "--output_dir", str(out)]
+        done = subprocess.run(
+            [sys.executable, "-m", "monai.bundle", "run", *words],
+            cwd=bundle_path("lesion_segmentation"),
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-3000:]
+
+    return run
+
+
+@pytest.fixture(scope="session")
 def flair_slices(open_ms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with the slices of two real FLAIR brains on the bundle's grid; the file name begins with the patient."""
-    people = {int(row["patient_id"]): row for row in csv.DictReader((open_ms / "patient_info.csv").open())}
+    table_text = (open_ms / "patient_info.csv").read_text(encoding="utf-8")
+    people = {int(row["patient_id"]): row for row in csv.DictReader(table_text.splitlines())}
     folder = tmp_path_factory.mktemp("flair")
     items, table = [], []
     for number in PATIENTS:
@@ -68,14 +93,13 @@ def flair_slices(open_ms: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.fixture(scope="session")
 def lung_slices(pyradiomics: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with the slices of two lung CTs and their tumor masks at 128 x 128; no attributes are known."""
-    itk = pytest.importorskip("itk")
     folder = tmp_path_factory.mktemp("lung")
     items = []
     for patient in ("lung1", "lung2"):
-        image = itk.imread(str(pyradiomics / f"{patient}_image.nrrd"))
-        spacing = np.asarray(image.GetSpacing()) * (CHUNK, CHUNK, 1)
-        hounsfield = _reduce(itk.array_from_image(image))
-        label = _reduce(itk.array_from_image(itk.imread(str(pyradiomics / f"{patient}_label.nrrd"))) > 0) > 0.5
+        image, spacing = _read_nrrd(pyradiomics / f"{patient}_image.nrrd")
+        spacing = spacing * (CHUNK, CHUNK, 1)
+        hounsfield = _reduce(image)
+        label = _reduce(_read_nrrd(pyradiomics / f"{patient}_label.nrrd")[0] > 0) > 0.5
         for z, pair in enumerate(zip(hounsfield, label, strict=True)):
             affine = np.diag([-spacing[0], -spacing[1], spacing[2], 1.0])
             affine[2, 3] = z * spacing[2]
@@ -99,6 +123,20 @@ def pyradiomics(tmp_path_factory: pytest.TempPathFactory) -> Path:
         names = [f"{SDIST}/data/lung{k}_{kind}.nrrd" for k in (1, 2) for kind in ("image", "label")]
         archive.extractall(folder, [archive.getmember(name) for name in names], filter="data")
     return folder / SDIST / "data"
+
+
+def _read_nrrd(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Voxels ``(Z, Y, X)`` and spacing ``(x, y, z)`` in mm of a gzip NRRD.
+
+    By hand, because importing itk while warnings are errors ends the interpreter.
+    """
+    head, packed = path.read_bytes().split(b"\n\n", 1)
+    fields = dict(line.split(": ", 1) for line in head.decode("ascii").splitlines() if ": " in line)
+    assert (fields["encoding"], fields["endian"]) == ("gzip", "little")
+    dtype = {"short": "<i2", "unsigned short": "<u2", "int": "<i4"}[fields["type"]]
+    shape = [int(k) for k in fields["sizes"].split()][::-1]
+    directions = [[float(v) for v in axis.strip("()").split(",")] for axis in fields["space directions"].split()]
+    return np.frombuffer(gzip.decompress(packed), dtype).reshape(shape), np.abs(np.array(directions)).max(1)
 
 
 def _reduce(volume: np.ndarray) -> np.ndarray:
