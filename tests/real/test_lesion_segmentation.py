@@ -50,7 +50,8 @@ def test_dice_on_the_two_held_out_real_patients_is_printed(flair_slices, predict
         with capsys.disabled():
             print(
                 f"\n{patient}: Dice {dice(rows.sum(0)):.3f} over all slices, mean {np.mean(by_slice):.3f} over "
-                f"{len(by_slice)} slices with lesion, {rows[:, 1].sum():.0f} pixels outlined, {rows[:, 2].sum():.0f} true; "
+                f"{len(by_slice)} slices with lesion, {rows[:, 1].sum():.0f} pixels outlined, "
+                f"{rows[:, 2].sum():.0f} true; "
                 f"{(rows[rows[:, 2] == 0, 1] > 0).sum()} of {(rows[:, 2] == 0).sum()} slices without lesion flagged"
             )
         assert rows[:, 2].sum() > 0
