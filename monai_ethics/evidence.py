@@ -9,13 +9,12 @@ method; where there is no interval or no number, the reason stands in its place.
 from __future__ import annotations
 
 import json
-import math
-import numbers
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
+from monai_ethics._json import SCHEMA_VERSION, FrozenDict, Serializable, normalize, plain
 from monai_ethics.errors import InputError, SchemaError
 
 __all__ = [
@@ -33,8 +32,6 @@ __all__ = [
     "Verdict",
     "plain",
 ]
-
-SCHEMA_VERSION = "1"
 
 
 class Verdict(StrEnum):
@@ -74,95 +71,8 @@ class Side(StrEnum):
     HIGH = "high"
 
 
-class FrozenDict(dict[str, Any]):
-    """A JSON object that cannot be changed after it was made."""
-
-    def _refuse(self, *_: object, **__: object) -> NoReturn:
-        raise TypeError("Evidence cannot be changed after it was made: build a new object.")
-
-    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = __ior__ = _refuse
-
-    def __reduce__(self) -> tuple[type[FrozenDict], tuple[dict[str, Any]]]:
-        return FrozenDict, (dict(self),)
-
-
-def plain(value: Any) -> Any:
-    """Convert to immutable strict JSON: the one place where numpy and torch scalars become Python numbers.
-
-    Args:
-        value: ``None``, a bool, number, string, sequence or string-keyed mapping, nested at will.
-
-    Returns:
-        The same value made of ``None``, bool, int, float, str, tuple and `FrozenDict`.
-
-    Raises:
-        InputError: if a number is NaN or infinite, a key is no string, or a type has no JSON form.
-    """
-    if value is None or isinstance(value, (bool, str)):
-        return str(value) if isinstance(value, str) else value
-    if isinstance(value, Mapping):
-        if not all(isinstance(key, str) for key in value):
-            raise InputError("Keys of evidence must be strings: got another type. Convert them with str().")
-        return FrozenDict({str(key): plain(value[key]) for key in sorted(value)})
-    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
-        return tuple(plain(item) for item in value)
-    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:  # numpy and torch scalars
-        return plain(value.item())
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    if isinstance(value, numbers.Integral):
-        return int(value)
-    if isinstance(value, numbers.Real):
-        if not math.isfinite(value):
-            raise InputError("Numbers of evidence must be finite: got NaN or infinity. Use None and state the reason.")
-        return float(value) + 0.0  # -0.0 becomes 0.0
-    raise InputError(
-        f"Evidence must be JSON: got a {type(value).__name__}. Convert it to numbers, text, lists or dicts."
-    )
-
-
-def _normalize(instance: Any) -> None:
-    for item in fields(instance):
-        value = getattr(instance, item.name)
-        if not (hasattr(value, "to_dict") or (isinstance(value, tuple) and value and hasattr(value[0], "to_dict"))):
-            object.__setattr__(instance, item.name, value if isinstance(value, StrEnum) else plain(value))
-
-
-class _Serializable:
-    """Dataclass to and from plain JSON, with every field present and none unknown."""
-
-    __slots__ = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        return {item.name: _encode(getattr(self, item.name)) for item in fields(self)}  # type: ignore[arg-type]
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        names = {item.name for item in fields(cls)}  # type: ignore[arg-type]
-        if not isinstance(data, Mapping) or set(data) != names:
-            raise SchemaError(
-                f"A stored {cls.__name__} must have exactly the fields of schema version {SCHEMA_VERSION}: "
-                "some are missing or unknown. Read it with the version of monai_ethics that wrote it."
-            )
-        return cls(**{key: cls._decode(key, value) for key, value in data.items()})
-
-    @classmethod
-    def _decode(cls, _key: str, value: Any) -> Any:
-        return value
-
-
-def _encode(value: Any) -> Any:
-    if isinstance(value, _Serializable):
-        return value.to_dict()
-    if isinstance(value, Mapping):
-        return {key: _encode(item) for key, item in value.items()}
-    if isinstance(value, tuple):
-        return [_encode(item) for item in value]
-    return value.value if isinstance(value, StrEnum) else value
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source(_Serializable):
+class Source(Serializable):
     """Where a limit, a method or a requirement comes from.
 
     Args:
@@ -176,13 +86,13 @@ class Source(_Serializable):
     url: str | None = None
 
     def __post_init__(self) -> None:
-        _normalize(self)
+        normalize(self)
         if not self.title.strip():
             raise InputError("A source must have a title: got an empty one. Name the paper, standard or policy.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate(_Serializable):
+class Estimate(Serializable):
     """One number with all that is needed to read it.
 
     Args:
@@ -219,7 +129,7 @@ class Estimate(_Serializable):
     reason: str | None = None
 
     def __post_init__(self) -> None:
-        _normalize(self)
+        normalize(self)
         n_valid = self.n if self.n_valid is None else self.n_valid
         object.__setattr__(self, "n_valid", n_valid)
         if not 0 <= n_valid <= self.n:
@@ -241,7 +151,7 @@ class Estimate(_Serializable):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observation(_Serializable):
+class Observation(Serializable):
     """A single thing listed for a human to look at; it carries no inference.
 
     Args:
@@ -259,11 +169,11 @@ class Observation(_Serializable):
     note: str = ""
 
     def __post_init__(self) -> None:
-        _normalize(self)
+        normalize(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limit(_Serializable):
+class Limit(Serializable):
     """What an estimate is judged by. There is none in the code: limits live in policy files.
 
     Args:
@@ -285,7 +195,7 @@ class Limit(_Serializable):
     def __post_init__(self) -> None:
         object.__setattr__(self, "direction", Direction(self.direction))
         object.__setattr__(self, "side", Side(self.side))
-        _normalize(self)
+        normalize(self)
 
     def accepts(self, estimate: Estimate) -> bool | None:
         """Whether the estimate is within the limit; ``None`` if it has no such number."""
@@ -304,7 +214,7 @@ UNJUDGED = (Verdict.NOT_ASSESSABLE, Verdict.NOT_APPLICABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding(_Serializable):
+class Finding(Serializable):
     """A check's result.
 
     Args:
@@ -355,7 +265,7 @@ class Finding(_Serializable):
         object.__setattr__(self, "verdict", Verdict(self.verdict))
         for name in ("estimates", "observations", "sources"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        _normalize(self)
+        normalize(self)
         if self.verdict in JUDGED and self.limit is None:
             raise InputError(
                 f"`{self.verdict}` needs a limit with its source: give one, or use the verdict `measured`."
@@ -367,14 +277,14 @@ class Finding(_Serializable):
 
     @classmethod
     def _decode(cls, key: str, value: Any) -> Any:
-        many: dict[str, type[_Serializable]] = {"estimates": Estimate, "observations": Observation, "sources": Source}
+        many: dict[str, type[Serializable]] = {"estimates": Estimate, "observations": Observation, "sources": Source}
         if key in many:
             return tuple(many[key].from_dict(item) for item in value)
         return Limit.from_dict(value) if key == "limit" and value is not None else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvidenceReport(_Serializable):
+class EvidenceReport(Serializable):
     """All findings of a run folder, as `report.json` holds them.
 
     Args:
@@ -395,7 +305,7 @@ class EvidenceReport(_Serializable):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "findings", tuple(self.findings))
-        _normalize(self)
+        normalize(self)
         if self.schema_version != SCHEMA_VERSION:
             raise SchemaError(
                 f"Expected evidence of schema version {SCHEMA_VERSION}: got another. "

@@ -27,7 +27,10 @@ SECTIONS = ("Args:", "Notes:", "References:")
 def top_level_names(path: Path) -> set[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    return {node.name for node in tree.body if isinstance(node, kinds) and not node.name.startswith("_")}
+    named = {node.name for node in tree.body if isinstance(node, kinds)}
+    targets = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
+    aliases = {target.id for target in targets if isinstance(target, ast.Name)}
+    return {name for name in named | aliases if not name.startswith("_")}
 
 
 @pytest.mark.parametrize("path", FILES + sorted((ROOT / "tests").rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
@@ -41,8 +44,7 @@ def test_no_public_name_is_one_of_monais():
     monai = Path(importlib.util.find_spec("monai").submodule_search_locations[0])
     theirs = set().union(*(top_level_names(path) for path in monai.rglob("*.py")))
     assert len(theirs) > 2000, "the walk over MONAI found too little to mean anything"
-    ours = {name: path.relative_to(ROOT) for path in FILES for name in top_level_names(path)}
-    # a command's function is named `command`, and every check's module is reached by its full path
+    ours = {name: path.relative_to(ROOT) for path in FILES for name in top_level_names(path) if not name.isupper()}
     assert {name: str(path) for name, path in ours.items() if name in theirs} == {}
 
 

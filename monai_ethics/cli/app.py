@@ -15,7 +15,19 @@ from monai_ethics import __version__
 __all__ = ["invoke"]
 
 # command -> module of the same name in this package, whose function `command` is the command
-COMMANDS = ("checks", "fairness", "gate", "guard", "inspect", "overlay", "report", "stamp", "synthesis", "verify")
+COMMANDS = (
+    "checks",
+    "demo",
+    "fairness",
+    "gate",
+    "guard",
+    "inspect",
+    "overlay",
+    "report",
+    "stamp",
+    "synthesis",
+    "verify",
+)
 # typer carries a click of its own, or uses the installed one: its public errors lead to the right base either way
 UsageError: Any = typer.BadParameter.__mro__[1]
 # `run` is here for --help only: its words are Fire's and are read by monai_ethics.bundle.launch

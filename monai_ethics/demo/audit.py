@@ -26,7 +26,6 @@ def audit_generator(
     *,
     policy: Policy,
     log: EvidenceLog,
-
 ) -> Finding:
     """Test whether training subjects are closer to the synthetic images than held-out subjects are.
 

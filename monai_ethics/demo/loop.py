@@ -10,6 +10,7 @@ from pathlib import Path
 from monai_ethics._resources import bundle_path, policy_path
 from monai_ethics.cohort import write_cohort
 from monai_ethics.demo.audit import audit_generator
+from monai_ethics.demo.control import deal_attributes
 from monai_ethics.demo.evaluate import evaluate_bundle
 from monai_ethics.demo.plan import DemoPlan
 from monai_ethics.demo.training_list import offer_unmarked_copy
@@ -60,6 +61,8 @@ def run_demo(out: Path, *, plan: DemoPlan, step: Step) -> DemoResult:
         data = out / "data" / name
         data.mkdir(parents=True)
         write_cohort(plan.test_cohort(planted=planted), data, progress=_of(step, f"simulate the {title}"))
+        if not planted:
+            deal_attributes(data / "participants.tsv", seed=plan.seed)
         step(f"run the unedited bundle on the {title}", 0, 1)
         evaluate_bundle(
             bundle_path("lesion_segmentation"),
@@ -101,6 +104,7 @@ def _conclude(evidence: Path, *, policy: Policy, step: Step) -> DemoResult:
     text = "write and sign the report"
     step(text, 0, 1)
     with EvidenceLog.open(evidence, run_id="6-report") as log:
+        log.seal()
         report = read_report(evidence)
         digests = write_report(report, evidence, integrity=verify_evidence(evidence).to_dict())
         log.add_report(digests)
