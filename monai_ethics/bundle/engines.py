@@ -13,12 +13,13 @@ from typing import Any, Literal
 
 from monai_ethics.bundle.expressions import ENGINE_NAME, EngineCall, engine_calls
 
-__all__ = ["EngineRef", "find_engines", "is_rank_dependent", "reachable", "references", "walk"]
+__all__ = ["EngineRef", "find_engines", "is_generative", "is_rank_dependent", "reachable", "references", "walk"]
 
 HANDLER_KEYS = ("train_handlers", "val_handlers", "handlers")
 METRIC_KEYS = ("key_train_metric", "key_val_metric", "key_metric")
 NULLS = (None, "$None", "None")
 REFERENCE = re.compile(r"@(\w+(?:::\w+)*)")
+GENERATIVE = re.compile(r"Diffusion|AutoencoderKL|VQVAE|VarAutoEncoder|Generator$|GAN|schedulers\.|LDM|Sampler$")
 # MONAI's own engines: their signature is known, a handler key may be added where the bundle has none
 HOST_ENGINES = frozenset(
     {"SupervisedTrainer", "GanTrainer", "AdversarialTrainer", "SupervisedEvaluator", "EnsembleEvaluator"}
@@ -93,6 +94,13 @@ def find_engines(config: Any, *, run_id: str = "run") -> list[EngineRef]:
     found = list(_candidates(config))
     trains = any(ref.kind == "train" and ref.id in started for ref in found)
     return [replace(ref, kind="validate") if _is_validated(ref, started, trains) else ref for ref in found]
+
+
+def is_generative(config: Any, *, run_id: str = "run") -> bool:
+    """Whether what a run builds holds a network or scheduler that only a generator of images has."""
+    nodes = (_find(config, item) for item in reachable(config, run_id))
+    below = (value for node in nodes for _, value in walk(node, "_"))
+    return any(isinstance(node, dict) and bool(GENERATIVE.search(str(node.get("_target_")))) for node in below)
 
 
 def reachable(config: Any, start: str) -> set[str]:

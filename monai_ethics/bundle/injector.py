@@ -58,7 +58,6 @@ class Injector:
         self._session: Any = None
         self.carried: weakref.WeakKeyDictionary[Engine, str] = weakref.WeakKeyDictionary()
         self.ran: dict[str, bool] = {}
-        self.savers: list[str] = []
 
     @property
     def session(self) -> Any:
@@ -83,11 +82,11 @@ class Injector:
         first, last = self._parts(self.session, name)
         return [_Mark(self.carried, name), *first, *_as_list(old), *last]
 
-    def saver(self, saver: Any) -> Any:
+    def saver(self, saver: Any, synthetic: str) -> Any:
         """A bundle's image saver that also records what it writes; the images stay as they are."""
         from monai_ethics.bundle.saver import wrap_saver
 
-        return wrap_saver(saver, session=self.session, stamp=False)
+        return wrap_saver(saver, session=self.session, stamp=False, synthetic=synthetic)
 
     @contextmanager
     def watch(self) -> Iterator[None]:

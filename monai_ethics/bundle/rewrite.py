@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from monai_ethics.bundle.engines import EngineRef, find_engines, walk
+from monai_ethics.bundle.engines import EngineRef, find_engines, is_generative, walk
 from monai_ethics.bundle.expressions import engine_calls, set_argument
 from monai_ethics.bundle.names import INJECTOR, SAVER_NAMES
 
@@ -64,6 +64,7 @@ def wrap_savers(config: dict[str, Any], *, run_id: str = "run") -> list[str]:
     Returns:
         Ids of the wrapped savers.
     """
+    synthetic = "yes" if is_generative(config, run_id=run_id) else "unknown"
     text = " ".join(value for _, value in walk(config.get(run_id), "_") if isinstance(value, str))
     done = []
     for key, value in list(config.items()):
@@ -73,7 +74,7 @@ def wrap_savers(config: dict[str, Any], *, run_id: str = "run") -> list[str]:
             own = own_id(key, prefix="ethics_saver")
             _redirect(config, key, own, below_only=True)
             config[own] = value
-            config[key] = f"${INJECTOR}.saver(@{own})"
+            config[key] = f"${INJECTOR}.saver(@{own}, '{synthetic}')"
             done.append(key)
     return done
 

@@ -7,20 +7,21 @@ sidecar beside the written file, keyed by that file's own bytes.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
+import atexit
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from monai_ethics import __version__
 from monai_ethics.errors import InputError
+from monai_ethics.provenance.canonical import canonical
+from monai_ethics.provenance.digest import file_sha256
+from monai_ethics.provenance.marks import SIDECAR, SIDECAR_SCHEMA, sidecar_path
+from monai_ethics.provenance.stamp import stamp_file, stamp_files
+from monai_ethics.provenance.storage import write_atomically
 
-__all__ = ["SIDECAR", "WrappedSaver", "wrap_saver"]
-
-SIDECAR = ".prov.json"
+__all__ = ["WrappedSaver", "wrap_saver"]
 
 
 class WrappedSaver:
@@ -30,11 +31,11 @@ class WrappedSaver:
         saver: a callable that writes images, such as `monai.transforms.SaveImage`.
         session: session of a run, told of each file; ``None`` writes sidecars only.
         stamp: whether each written file is itself marked as synthetic, which changes its bytes.
-        synthetic: what the sidecar says of the files; ``None`` if that is not known.
+        synthetic: what is known of the files: ``"yes"``, ``"partial"`` or ``"unknown"``.
     """
 
     def __init__(
-        self, saver: Callable[..., Any], *, session: Any = None, stamp: bool = True, synthetic: bool | None = True
+        self, saver: Callable[..., Any], *, session: Any = None, stamp: bool = True, synthetic: str = "yes"
     ) -> None:
         self._saver = saver
         self._session = session
@@ -54,19 +55,32 @@ class WrappedSaver:
         return result
 
     def _describe(self, path: Path) -> None:
-        if self._stamp and self._synthetic:
-            _mark_synthetic(path)
         if self._session is not None:
             self._session.output_file(path)
-        text = json.dumps(_sidecar(path, self._synthetic, self._session), sort_keys=True, indent=1) + "\n"
-        target = path.with_name(path.name + SIDECAR)
-        partial = target.with_name(target.name + ".partial")
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, target)
+        if self._synthetic == "unknown" or not self._marked(path):
+            _write_sidecar(path, self._synthetic)
+
+    def _marked(self, path: Path) -> bool:
+        """Register and mark a synthetic file; ``False`` if its format cannot be read."""
+        log = getattr(self._session, "evidence", None)
+        try:
+            if log is None:
+                return bool(stamp_file(path, synthetic=self._synthetic, header=self._stamp))
+            result = stamp_files([path], log, synthetic=self._synthetic, header=self._stamp)
+        except InputError:
+            return False
+        if result.refused:
+            warnings.warn("A saved image is registered as an acquired one: the evidence has the finding.", stacklevel=4)
+        return not result.refused and bool(result.items[0].marks or result.items[0].already)
 
 
 def wrap_saver(
-    saver: Callable[..., Any], *, session: Any = None, out: str | Path | None = None, stamp: bool | None = None
+    saver: Callable[..., Any],
+    *,
+    session: Any = None,
+    out: str | Path | None = None,
+    stamp: bool = True,
+    synthetic: str = "yes",
 ) -> WrappedSaver:
     """Let a saver leave evidence for what it writes.
 
@@ -79,8 +93,9 @@ def wrap_saver(
         saver: a callable that writes images and whose folder is its `output_dir` or the image's `saved_to`.
         session: session of a run that goes on.
         out: evidence folder of a session made here and closed when the program ends; not together with `session`.
-        stamp: whether the files themselves are marked synthetic; ``None`` marks them unless `session` is given, since a
-            run must leave a bundle's files as they are.
+        stamp: whether the files themselves are marked too; `python -m monai_ethics run` leaves a bundle's files as
+            they are and marks in sidecars and evidence only.
+        synthetic: what is known of the images: ``"yes"``, ``"partial"`` or ``"unknown"``.
 
     Returns:
         The saver to use instead.
@@ -92,23 +107,21 @@ def wrap_saver(
         raise InputError("`wrap_saver` needs one of `session` and `out`: got both. Leave one out.")
     if not callable(saver):
         raise InputError(f"`saver` must be callable: got a {type(saver).__name__}. Give it the saver itself.")
-    mark = session is None if stamp is None else stamp
+    if synthetic not in ("yes", "partial", "unknown"):
+        raise InputError("`synthetic` must be yes, partial or unknown: got another word. Say what is known.")
     if out is not None:
         from monai_ethics.bundle.standalone import overlay_session
 
         session = overlay_session(out=out)
         session.start()
-    return WrappedSaver(saver, session=session, stamp=mark)
+        atexit.register(session.finish)
+    return WrappedSaver(saver, session=session, stamp=stamp, synthetic=synthetic)
 
 
-def _sidecar(path: Path, synthetic: bool | None, session: Any) -> dict[str, Any]:
-    return {
-        "schema_version": "1",
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "synthetic": synthetic,
-        "run_id": getattr(session, "run_id", None),
-        "tool": f"monai_ethics {__version__}",
-    }
+def _write_sidecar(path: Path, synthetic: str) -> None:
+    """The least that can be said of any file."""
+    sidecar = {"schema": SIDECAR_SCHEMA, "synthetic": synthetic, "sha256": file_sha256(path), "marks": ["sidecar"]}
+    write_atomically(sidecar_path(path), canonical(sidecar) + b"\n")
 
 
 @contextmanager
@@ -147,18 +160,9 @@ def _listing(folder: Any) -> dict[Path, tuple[int, int]]:
 
 def _files(folder: Path) -> Iterator[tuple[Path, tuple[int, int]]]:
     for path in folder.rglob("*"):
-        if path.name.endswith((SIDECAR, ".partial")) or "evidence" in path.relative_to(folder).parts:
+        if path.name.endswith(SIDECAR) or "evidence" in path.relative_to(folder).parts:
             continue
         with suppress(FileNotFoundError):
             if path.is_file():
                 state = path.stat()
                 yield path, (state.st_mtime_ns, state.st_size)
-
-
-def _mark_synthetic(path: Path) -> None:
-    """Mark a file in its own format where that is possible; the sidecar holds for every format."""
-    try:
-        from monai_ethics.provenance.stamp import stamp_file
-    except ImportError:
-        return
-    stamp_file(path)

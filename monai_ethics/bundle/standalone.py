@@ -56,13 +56,16 @@ def overlay_handlers(session: RunSession, engine_id: str, old: Any) -> list[Any]
     return [*first, *own, *last]
 
 
-def overlay_saver(session: RunSession, saver: Any) -> Any:
-    """A wrapped saver; its session begins with it and ends with the program, since no engine says when."""
+def overlay_saver(session: RunSession, saver: Any, synthetic: str) -> Any:
+    """A wrapped saver that leaves the images as they are.
+
+    Its session begins with it and ends with the program, since no engine says when.
+    """
     from monai_ethics.bundle.saver import wrap_saver
 
     session.start()
     atexit.register(session.finish)
-    return wrap_saver(saver, session=session)
+    return wrap_saver(saver, session=session, stamp=False, synthetic=synthetic)
 
 
 class EngineEvidence:

@@ -69,7 +69,8 @@ class EthicsWorkflow(ConfigWorkflow):
         try:
             return super().initialize()
         except BaseException as error:
-            raise self._ethics_failed(error, begun=False) from error.__cause__
+            self._ethics_fail(error, begun=False)
+            raise
 
     def run(self) -> Any:
         """Run the bundle; whatever happens, evidence is written and the bundle's own finalization is called."""
@@ -82,7 +83,8 @@ class EthicsWorkflow(ConfigWorkflow):
             with injector.watch():
                 result = super().run()
         except BaseException as error:
-            raise self._ethics_failed(error, begun=True) from error.__cause__
+            self._ethics_fail(error, begun=True)
+            raise
         self._ethics_finish(None)
         return result
 
@@ -171,22 +173,23 @@ class EthicsWorkflow(ConfigWorkflow):
         resolved = self.parser.ref_resolver.resolved_content
         return next((key for key, value in resolved.items() if value is engine), None)
 
-    def _ethics_failed(self, error: BaseException, *, begun: bool) -> BaseException:
+    def _ethics_fail(self, error: BaseException, *, begun: bool) -> None:
         """Write that it failed; a bundle that began to run is finalized too, which MONAI leaves out.
 
-        Returns:
-            The error to raise: MONAI wraps whatever an expression raises, and ours is one sentence without that.
+        Raises:
+            EthicsError: if that is below `error`: MONAI wraps what an expression raises, and ours is one sentence.
         """
-        error = ethics_cause(error) or error
+        ours = ethics_cause(error)
         try:
             if not begun and self._ethics_injector is not None:
                 self._ethics_injector.session.start()
-            self._ethics_finish(error)
+            self._ethics_finish(ours or error)
             if begun:
                 super().finalize()
         except Exception as second:  # the first error is the one to show
             tell(f"a {type(second).__name__} came up while a failed run was closed.")
-        return error
+        if ours is not None:
+            raise ours from None
 
     def _ethics_finish(self, error: BaseException | None) -> None:
         injector = self._ethics_injector

@@ -26,13 +26,14 @@ def sidecar_path(path: Path) -> Path:
     return path.with_name(path.name + SIDECAR)
 
 
-def write_marks(path: Path, record: Mapping[str, Any], *, voxel_v1: str | None) -> tuple[str, ...]:
+def write_marks(path: Path, record: Mapping[str, Any], *, voxel_v1: str | None, header: bool = True) -> tuple[str, ...]:
     """Mark a file and write its sidecar, as far as the folder lets itself be written.
 
     Args:
         path: the file; a NIfTI is replaced atomically, its voxel bytes untouched.
         record: the record with its id.
         voxel_v1: digest of the image.
+        header: whether the file itself may be changed; otherwise only the sidecar says it.
 
     Returns:
         The layers that now carry the mark: of ``"header"`` and ``"sidecar"``; empty where nothing may be written.
@@ -40,7 +41,7 @@ def write_marks(path: Path, record: Mapping[str, Any], *, voxel_v1: str | None) 
     layers = []
     target = path.resolve()
     try:
-        if path.name.lower().endswith((".nii", ".nii.gz")):
+        if header and path.name.lower().endswith((".nii", ".nii.gz")):
             from monai_ethics.provenance.nifti import mark_nifti
 
             synthetic, identity = str(record["synthetic"]), str(record["id"])

@@ -61,6 +61,7 @@ def stamp_files(
     synthetic: str = "yes",
     site: Path | None = None,
     digests: Sequence[FileDigests] | None = None,
+    header: bool = True,
 ) -> StampResult:
     """Register images in the evidence log; mark the files of synthetic ones.
 
@@ -74,6 +75,7 @@ def stamp_files(
         synthetic: ``"yes"``, ``"partial"`` or ``"no"``; the record's own where it has one.
         site: a site log that registers further digests.
         digests: of the files that `paths` stand for, where they were computed already.
+        header: whether the files themselves may be changed; otherwise only their sidecars say it.
 
     Raises:
         InputError: if there is no image, one cannot be read, or the record does not fit.
@@ -101,7 +103,7 @@ def stamp_files(
         _record(template, synthetic, subject=_subject(name, item, public=synthetic == "yes"))
         for name, item in zip(names, found, strict=True)
     ]
-    items = _write(log, files, found, names=names, records=records, known=known)
+    items = _write(log, files, found, names=names, records=records, known=known, header=header)
     return StampResult(items=tuple(items), refused=(), finding=None)
 
 
@@ -113,6 +115,7 @@ def _write(
     names: Sequence[str],
     records: Sequence[Record],
     known: Known,
+    header: bool,
 ) -> list[StampedItem]:
     """Registrations first, marks second, digests of the marked bytes last: a crash leaves no mark without a record."""
     registered: list[str | None] = []
@@ -132,7 +135,7 @@ def _write(
         if record.synthetic != "no" and digests.marks.record != identity:
             bare = {"id": identity, "synthetic": record.synthetic}  # its record stands in another log
             content = record.to_dict() if earlier is None else known.records.get(identity, bare)
-            marks = write_marks(path, content, voxel_v1=digests.voxel_v1)
+            marks = write_marks(path, content, voxel_v1=digests.voxel_v1, header=header)
         items.append(StampedItem(item=item, record=identity, marks=marks, already=earlier is not None))
         stored.append(("stored", {"item": item, "role": "stamped", "record": identity, "marks": list(marks)}))
     log.append_many(stored)
@@ -175,7 +178,9 @@ def _contradiction(items: Sequence[str], n: int, *, synthetic: str) -> Finding:
     )
 
 
-def stamp_file(path: Path, *, record: Mapping[str, Any] | None = None, synthetic: str = "yes") -> tuple[str, ...]:
+def stamp_file(
+    path: Path, *, record: Mapping[str, Any] | None = None, synthetic: str = "yes", header: bool = True
+) -> tuple[str, ...]:
     """Mark one file without a log, as a saver does for each file it writes; it is not registered anywhere.
 
     Returns:
@@ -188,4 +193,4 @@ def stamp_file(path: Path, *, record: Mapping[str, Any] | None = None, synthetic
     digests = digest_file(path, slices=False)
     subject = {"media_type": digests.media_type, "shape": list(digests.shape)}
     content = _record(dict(record or {}), synthetic, subject=subject).to_dict()
-    return write_marks(path, content, voxel_v1=digests.voxel_v1)
+    return write_marks(path, content, voxel_v1=digests.voxel_v1, header=header)

@@ -161,7 +161,12 @@ def test_savers_named_in_the_run_are_wrapped_under_an_id_of_their_own():
     }
     assert wrap_savers(config) == ["saver"]
     own = own_id("saver", prefix="ethics_saver")
-    assert config["saver"] == f"${INJECTOR}.saver(@{own})"
+    assert config["saver"] == f"${INJECTOR}.saver(@{own}, 'unknown')"
     assert config["where"] == f"@{own}::output_dir"
     assert config["unused"] == {"_target_": "SaveImage"}
     assert wrap_savers(config) == []
+    generative = {"saver": {"_target_": "SaveImage"}, "net": {"_target_": "DiffusionModelUNet"}}
+    wrap_savers({**generative, "run": "$1"})
+    generative["run"] = "$@inferer.run(@net, @saver)"
+    wrap_savers(generative)
+    assert generative["saver"].endswith("'yes')")

@@ -15,7 +15,7 @@ from monai_ethics.errors import InputError
 
 
 class Session:
-    run_id = "run-1"
+    evidence = None
 
     def __init__(self):
         self.files = []
@@ -52,8 +52,7 @@ def test_a_plain_array_gets_a_sidecar_keyed_by_the_written_file(tmp_path):
     first, second = tmp_path / "sub" / "0.npy", tmp_path / "sub" / "1.npy"
     assert sidecar(first)["sha256"] == hashlib.sha256(first.read_bytes()).hexdigest()
     assert sidecar(second)["sha256"] == hashlib.sha256(second.read_bytes()).hexdigest()
-    assert sidecar(first)["synthetic"] is True
-    assert sidecar(first)["run_id"] == "run-1"
+    assert sidecar(first)["synthetic"] == "yes"
     assert session.files == [first, second]
 
 
@@ -97,9 +96,43 @@ def test_the_saved_image_is_the_same_with_and_without_us(tmp_path):
 
     image = torch.arange(64.0).reshape(1, 4, 4, 4)
     SaveImage(output_dir=tmp_path / "theirs", print_log=False, output_ext=".nii")(image)
-    wrap_saver(SaveImage(output_dir=tmp_path / "ours", print_log=False, output_ext=".nii"), session=Session())(image)
+    plain = SaveImage(output_dir=tmp_path / "ours", print_log=False, output_ext=".nii")
+    wrap_saver(plain, session=Session(), stamp=False)(image)
     names = {path.name: path.read_bytes() for path in (tmp_path / "ours").rglob("*.nii")}
     assert names == {path.name: path.read_bytes() for path in (tmp_path / "theirs").rglob("*.nii")}
+
+
+def test_with_evidence_the_images_are_registered_and_the_guard_knows_them(tmp_path, monkeypatch):
+    import torch
+    from monai.transforms import SaveImage
+
+    from monai_ethics.provenance.digest import digest_file
+    from monai_ethics.provenance.known import load_known, match
+
+    monkeypatch.setenv("MONAI_ETHICS_KEY_HOME", str(tmp_path / "keys"))
+    saver = wrap_saver(SaveImage(output_dir=tmp_path / "a", print_log=False), out=tmp_path / "evidence")
+    saver(torch.arange(64.0).reshape(1, 4, 4, 4))
+    saver._session.finish()
+    written = next((tmp_path / "a").rglob("*.nii.gz"))
+    found = digest_file(written)
+    assert found.marks.synthetic == "yes"
+    assert match(found, load_known([tmp_path / "evidence"]).synthetic, any_slice=False)
+
+
+def test_what_is_not_known_is_not_called_synthetic(tmp_path):
+    wrap_saver(Plain(tmp_path), session=Session(), synthetic="unknown")(np.zeros((1, 2)))
+    assert sidecar(tmp_path / "sub" / "0.npy")["synthetic"] == "unknown"
+    with pytest.raises(InputError, match="yes, partial or unknown"):
+        wrap_saver(print, synthetic="no")
+
+
+def test_a_file_of_an_unknown_format_gets_the_least_sidecar(tmp_path):
+    def save(_):
+        (tmp_path / "x.raw").write_bytes(b"1")
+
+    save.output_dir = tmp_path
+    wrap_saver(save, session=Session())(1)
+    assert sidecar(tmp_path / "x.raw")["synthetic"] == "yes"
 
 
 def test_a_saver_that_writes_nothing_leaves_nothing(tmp_path):
