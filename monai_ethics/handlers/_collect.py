@@ -25,7 +25,7 @@ from monai_ethics.handlers._presence import PresenceTap
 from monai_ethics.handlers._tables import Cases, MetricRows, group_values, score_tables
 from monai_ethics.handlers._traits import traits_of
 
-__all__ = ["Collector", "EpochScores", "GroupValue"]
+__all__ = ["Collector", "EpochScores", "GroupValue", "expects_scores"]
 
 MAX_SHOWN = 20  # labels of one attribute that loggers are given; all of them are in the evidence
 
@@ -230,6 +230,12 @@ def _sets(rows: MetricRows, cases: Cases) -> list[GroupValue]:
             group = {} if not attribute else {attribute: label}
             found.append(GroupValue(metric=name, group=group, value=value, n=len(members[label])))
     return found
+
+
+def expects_scores(engine: Engine) -> bool:
+    """Whether the engine will evaluate every case of its dataset with a metric that can be stratified."""
+    whole = idist.get_world_size() == 1 or _deals_in_turn(sampler_of(engine))
+    return whole and not isinstance(engine, Trainer) and any(not m.reason for m in find_metrics(engine))
 
 
 def _deals_in_turn(sampler: Any) -> bool:

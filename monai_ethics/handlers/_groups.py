@@ -65,6 +65,16 @@ class GroupSource:
 
             self._side = read_side_table(self.path)
 
+    def check(self, cases: Sequence[str]) -> None:
+        """Join the side table to the cases that are to come, so that a misfit does not wait for their end.
+
+        Raises:
+            InputError: if the table does not fit.
+        """
+        self.load()
+        if self._side is not None and cases:
+            self._join(tuple(cases), tuple(cases))
+
     def resolve(
         self, labels: Sequence[Sequence[str | None]], cases: Sequence[str], patients: Sequence[str | None]
     ) -> Grouped:

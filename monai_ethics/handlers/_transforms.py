@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
-__all__ = ["applied_transforms", "dataset_items", "declared_transforms"]
+__all__ = ["applied_transforms", "dataset_items", "declared_transforms", "expected_cases"]
+
+IMAGE_KEYS = ("image", "img", "input")
 
 
 def _dataset(engine: Any) -> Any:
@@ -22,6 +25,16 @@ def dataset_items(engine: Any) -> Sequence[Mapping[str, Any]]:
     if isinstance(data, Sequence) and not isinstance(data, (str, bytes)):
         return [item for item in data if isinstance(item, Mapping)]
     return []
+
+
+def expected_cases(engine: Any) -> list[str]:
+    """Names that the images of the engine's dataset will have, sorted; empty if not every item shows one."""
+    items = dataset_items(engine)
+    names = (next((item[key] for key in IMAGE_KEYS if key in item), None) for item in items)
+    files = [os.fspath(name) for name in names if isinstance(name, (str, os.PathLike))]
+    if len(files) != len(items) or not all(files):
+        return []
+    return sorted({file.replace("\\", "/") for file in files})
 
 
 def declared_transforms(engine: Any) -> list[str]:

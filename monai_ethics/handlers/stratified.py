@@ -13,9 +13,10 @@ import torch
 from ignite.engine import Engine, Events
 
 from monai_ethics.fairness.scores import ScoreTable
-from monai_ethics.handlers._collect import Collector, EpochScores
+from monai_ethics.handlers._collect import Collector, EpochScores, expects_scores
 from monai_ethics.handlers._events import has_kind, move_behind_metrics
 from monai_ethics.handlers._groups import GroupSource
+from monai_ethics.handlers._transforms import expected_cases
 
 __all__ = ["StratifiedScores"]
 
@@ -85,6 +86,8 @@ class StratifiedScores:
 
     def _started(self, engine: Engine) -> None:
         self._source.load()
+        if expects_scores(engine):
+            self._source.check(expected_cases(engine))
         if engine not in self._collectors:
             self._collectors[engine] = Collector(self._source, case_key=self.case_key, patient_key=self.patient_key)
         if self.session is not None:

@@ -236,3 +236,13 @@ def test_the_metric_gets_its_own_transform_back(toy):
     evaluator.run()
     assert metric._output_transform is own
     assert isinstance(evaluator, SupervisedEvaluator)
+
+
+def test_a_table_that_fits_no_case_stops_the_run_before_the_first_batch(toy, tmp_path):
+    table = tmp_path / "participants.tsv"
+    table.write_text("participant_id\tsex\nsub-77\tF\n")
+    evaluator = toy.evaluator([{"image": f"/data/sub-{i:02d}/image.nii"} for i in range(3)], handlers=[])
+    StratifiedScores(attributes=table).attach(evaluator)
+    with pytest.raises(InputError, match="none of 1 rows matches any of 3 cases"):
+        evaluator.run()
+    assert evaluator.state.iteration == 0
