@@ -57,7 +57,7 @@ class Injector:
         self._parts = parts or ethics_parts
         self._session: Any = None
         self.carried: weakref.WeakKeyDictionary[Engine, str] = weakref.WeakKeyDictionary()
-        self.ran: dict[str, bool] = {}
+        self.ran: set[str] = set()
 
     @property
     def session(self) -> Any:
@@ -112,7 +112,7 @@ class Injector:
             name = display_id(self._name_of(engine) or f"{type(engine).__name__}_{len(self.ran)}")
             for part in self.handlers(name, None):
                 part.attach(engine)
-        self.ran[self.carried[engine]] = True
+        self.ran.add(self.carried[engine])
 
 
 def _as_list(old: Any) -> list[Any]:

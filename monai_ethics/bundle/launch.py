@@ -34,7 +34,7 @@ def launch(argv: list[str]) -> int:
         argv: the words after `run`.
 
     Returns:
-        0; 1 if the policy given refused; 2 if engines ran and none left evidence.
+        0; 1 if the policy given refused; 2 if the config leads to engines and none was seen to run.
 
     Raises:
         Exception: whatever the bundle raises, after evidence was written that says so.
@@ -99,7 +99,7 @@ def _record_only(base: type, words: dict[str, Any]) -> int:
         raise
     finally:
         session.finish(error)
-    return int(getattr(session, "exit_code", 0))
+    return int(session.exit_code)
 
 
 def _workflow_class(name: Any) -> Any:

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +47,17 @@ class EthicsWorkflow(ConfigWorkflow):
     # class-level, because MONAI's `__setattr__` needs `properties`, which its constructor sets
     _ethics_settings: dict[str, Any]
     _ethics_files: tuple[Path, ...]
+    _ethics_overrides: Sequence[str] = ()
     _ethics_injector: Injector | None = None
     _ethics_engines: tuple[EngineRef, ...] = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         given = pop_settings(kwargs)
+        known = inspect.signature(ConfigWorkflow.__init__).parameters
+        changed = sorted(display_id(name) for name in kwargs if name not in known)
         super().__init__(*args, **kwargs)
         self._ethics_files = _paths(args[0] if args else kwargs.get("config_file"))
+        self._ethics_overrides = changed
         self._ethics_settings, foreign = checked(self.parser.get(SECTION), given)
         if foreign:
             tell("the bundle has an item `ethics` of its own, which is left to it.")
@@ -101,13 +107,12 @@ class EthicsWorkflow(ConfigWorkflow):
 
     @property
     def ethics_exit_code(self) -> int:
-        """0, 1 if the policy refused, or 2 if engines ran and none of them left evidence."""
-        injector = self._ethics_injector
-        if injector is None:
-            return 0
-        if injector.ran and not any(injector.ran.values()):
+        """0, 1 if the policy refused, or 2 if the config leads to engines and none was seen to run."""
+        injector: Any = self._ethics_injector
+        if not injector.ran and injector.session.config["engines"]:
+            tell("expected an engine of this config to run: none did here, so there are no scores. Check its data.")
             return 2
-        return int(getattr(injector.session, "exit_code", 0))
+        return int(injector.session.exit_code)
 
     def _ethics_apply(self) -> None:
         parser: Any = self.parser
@@ -153,6 +158,7 @@ class EthicsWorkflow(ConfigWorkflow):
         return {
             "files": bundle_digests(root, self._ethics_files),
             "run_id": self.run_id,
+            "overrides": list(self._ethics_overrides),  # values may hold names, and stay out of the log
             "workflow": f"{base.__module__}.{base.__name__}",
             "engines": {
                 display_id(ref.id): {"kind": ref.kind, "target": ref.target, "key_metric": ref.key_metric}

@@ -130,7 +130,7 @@ class RunSession:
         )
 
     def _launched(self) -> dict[str, Any]:
-        known = ("workflow", "run_id", "engines")
+        known = ("workflow", "run_id", "engines", "overrides")
         return {key: self.config[key] for key in known if self.config.get(key) is not None}
 
     def enter(self, engine_id: str, engine: Engine) -> None:

@@ -161,3 +161,23 @@ def test_a_refusing_policy_is_exit_code_one(base, write_bundle, fakes, monkeypat
 
     monkeypatch.setattr(module, "new_session", refusing)
     assert launch("--config_file", write_bundle(base)) == 1
+
+
+def test_engines_that_never_run_are_exit_code_two(base, write_bundle, fakes, capsys):
+    base["run"] = ["$len(@validate#evaluator.state.metrics)"]
+    assert launch("--config_file", write_bundle(base)) == 2
+    assert "none did here" in capsys.readouterr().err
+
+
+def test_overrides_are_named_without_their_values(base, write_bundle, fakes):
+    launch("--config_file", write_bundle(base), "--optimizer#lr", "0.5", "--epochs", "1", "--ethics#out", "x")
+    assert fakes["sessions"][0].config["overrides"] == ["epochs", "optimizer#lr"]
+
+
+def test_settings_may_stand_in_a_tracking_file(base, write_bundle, fakes):
+    path = write_bundle(base)
+    Path("tracking.json").write_text(
+        '{"handlers_id": {}, "configs": {"ethics": {"out": "x"}, "save_execute_config": false}}'
+    )
+    assert launch("--config_file", path, "--tracking", "tracking.json") == 0
+    assert fakes["sessions"][0].settings["out"] == "x"
