@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import atexit
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ from monai_ethics.provenance.marks import SIDECAR, SIDECAR_SCHEMA, sidecar_path
 from monai_ethics.provenance.stamp import stamp_file, stamp_files
 from monai_ethics.provenance.storage import write_atomically
 
-__all__ = ["WrappedSaver", "wrap_saver"]
+__all__ = ["WrappedSaver", "mark_new_images", "wrap_saver"]
+
+IMAGES = (".nii", ".nii.gz", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy", ".dcm", ".mha", ".nrrd")
 
 
 class WrappedSaver:
@@ -55,23 +57,7 @@ class WrappedSaver:
         return result
 
     def _describe(self, path: Path) -> None:
-        if self._session is not None:
-            self._session.output_file(path)
-        if self._synthetic == "unknown" or not self._marked(path):
-            _write_sidecar(path, self._synthetic)
-
-    def _marked(self, path: Path) -> bool:
-        """Register and mark a synthetic file; ``False`` if its format cannot be read."""
-        log = getattr(self._session, "evidence", None)
-        try:
-            if log is None:
-                return bool(stamp_file(path, synthetic=self._synthetic, header=self._stamp))
-            result = stamp_files([path], log, synthetic=self._synthetic, header=self._stamp)
-        except InputError:
-            return False
-        if result.refused:
-            warnings.warn("A saved image is registered as an acquired one: the evidence has the finding.", stacklevel=4)
-        return not result.refused and bool(result.items[0].marks or result.items[0].already)
+        _describe(path, session=self._session, stamp=self._stamp, synthetic=self._synthetic)
 
 
 def wrap_saver(
@@ -116,6 +102,51 @@ def wrap_saver(
         session.start()
         atexit.register(session.finish)
     return WrappedSaver(saver, session=session, stamp=stamp, synthetic=synthetic)
+
+
+@contextmanager
+def mark_new_images(folders: Iterable[str | Path], *, session: Any) -> Iterator[None]:
+    """Mark every image that a block leaves in some folders: a generator's script may save without any saver.
+
+    Args:
+        folders: where the block may write.
+        session: session of the run.
+    """
+    roots = [Path(folder) for folder in folders]
+    before = {path: state for root in roots for path, state in _listing(root).items()}
+    try:
+        yield
+    finally:
+        after = {path: state for root in roots for path, state in _listing(root).items()}
+        for path in sorted(path for path, state in after.items() if before.get(path) != state):
+            if path.name.lower().endswith(IMAGES) and not _has_sidecar(path):
+                _describe(path, session=session, stamp=False, synthetic="yes")
+
+
+def _describe(path: Path, *, session: Any, stamp: bool, synthetic: str) -> None:
+    if session is not None:
+        session.output_file(path)
+    if synthetic == "unknown" or not _marked(path, session=session, stamp=stamp, synthetic=synthetic):
+        _write_sidecar(path, synthetic)
+
+
+def _marked(path: Path, *, session: Any, stamp: bool, synthetic: str) -> bool:
+    """Register and mark a synthetic file; ``False`` if its format cannot be read."""
+    log = getattr(session, "evidence", None)
+    try:
+        if log is None:
+            return bool(stamp_file(path, synthetic=synthetic, header=stamp))
+        result = stamp_files([path], log, synthetic=synthetic, header=stamp)
+    except InputError:
+        return False
+    if result.refused:
+        warnings.warn("A saved image is registered as an acquired one: the evidence has the finding.", stacklevel=2)
+    return not result.refused and bool(result.items[0].marks or result.items[0].already)
+
+
+def _has_sidecar(path: Path) -> bool:
+    sidecar = sidecar_path(path)
+    return sidecar.is_file() and sidecar.stat().st_mtime_ns >= path.stat().st_mtime_ns
 
 
 def _write_sidecar(path: Path, synthetic: str) -> None:

@@ -7,6 +7,7 @@ import inspect
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from monai.bundle import ConfigWorkflow
 from monai.utils import ensure_tuple
 
 from monai_ethics.bundle.digests import bundle_digests
-from monai_ethics.bundle.engines import EngineRef, find_engines, reachable, walk
+from monai_ethics.bundle.engines import EngineRef, find_engines, is_generative, reachable, walk
 from monai_ethics.bundle.injector import Injector
 from monai_ethics.bundle.names import INJECTOR, display_id
 from monai_ethics.bundle.rewrite import rewrite, wrap_savers
+from monai_ethics.bundle.saver import mark_new_images
 from monai_ethics.bundle.settings import SECTION, checked, pop_settings
 from monai_ethics.errors import EthicsError, InputError
 
@@ -86,7 +88,7 @@ class EthicsWorkflow(ConfigWorkflow):
         injector: Any = self._ethics_injector
         injector.session.start()
         try:
-            with injector.watch():
+            with injector.watch(), self._ethics_images():
                 result = super().run()
         except BaseException as error:
             self._ethics_fail(error, begun=True)
@@ -126,6 +128,13 @@ class EthicsWorkflow(ConfigWorkflow):
         if changed:
             parser.ref_resolver.reset()
         self._ethics_engines = engines
+
+    def _ethics_images(self) -> AbstractContextManager[None]:
+        """Without an engine, what a generator saves is marked, whoever saves it."""
+        session = self.ethics_session
+        if session.config["engines"] or not is_generative(self.parser.get(), run_id=self.run_id):
+            return nullcontext()
+        return mark_new_images(session.config["outputs"], session=session)
 
     def _ethics_session(self) -> Any:
         settings = {

@@ -95,6 +95,8 @@ METADATA = {
 
 
 class FakeSession:
+    evidence = None
+
     """What the workflow needs of a session; nothing is written."""
 
     def __init__(self, settings, config):

@@ -391,6 +391,21 @@ def test_generative_inference_without_an_engine_gets_its_saver_wrapped(base, wri
     assert workflow.ethics_exit_code == 0
 
 
+def test_what_a_generators_script_saves_itself_is_marked(base, write_bundle, fakes):
+    config = {key: base[key] for key in ("imports", "bundle_root", "output_dir")}
+    config["imports"] += ["$import pathlib", "$import numpy as np"]
+    config["made"] = "$pathlib.Path(@output_dir).mkdir()"
+    config["net"] = {"_target_": "monai.networks.schedulers.DDIMScheduler", "num_train_timesteps": 2}
+    config["run"] = [
+        "$@made",
+        "$[@net, np.save(@output_dir + '/image.npy', np.eye(3))]",
+        "$pathlib.Path(@output_dir + '/log.txt').write_text('')",
+    ]
+    run(write_bundle(config))
+    assert [path.name for path in fakes["sessions"][0].files] == ["image.npy"]
+    assert Path("eval/image.npy.prov.json").exists()
+
+
 def test_launchers_that_run_the_engines_themselves_finish_in_finalize(base, write_bundle, fakes):
     workflow = make(write_bundle(base))
     workflow.initialize()
