@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from monai_ethics._resources import bundle_path, policy_path
+from monai_ethics._resources import bundle_path
 from monai_ethics.cohort import write_cohort
 from monai_ethics.demo.audit import audit_generator
 from monai_ethics.demo.control import deal_attributes
@@ -68,12 +68,12 @@ def run_demo(out: Path, *, plan: DemoPlan, step: Step) -> DemoResult:
             bundle_path("lesion_segmentation"),
             data,
             evidence=evidence,
-            policy=policy_path("demo"),
+            policy=plan.policy(),
             name=name,
             output=out / "bundle-output" / name,
         )
         step(f"run the unedited bundle on the {title}", 1, 1)
-    policy = read_policy(policy_path("demo"))
+    policy = read_policy(plan.policy())
     _audit(out, plan=plan, policy=policy, step=step)
     return _conclude(evidence, policy=policy, step=step)
 

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from monai_ethics._resources import policy_path
 from monai_ethics.cohort import Bias, Cohort, FaultyGenerator
 
 __all__ = ["DemoPlan"]
@@ -31,6 +33,11 @@ class DemoPlan:
     copies: float = 0.15
     bias: Bias = field(default_factory=lambda: Bias(contrast=0.5))
     seed: int = 2026
+
+    @staticmethod
+    def policy() -> Path:
+        """The policy file by which the demo's findings are judged."""
+        return policy_path("demo")
 
     def test_cohort(self, *, planted: bool) -> Cohort:
         """A cohort on which the model is evaluated, with or without the planted disadvantage of one sex."""

@@ -50,6 +50,6 @@ def offer_unmarked_copy(
 
 def _resave(source: Path, target: Path) -> None:
     """Save the same voxels under another name with a fresh header, as many tools do: every mark is gone."""
-    image = nib.load(source)  # type: ignore[attr-defined]
+    image = nib.Nifti1Image.from_filename(source)
     voxels = np.asarray(image.dataobj)
     nib.save(nib.Nifti1Image(voxels, image.affine), target)  # type: ignore[no-untyped-call]

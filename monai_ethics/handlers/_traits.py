@@ -89,7 +89,7 @@ class Traits:
 
     Args:
         higher_is_better: ``None`` if not known.
-        unit: ``"1"``, or ``"unknown"`` for distances, whose spacing the metric does not keep, and for foreign metrics.
+        unit: ``"1"``, ``"voxels"`` for distances, or ``"unknown"`` for losses, errors and foreign metrics.
         segmentation: whether reference and prediction are masks, so that a miss can be told from a low score.
         set_level: whether the metric exists only for a set of cases (ROC AUC).
         rate: whether values lie between 0 and 1.
@@ -111,15 +111,21 @@ def traits_of(metric_fn: Any) -> Traits:
         better = _rate_direction(getattr(metric_fn, "metric_name", ()))
     else:
         better = True if names & HIGHER else False if names & LOWER else None
-    known = better is not None and not names & (DISTANCES | {"LossMetric", "MSEMetric", "MAEMetric", "RMSEMetric"})
     return Traits(
         higher_is_better=better,
-        unit="1" if known else "unknown",
+        unit=_unit(names, better),
         segmentation=bool(names & SEGMENTATION),
         set_level=bool(names & SET_LEVEL),
         rate=bool(names & RATES),
         include_background=bool(getattr(metric_fn, "include_background", True)),
     )
+
+
+def _unit(names: set[str], better: bool | None) -> str:
+    if names & DISTANCES:
+        return "voxels"  # MONAI's handlers pass no spacing to the metric
+    foreign = better is None or names & {"LossMetric", "MSEMetric", "MAEMetric", "RMSEMetric"}
+    return "unknown" if foreign else "1"
 
 
 def _rate_direction(metric_name: Any) -> bool | None:

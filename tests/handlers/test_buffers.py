@@ -117,7 +117,7 @@ def test_metrics_of_sets_are_known_as_such(name):
 def test_direction_is_known_by_class_and_rate():
     assert traits_of(METRICS["dice"]()).higher_is_better is True
     assert traits_of(METRICS["hd95"]()).higher_is_better is False
-    assert traits_of(METRICS["hd95"]()).unit == "unknown"
+    assert traits_of(METRICS["hd95"]()).unit == "voxels"
     assert traits_of(METRICS["fpr, by case"]()).higher_is_better is False
     assert traits_of(METRICS["sensitivity, pooled"]()).higher_is_better is True
     assert traits_of(ConfusionMatrixMetric(metric_name="prevalence threshold")).higher_is_better is None
