@@ -24,7 +24,7 @@ from monai_ethics.bundle.injector import Injector
 from monai_ethics.bundle.settings import claim_flags, pop_settings
 from monai_ethics.bundle.workflow import ethics_workflow, new_session, tell
 
-__all__ = ["launch", "run"]
+__all__ = ["launch", "run_bundle"]
 
 
 def launch(argv: list[str]) -> int:
@@ -45,14 +45,14 @@ def launch(argv: list[str]) -> int:
 
     @functools.wraps(host.run)
     def command(*args: Any, **kwargs: Any) -> None:
-        codes.append(run(*args, **kwargs))
+        codes.append(run_bundle(*args, **kwargs))
 
     words = ["--", "--help"] if argv in (["--help"], ["-h"]) else list(argv)  # Fire takes a bare one for an override
     fire.Fire(command, command=words, name="monai-ethics run")
     return codes[-1] if codes else 0
 
 
-def run(*args: Any, **kwargs: Any) -> int:
+def run_bundle(*args: Any, **kwargs: Any) -> int:
     """`monai.bundle.run` with evidence; the arguments are its own.
 
     Returns:
