@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.canonical import canonical
@@ -28,6 +28,8 @@ IMAGES = (".nii", ".nii.gz", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy", "
 
 class WrappedSaver:
     """A saver that also leaves a sidecar ``<file>.prov.json`` for each file it writes; all else is the saver's own.
+
+    As a context manager it ends its session with the block.
 
     Args:
         saver: a callable that writes images, such as `monai.transforms.SaveImage`.
@@ -48,6 +50,13 @@ class WrappedSaver:
         if name.startswith("__") or name == "_saver":
             raise AttributeError(name)
         return getattr(self._saver, name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if self._session is not None:
+            self._session.finish(error)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         with _written_by(self._saver) as written:
@@ -98,7 +107,7 @@ def wrap_saver(
     if out is not None:
         from monai_ethics.bundle.standalone import overlay_session
 
-        session = overlay_session(out=out)
+        session = overlay_session(out=Path(out).absolute())
         session.start()
         atexit.register(session.finish)
     return WrappedSaver(saver, session=session, stamp=stamp, synthetic=synthetic)

@@ -46,7 +46,7 @@ def overlay_session(
         "outputs": [str(folder) for folder in outputs],
     }
     settings = {"site": os.environ.get("MONAI_ETHICS_SITE") or None, **settings}
-    return RunSession(out=out, config=config, **settings)
+    return RunSession(out=Path(out).absolute(), config=config, **settings)
 
 
 def overlay_handlers(session: RunSession, engine_id: str, old: Any) -> list[Any]:

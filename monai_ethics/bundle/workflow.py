@@ -232,7 +232,7 @@ def new_session(settings: dict[str, Any], *, config: dict[str, Any]) -> Any:
 
     strata = settings.get("strata")
     return RunSession(
-        out=settings["out"],
+        out=Path(str(settings["out"])).absolute(),  # a bundle may change the current directory
         run_id=settings.get("name"),
         attributes=settings.get("attributes"),
         strata=list(strata) if isinstance(strata, tuple) else strata,

@@ -54,7 +54,7 @@ def test_an_overlay_reaches_every_engine_under_monais_launcher(base, write_bundl
     assert sorted(reached(fakes)) == ["train#trainer", "validate#evaluator"]
     session = fakes["sessions"][0]
     assert session.settings["attributes"] == "a.tsv"
-    assert session.settings["out"] == "./eval/evidence"
+    assert session.settings["out"] == Path("eval/evidence").absolute()
     assert set(session.config["engines"]) == {"train#trainer", "validate#evaluator"}
     names = [type(h).__name__ for h in workflow.parser.get_parsed_content("train::trainer::train_handlers")]
     assert names == ["FakePart", "ValidationHandler", "StatsHandler", "FakePart"]

@@ -110,9 +110,8 @@ def test_with_evidence_the_images_are_registered_and_the_guard_knows_them(tmp_pa
     from monai_ethics.provenance.known import load_known, match
 
     monkeypatch.setenv("MONAI_ETHICS_KEY_HOME", str(tmp_path / "keys"))
-    saver = wrap_saver(SaveImage(output_dir=tmp_path / "a", print_log=False), out=tmp_path / "evidence")
-    saver(torch.arange(64.0).reshape(1, 4, 4, 4))
-    saver._session.finish()
+    with wrap_saver(SaveImage(output_dir=tmp_path / "a", print_log=False), out=tmp_path / "evidence") as saver:
+        saver(torch.arange(64.0).reshape(1, 4, 4, 4))
     written = next((tmp_path / "a").rglob("*.nii.gz"))
     found = digest_file(written)
     assert found.marks.synthetic == "yes"
