@@ -22,6 +22,7 @@ def test_a_package_without_its_file_is_no_founder(monkeypatch):
     assert list(founders.load_founders.__wrapped__(8.0)) == ["ellipsoid"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("nilearn") is None, reason="nilearn is not installed")
 def test_an_atlas_is_read_as_a_file_and_its_package_is_never_imported(own_cache):
     found = founders.load_founders.__wrapped__(8.0)

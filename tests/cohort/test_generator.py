@@ -28,6 +28,7 @@ def test_planted_copies_are_training_images_with_a_little_noise(reference):
         assert np.corrcoef(sample.image.ravel(), source.image.ravel())[0, 1] > 0.999
 
 
+@pytest.mark.slow
 def test_samples_that_are_no_copies_are_nobody_of_the_reference_cohort(reference):
     generator = make(reference)
     images = np.stack([s.image.ravel() for s in reference])
@@ -36,12 +37,14 @@ def test_samples_that_are_no_copies_are_nobody_of_the_reference_cohort(reference
         assert (images == sample.image.ravel()).all(1).sum() == 0
 
 
+@pytest.mark.slow
 def test_every_sample_is_declared_synthetic_and_follows_from_its_position(reference):
     generator = make(reference, copies=0.2, blur=0.5, hallucinate=0.3)
     assert {s.source for s in generator} == {"synthetic"}
     assert generator[3].image.tobytes() == make(reference, copies=0.2, blur=0.5, hallucinate=0.3)[3].image.tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dropped", "key"), [("F", "sex"), ("65+", "age_band"), ("B", "site")])
 def test_a_dropped_mode_never_appears(reference, dropped, key):
     generator = make(reference, mode_drop=dropped, copies=0.3)
@@ -55,6 +58,7 @@ def test_blur_removes_detail(reference):
     assert detail(make(reference, blur=2.0)[0]) < 0.8 * detail(make(reference)[0])
 
 
+@pytest.mark.slow
 def test_a_hallucinated_statement_contradicts_the_mask(reference):
     for sample in make(reference, hallucinate=1.0):
         assert sample.attributes["lesion"] != int(sample.label.any())

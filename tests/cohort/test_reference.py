@@ -70,6 +70,7 @@ def test_the_stated_lesion_agrees_with_the_mask(small_cohort):
         assert subject.attributes["lesion_voxels"] == subject.label.sum()
 
 
+@pytest.mark.slow
 def test_contrast_bias_lowers_the_contrast_of_women_only_and_moves_nothing_else(small_cohort):
     plain = small_cohort(n=30, lesions=ALWAYS)
     biased = replace(plain, bias=Bias(contrast=0.4))
@@ -82,6 +83,7 @@ def test_contrast_bias_lowers_the_contrast_of_women_only_and_moves_nothing_else(
             assert lesion_contrast(b) < lesion_contrast(a)
 
 
+@pytest.mark.slow
 def test_without_bias_the_contrast_does_not_differ_between_the_sexes(small_cohort):
     contrast = {"F": [], "M": []}
     for subject in small_cohort(n=120, lesions=ALWAYS):
@@ -92,6 +94,7 @@ def test_without_bias_the_contrast_does_not_differ_between_the_sexes(small_cohor
     assert abs(f.mean() - m.mean()) < 3 * error
 
 
+@pytest.mark.slow
 def test_size_bias_shrinks_the_lesions_of_women(small_cohort):
     plain = small_cohort(n=30, lesions=ALWAYS)
     women = [i for i in range(30) if plain.traits(i).sex == "F"]
@@ -113,6 +116,7 @@ def test_an_index_outside_ends_the_sequence(small_cohort):
         small_cohort(n=1)[1]
 
 
+@pytest.mark.slow
 def test_prevalence_bias_does_not_touch_who_keeps_the_same_lesion_state(small_cohort):
     plain = small_cohort(n=20, seed=2)
     biased = replace(plain, bias=Bias(prevalence=0.6))

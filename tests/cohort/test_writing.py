@@ -18,6 +18,7 @@ def rows(folder):
         return list(csv.DictReader(stream, delimiter="\t"))
 
 
+@pytest.mark.slow
 def test_what_is_written_can_be_read_back(small_cohort, tmp_path):
     cohort = small_cohort(n=3)
     target = write_cohort(cohort, tmp_path / "out")
