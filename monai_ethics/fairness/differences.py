@@ -25,6 +25,11 @@ def _is_binary(*groups: Floats) -> bool:
     return all(np.isin(values, (0.0, 1.0)).all() for values in groups)
 
 
+def _separated(n: int, m: int) -> float:
+    """Share of all divisions into groups of these sizes that lie as far apart as two groups that do not overlap."""
+    return min(2 / math.comb(n + m, n), 1.0)
+
+
 def newcombe(hits: tuple[int, int], sizes: tuple[int, int], *, level: float = 0.95) -> tuple[float, float]:
     """Newcombe's interval of a difference of two rates [2].
 
@@ -52,21 +57,22 @@ def mean_difference(first: Floats, second: Floats, *, level: float = 0.95) -> Pa
         level: nominal coverage.
 
     Returns:
-        The difference with its interval, and its p-value (``None`` if neither group has any spread).
+        The difference with its interval, and its p-value: where neither group has any spread, that of all
+        divisions into such groups.
     """
     n, m = len(first), len(second)
     difference = math.fsum(first) / n - math.fsum(second) / m
     parts = float(np.var(first, ddof=1)) / n, float(np.var(second, ddof=1)) / m
     total = sum(parts)
-    p = None
+    p = 1.0 if difference == 0 else _separated(n, m)
     if total > 0:
         df = total**2 / (parts[0] ** 2 / (n - 1) + parts[1] ** 2 / (m - 1))
         p = float(2 * stats.t.sf(abs(difference) / math.sqrt(total), df))
     if _is_binary(first, second):
         low, high = newcombe((int(first.sum()), int(second.sum())), (n, m), level=level)
         return Result(value=difference, low=low, high=high, method="Newcombe interval of two rates"), p
-    if p is None:
-        return Result(value=difference, method="difference of means", reason="no spread within either group"), None
+    if total == 0:
+        return Result(value=difference, method="difference of means", reason="no spread within either group"), p
     half = float(stats.t.ppf((1 + level) / 2, df)) * math.sqrt(total)
     return Result(value=difference, low=difference - half, high=difference + half, method="Welch interval"), p
 
@@ -80,7 +86,8 @@ def relative_effect(first: Floats, second: Floats, *, level: float = 0.95) -> Pa
         level: nominal coverage.
 
     Returns:
-        The probability (0.5 = neither higher) with Brunner and Munzel's interval on the logit scale, and its p-value.
+        The probability (0.5 = neither higher) with Brunner and Munzel's interval on the logit scale, and its p-value:
+        where groups do not overlap that of all divisions into such groups, and 1 where all scores are equal.
     """
     n, m = len(first), len(second)
     pooled = stats.rankdata(np.concatenate([first, second]))
@@ -91,7 +98,8 @@ def relative_effect(first: Floats, second: Floats, *, level: float = 0.95) -> Pa
     total = sum(parts)
     if total == 0 or not 0 < effect < 1:
         reason = "the groups do not overlap or have no spread: the method has no interval"
-        return Result(value=effect, method="relative effect", reason=reason), None
+        p = _separated(n, m) if effect in (0, 1) else 1.0
+        return Result(value=effect, method="relative effect", reason=reason), p
     df = total**2 / (parts[0] ** 2 / (n - 1) + parts[1] ** 2 / (m - 1))
     error = math.sqrt(total)
     half = float(stats.t.ppf((1 + level) / 2, df)) * error / (effect * (1 - effect))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
@@ -12,7 +13,8 @@ import numpy as np
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.groups import Group, at_worst, label_text, labels_of, split
 from monai_ethics.fairness.intervals import Result, clustered_rate, mean_over_patients, median_over_patients
-from monai_ethics.fairness.scores import ESTIMAND, ScoreTable
+from monai_ethics.fairness.scores import ESTIMAND, UNNAMED_PATIENTS, ScoreTable
+from monai_ethics.fairness.wording import at_extreme, quantity
 
 __all__ = ["GroupScores"]
 
@@ -70,12 +72,15 @@ class GroupScores:
         everyone, rates = split(data, None), _is_yes_or_no(data)
         n = len(everyone[0].patients) if everyone else 0
         estimates = [item for group in everyone for item in self._estimates(data, group, {}, rates=rates)]
-        small = 0
+        small, places = 0, {}
         for attribute in data.groups:
             labels = labels_of(data, attribute)
             for group in split(data, attribute):
                 rows = data.reordered([i for i, label in enumerate(labels) if label == group.label])
-                small += len(group.patients) < self.min_group_size
+                if len(group.patients) >= max(self.min_group_size, 1):
+                    places[attribute, group.label] = _place(group, rates=rates)
+                else:
+                    small += 1
                 estimates += self._estimates(rows, group, {attribute: group.label}, rates=rates)
         reason = None
         if n < self.min_group_size:
@@ -85,14 +90,14 @@ class GroupScores:
             title=self.title,
             stage=self.stage,
             verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
-            statement=self._statement(data, estimates, n, small),
+            statement=self._statement(data, n, places, small),
             requirements=self.requirements,
             subjects=(data.metric,),
             estimates=estimates,
             accounting=data.accounting(),
             parameters={**asdict(self), "higher_is_better": data.higher_is_better, "attributes": list(data.groups)},
             reason=reason,
-            limitations=LIMITATIONS,
+            limitations=LIMITATIONS if data.patients_named else (*LIMITATIONS, UNNAMED_PATIENTS),
             sources=SOURCES,
         )
 
@@ -111,14 +116,12 @@ class GroupScores:
         results.append(("mean", f"mean, {ESTIMAND}", self._mean(rows, group, rates=rates)))
         if name and scored < self.min_group_size:
             hidden = Result(
-                value=None, reason=f"{scored} patients: listed, not judged (at least {self.min_group_size})"
+                value=None,
+                reason=f"{scored} patients with a score: listed, not judged (at least {self.min_group_size})",
             )
             results = [(what, estimand, hidden) for what, estimand, _ in results]
         found = [self._estimate(what, estimand, result, base) for what, estimand, result in results]
-        small = bool(name) and n < self.min_group_size
-        return found + [
-            item for item in self._rates(rows, name, small=small) if not rates or item.name != "failure_rate"
-        ]
+        return found + [item for item in self._rates(rows, name) if not rates or item.name != "failure_rate"]
 
     def _mean(self, rows: ScoreTable, group: Group, *, rates: bool) -> Result:
         failures = group.missed or at_worst(rows, group.values)
@@ -126,13 +129,13 @@ class GroupScores:
             return clustered_rate([bool(value) for value in group.values], group.patients, level=self.level)
         return mean_over_patients(group.values, bounds=rows.score_bounds, failures=failures, level=self.level)
 
-    def _rates(self, rows: ScoreTable, name: Mapping[str, str | None], *, small: bool) -> list[Estimate]:
+    def _rates(self, rows: ScoreTable, name: Mapping[str, str | None]) -> list[Estimate]:
         kinds = (
             (
                 "failure_rate",
                 ("scored", "missed"),
                 "missed",
-                "share of cases with a reference in which nothing was found",
+                "share of cases with a reference in which nothing, or not all that the score needs, was found",
             ),
             (
                 "false_positive_rate",
@@ -149,8 +152,8 @@ class GroupScores:
             result = clustered_rate([o == hit for _, o in pairs], [p for p, _ in pairs], level=self.level)
             if not rows.misses_known and pairs:
                 result = Result(value=None, reason="the stored scores do not say which cases were missed")
-            elif small and pairs:
-                why = f"fewer than {self.min_group_size} patients: listed, not judged"
+            elif name and pairs and (people := len({p for p, _ in pairs})) < self.min_group_size:
+                why = f"{people} patients with such cases: listed, not judged (at least {self.min_group_size})"
                 result = Result(value=None, reason=why)
             base = {"unit": "1", "n_unit": "cases", "group": name, "n": len(pairs), "n_valid": len(pairs)}
             found.append(self._estimate(what, f"case-weighted {estimand}", result, base))
@@ -160,31 +163,36 @@ class GroupScores:
         level = None if result.low is None else self.level
         return Estimate(name=name, estimand=estimand, level=level, **asdict(result), **base)
 
-    def _statement(self, data: ScoreTable, estimates: list[Estimate], n: int, small: int) -> str:
+    def _statement(self, data: ScoreTable, n: int, places: Mapping[tuple[str, str | None], float], small: int) -> str:
         if n == 0:
             return f"No patient has a score of {data.metric}: nothing can be said."
         text = f"{data.metric}: {n} patients with a score"
-        what = _headline(data)
-        middle = next(item for item in estimates if item.name == what)
-        if middle.value is not None:
-            text += f", {what} {middle.value:.3g}"
+        rates = _is_yes_or_no(data)
+        middle = _place(split(data, None)[0], rates=rates)
+        if math.isfinite(middle):
+            text += f", {_headline(rates)} {quantity(data, middle)}"
         missed, scored = data.outcomes.count("missed"), data.outcomes.count("scored")
-        known = data.misses_known and not _is_yes_or_no(data)
-        text += f"; {missed} of {missed + scored} cases with a reference missed." if known else "."
-        worst = self._worst(data, estimates)
-        if worst is not None:
-            attribute, label = next(iter(worst.group.items()))
-            text += f" Lowest-served group by {what}: {attribute} {label_text(label)} ({worst.value:.3g})."
+        text += f"; {missed} of {missed + scored} cases with a reference missed." if data.misses_known else "."
+        text += self._worst(data, places, rates=rates)
         if small:
-            text += f" {small} group(s) with fewer than {self.min_group_size} patients are listed, not judged."
+            text += (
+                f" {small} group(s) with fewer than {self.min_group_size} patients with a score: listed, not judged."
+            )
         return text
 
-    def _worst(self, data: ScoreTable, estimates: list[Estimate]) -> Estimate | None:
-        found = [item for item in estimates if item.name == _headline(data) and item.group and item.value is not None]
-        if len(found) < 2 or data.higher_is_better is None:
-            return None
-        sign = 1 if data.higher_is_better else -1
-        return min(found, key=lambda item: sign * (item.value or 0.0))
+    def _worst(self, data: ScoreTable, places: Mapping[tuple[str, str | None], float], *, rates: bool) -> str:
+        """The group at the worse end, all that tie with it, as a description."""
+        if len(places) < 2 or data.higher_is_better is None:
+            return ""
+        names = [f"{attribute} {label_text(label)}" for attribute, label in places]
+        values = list(places.values())
+        worst = at_extreme(values, highest=not data.higher_is_better)
+        if len(worst) == len(values):
+            return f" The {_headline(rates)} is the same in all {len(values)} groups."
+        value = quantity(data, values[worst[0]]) if math.isfinite(values[worst[0]]) else "half or more were missed"
+        found = names[worst[0]] if len(worst) == 1 else f"shared by {len(worst)} groups"
+        text = f" Worst {_headline(rates)} of {len(values)} groups: {found} ({value});"
+        return f"{text} some group is worst by chance alone."
 
     @staticmethod
     def example(n: int, seed: int) -> ScoreTable:
@@ -205,10 +213,18 @@ class GroupScores:
         )
 
 
-def _headline(table: ScoreTable) -> str:
-    return "mean" if _is_yes_or_no(table) else "median"
+def _place(group: Group, *, rates: bool) -> float:
+    """Mean of yes-or-no scores, median of others; infinite if half or more were missed without a value."""
+    if not len(group.values):
+        return math.nan
+    with np.errstate(invalid="ignore"):
+        return float(np.mean(group.values) if rates else np.median(group.values))
+
+
+def _headline(rates: bool) -> str:
+    return "mean" if rates else "median"
 
 
 def _is_yes_or_no(table: ScoreTable) -> bool:
-    """Whether the scores are zeros and ones: a rate of its own, for which a miss is no separate thing."""
-    return "missed" not in table.outcomes and all(value in (None, 0.0, 1.0) for value in table.values)
+    """Whether the scores are zeros and ones and tell of no misses: a rate of its own."""
+    return not table.misses_known and all(value in (None, 0.0, 1.0) for value in table.values)

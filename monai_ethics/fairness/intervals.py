@@ -112,7 +112,9 @@ def median_over_patients(values: Floats, *, level: float = 0.95) -> Result:
         return Result(value=None, reason="no patient has a score")
     middle = float(np.median(ordered))
     if not math.isfinite(middle):
-        return Result(value=None, reason="at least half of the patients were missed: the median has no finite value")
+        return Result(
+            value=None, reason="at least half of the patients have a missed case: the median has no finite value"
+        )
     rank = int(stats.binom.ppf((1 - level) / 2, n, 0.5))
     rank -= int(rank > 0 and stats.binom.cdf(rank - 1, n, 0.5) > (1 - level) / 2)
     if rank < 1:
@@ -176,7 +178,7 @@ def mean_over_patients(
         level: nominal coverage.
 
     Returns:
-        Student's t from 30 patients without a failure; else the guaranteed interval of bounded scores.
+        Student's t from 30 patients that differ, without a failure; else the guaranteed interval of bounded scores.
     """
     n = len(values)
     if not n:
@@ -184,12 +186,15 @@ def mean_over_patients(
     if not np.isfinite(values).all():
         return Result(value=None, reason="a patient was missed and the score has no worst value: see the median")
     average = math.fsum(values) / n
-    if bounds is None and (failures or n < T_FROM):
-        why = "some patients were missed" if failures else f"fewer than {T_FROM} patients"
+    constant = bool((values == values[0]).all())  # Student's t would be sure of it
+    unsafe = failures or n < T_FROM or constant
+    if bounds is None and unsafe:
+        why = f"fewer than {T_FROM} patients" if n < T_FROM else "all scores are equal"
+        why = "some patients were missed" if failures else why
         return Result(
             value=average, method="mean", reason=f"{why} and the score is not known to be bounded: no interval is sure"
         )
-    if bounds is not None and (failures or n < T_FROM):
+    if bounds is not None and unsafe:
         low, high = bounded_mean(values, bounds=bounds, level=level)
         return Result(
             value=average, low=min(low, average), high=max(high, average), method="guaranteed interval by betting"

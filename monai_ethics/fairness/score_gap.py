@@ -7,13 +7,12 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.comparison import Comparison, compare, detectable, holm, pairs
 from monai_ethics.fairness.group_scores import GroupScores
 from monai_ethics.fairness.groups import label_text, labels_of
-from monai_ethics.fairness.scores import ESTIMAND, ScoreTable
+from monai_ethics.fairness.scores import ESTIMAND, UNNAMED_PATIENTS, ScoreTable
+from monai_ethics.fairness.wording import gap_statement, is_exploratory, subject_text
 
 __all__ = ["ScoreGap"]
 
@@ -28,6 +27,10 @@ LIMITATIONS = (
     "A gap says nothing about its cause: groups also differ in prevalence, severity, lesion size and scanner.",
     "The largest minus the smallest of several groups is above zero by chance alone: read it beside its null mean.",
     "Intervals of pairs hold one at a time, not all at once.",
+)
+EXPLORATORY = (
+    "Exploratory: intersections are corrected for their own number only, apart from the attributes. "
+    "Confirm what they show on other data."
 )
 _BY_DRAWS = "no interval: read it beside its distribution when labels are exchanged"
 
@@ -138,16 +141,37 @@ class ScoreGap:
             title=self.title,
             stage=self.stage,
             verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
-            statement=_statement(data, attribute, found, estimates, 1 - self.level, reason),
+            statement=self._statement(data, attribute, found, estimates, reason),
             requirements=self.requirements,
             subjects=(data.metric, attribute) if attribute else (data.metric,),
             estimates=estimates,
             accounting=_accounting(data, attribute, found),
             parameters={**asdict(self), **settings, "attribute": attribute},
             reason=reason,
-            limitations=LIMITATIONS,
+            limitations=_limitations(data, attribute),
             sources=SOURCES,
             seed=self.seed,
+        )
+
+    def _statement(
+        self,
+        data: ScoreTable,
+        attribute: str,
+        found: Comparison | None,
+        estimates: list[Estimate],
+        reason: str | None,
+    ) -> str:
+        if reason or found is None:
+            what = subject_text(data)
+            return f"{what}: whether it differs by {attribute or 'group'} cannot be said, because {reason}."
+        value = {item.name: item.value for item in estimates if not item.group}
+        return gap_statement(
+            data,
+            attribute,
+            found,
+            p_adjusted=value["p_adjusted"] or 0.0,
+            least=value["minimum_detectable_gap"],
+            alpha=1 - self.level,
         )
 
     def _settings(self, found: Comparison | None) -> dict[str, Any]:
@@ -169,7 +193,7 @@ class ScoreGap:
             return []
         n = len({patient for group in found.judged for patient in group.patients})
         base: dict[str, Any] = {"n": n, "n_unit": "patients"}
-        what = "median" if found.ranks else "mean"
+        what = "share missed" if data.of_misses else "median" if found.ranks else "mean"
         kind = "random signs of patients" if found.crossed else "permutation of patients"
         method = f"studentised {kind}, {found.draws} draws, seed {self.seed}"
         test: dict[str, Any] = {
@@ -222,7 +246,8 @@ class ScoreGap:
                 "n": len({*first.patients, *second.patients}),
                 "n_unit": "patients",
             }
-            mean = f"mean of {names[0]} minus mean of {names[1]}, {ESTIMAND}"
+            kind = "share missed" if data.of_misses else "mean"
+            mean = f"{kind} of {names[0]} minus {kind} of {names[1]}, {ESTIMAND}"
             rank = f"probability that a patient of {names[0]} has a higher score than one of {names[1]}, ties half"
             estimates.append(
                 Estimate(
@@ -254,11 +279,17 @@ class ScoreGap:
         return GroupScores.example(n, seed)
 
 
+def _limitations(data: ScoreTable, attribute: str) -> tuple[str, ...]:
+    exploratory = (EXPLORATORY,) if is_exploratory(attribute) else ()
+    return (*exploratory, *LIMITATIONS, *(() if data.patients_named else (UNNAMED_PATIENTS,)))
+
+
 def _accounting(data: ScoreTable, attribute: str, found: Comparison | None) -> dict[str, int]:
     """Cases by what became of them; adds up to all cases."""
-    names = ("compared", "in_groups_too_small", "empty_reference", "undefined")
+    names = ("compared", "in_groups_too_small", "without_a_group_to_compare_with", "empty_reference", "undefined")
     labels = labels_of(data, attribute) if attribute else (None,) * len(data)
-    judged = {group.label for group in found.judged} if found and found.omnibus else set()
+    judged = {group.label for group in found.judged} if found else set()
+    compared = names[0] if found and found.omnibus else names[2]
     counts: Counter[str] = Counter()
     for value, outcome, label in zip(data.case_values(), data.outcomes, labels, strict=True):
         if outcome in ("false_positive", "true_negative"):
@@ -266,49 +297,5 @@ def _accounting(data: ScoreTable, attribute: str, found: Comparison | None) -> d
         elif value is None:
             counts["undefined"] += 1
         else:
-            counts["compared" if label in judged else "in_groups_too_small"] += 1
+            counts[compared if label in judged or not found else "in_groups_too_small"] += 1
     return {name: counts[name] for name in names}
-
-
-def _statement(
-    data: ScoreTable,
-    attribute: str,
-    found: Comparison | None,
-    estimates: list[Estimate],
-    alpha: float,
-    reason: str | None,
-) -> str:
-    if reason or found is None:
-        return f"Whether {data.metric} differs by {attribute or 'group'} cannot be said: {reason}."
-    value = {item.name: item.value for item in estimates if not item.group}
-    p = value["p_adjusted"] or 0.0
-    tested = f"adjusted p = {p:.2g}, {estimates[0].n} patients in {len(found.judged)} groups"
-    gap, null, least = value["max_min_gap"], value["gap_null_mean"], value["minimum_detectable_gap"]
-    what = "medians" if found.ranks else "means"
-    sizes = "" if gap is None else f" The largest gap of {what} is {gap:.3g} {_unit(data.unit)}".rstrip()
-    if sizes:
-        sizes += "." if null is None else f", where {null:.3g} is expected without a difference."
-    if p <= alpha:
-        return f"{data.metric} differs by {attribute} ({tested}).{sizes}{_lowest(data, found)}"
-    text = f"No difference of {data.metric} by {attribute} was shown ({tested}).{sizes} Not shown is not no gap"
-    if least is None:
-        return f"{text}."
-    if found.ranks:
-        seen = f"a gap in which one group's patient scores higher in fewer than about {least:.0%} of comparisons"
-    else:
-        seen = f"a difference below about {least:.2g} {_unit(data.unit)}".rstrip()
-    return f"{text}: {seen} would often go unseen at these group sizes."
-
-
-def _lowest(data: ScoreTable, found: Comparison) -> str:
-    """The worst-served group, where the direction is known."""
-    if data.higher_is_better is None:
-        return ""
-    sign = 1 if data.higher_is_better else -1
-    place = np.median if found.ranks else np.mean
-    worst = min(found.judged, key=lambda group: sign * float(place(group.values)))
-    return f" Served worst: {label_text(worst.label)}."
-
-
-def _unit(unit: str) -> str:
-    return "" if unit in ("1", "unknown") else unit

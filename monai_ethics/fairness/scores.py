@@ -18,12 +18,17 @@ from typing import Any, Self
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.evidence import FrozenDict
 
-__all__ = ["ESTIMAND", "OUTCOMES", "ScoreTable"]
+__all__ = ["ESTIMAND", "OUTCOMES", "UNNAMED_PATIENTS", "ScoreTable"]
 
 #: ``missed``: reference not empty, prediction empty. ``false_positive``: reference empty, prediction not.
 #: ``true_negative``: both empty. ``undefined``: no value, for another or an unknown cause.
 OUTCOMES = ("scored", "missed", "false_positive", "true_negative", "undefined")
 ESTIMAND = "patient-weighted: each patient's value is the mean over the patient's cases that have a reference"
+_MISSED = "_missed"
+UNNAMED_PATIENTS = (
+    "No patient was named apart from the case, so each case counts as a patient: where patients have several cases, "
+    "intervals are too narrow and alarms too frequent."
+)
 _KEY = re.compile(r"[A-Za-z0-9_.-]+")
 _UNIT_INTERVAL = re.compile(
     r"dice|iou|jaccard|surface_?distance_?overlap|nsd|f1|fbeta|accuracy|precision|recall|sensitivity|specificity", re.I
@@ -163,6 +168,16 @@ class ScoreTable:
         return replace(self, patients=tuple(patients))
 
     @property
+    def of_misses(self) -> bool:
+        """Whether this is what `missed` gives: 1 for a missed case, 0 for any other with a reference."""
+        return self.metric.endswith(_MISSED) and self.higher_is_better is False and self.bounds == (0.0, 1.0)
+
+    @property
+    def patients_named(self) -> bool:
+        """Whether any case has a patient that is not just the case itself; otherwise each case counts as a patient."""
+        return self.patients != self.cases
+
+    @property
     def score_bounds(self) -> tuple[float, float] | None:
         """`bounds`, or (0, 1) for overlap scores and rates known by name whose values do not contradict it."""
         if self.bounds is not None or self.unit != "1" or "loss" in self.metric.lower():
@@ -225,7 +240,7 @@ class ScoreTable:
         hits = tuple(float(outcome == "missed") for outcome in rows.outcomes)
         return replace(
             rows,
-            metric=f"{self.metric}_missed",
+            metric=f"{self.metric}{_MISSED}",
             unit="1",
             higher_is_better=False,
             values=hits,

@@ -14,7 +14,7 @@ from monai_ethics.fairness.scores import ScoreTable
 from monai_ethics.handlers._buffers import aggregate_rows, case_values, first_number
 from monai_ethics.handlers._events import FoundMetric
 from monai_ethics.handlers._keys import clean
-from monai_ethics.handlers._presence import case_outcome, channel_outcomes
+from monai_ethics.handlers._presence import MISSED, case_outcome, channel_outcomes
 from monai_ethics.handlers._traits import traits_of
 
 __all__ = ["Cases", "MetricRows", "group_values", "score_tables"]
@@ -78,24 +78,40 @@ def score_tables(rows: MetricRows, cases: Cases) -> list[ScoreTable]:
     name, traits = clean(rows.found.name), traits_of(rows.found.metric_fn)
     values, channels = rows.values, rows.values.shape[1]
     bits = [rows.presence[i] if rows.presence else None for i in cases.index.tolist()]
-    mean = _numbers(values.nanmean(1))
+    defined = (~values.isnan()).tolist()
+    by_case = [channel_outcomes(b, d) for b, d in zip(bits, defined, strict=True)]
+    # a class that was missed and has no distance must not drop out of the mean over classes: the case has no mean then
+    lost = [any(o == MISSED and not d for o, d in zip(*row, strict=True)) for row in zip(by_case, defined, strict=True)]
+    mean = [None if gone else value for gone, value in zip(lost, _numbers(values.nanmean(1)), strict=True)]
     outcomes = [
-        case_outcome(b, v is not None, include_background=traits.include_background)
-        for b, v in zip(bits, mean, strict=True)
+        MISSED if gone else case_outcome(b, v is not None, include_background=traits.include_background)
+        for b, v, gone in zip(bits, mean, lost, strict=True)
     ]
-    tables = [_table(name, mean, outcomes, cases, traits)]
+    looked = any(b is not None for b in bits)
+    tables = [_table(name, mean, outcomes, cases, traits, misses_known=looked)]
     if channels > 1:
-        defined = (~values.isnan()).tolist()
-        by_case = [channel_outcomes(b, d) for b, d in zip(bits, defined, strict=True)]
         tables += [
-            _table(f"{name}_class_{c + 1}", _numbers(values[:, c]), [o[c] for o in by_case], cases, traits)
+            _table(
+                f"{name}_class_{c + 1}",
+                _numbers(values[:, c]),
+                [o[c] for o in by_case],
+                cases,
+                traits,
+                misses_known=looked,
+            )
             for c in range(channels)
         ]
     return tables
 
 
 def _table(
-    metric: str, values: Sequence[float | None], outcomes: Sequence[str], cases: Cases, traits: Any
+    metric: str,
+    values: Sequence[float | None],
+    outcomes: Sequence[str],
+    cases: Cases,
+    traits: Any,
+    *,
+    misses_known: bool,
 ) -> ScoreTable:
     inside = all(v is None or 0 <= v <= 1 for v in values)
     return ScoreTable(
@@ -108,6 +124,7 @@ def _table(
         outcomes=tuple(outcomes),
         groups=cases.groups,
         bounds=(0.0, 1.0) if traits.rate and inside else None,
+        misses_known=misses_known,
     )
 
 

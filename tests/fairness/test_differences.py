@@ -27,8 +27,11 @@ def test_a_difference_of_rates_is_newcombes_published_example():
 
 def test_groups_without_spread_have_no_interval_of_means():
     result, p = mean_difference(np.full(5, 0.5), np.full(5, 0.7))
-    assert (p, result.low) == (None, None)
+    assert result.low is None
     assert "no spread" in result.reason
+    assert p == pytest.approx(2 / math.comb(10, 5))
+    assert mean_difference(np.full(5, 0.5), np.full(7, 0.5))[1] == 1
+    assert mean_difference(np.zeros(12), np.ones(12))[1] == pytest.approx(stats.fisher_exact([[12, 0], [0, 12]])[1])
 
 
 def test_a_relative_effect_is_counted_and_tested_like_brunner_and_munzel():
@@ -46,4 +49,6 @@ def test_a_miss_counts_as_the_worst_in_a_relative_effect():
 
 def test_groups_that_do_not_overlap_have_no_interval_of_ranks():
     result, p = relative_effect(FIRST, FIRST + 100)
-    assert (result.value, result.low, p) == (0, None, None)
+    assert (result.value, result.low) == (0, None)
+    assert p == pytest.approx(stats.mannwhitneyu(FIRST, FIRST + 100, method="exact").pvalue)
+    assert relative_effect(np.ones(5), np.ones(6))[1] == 1

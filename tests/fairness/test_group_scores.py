@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -54,7 +55,7 @@ def test_missing_labels_are_a_group_and_small_groups_are_listed_without_numbers(
     small = pick(found, "median", {"sex": "M"})
     assert (small.value, small.n) == (None, 3)
     assert "listed, not judged" in small.reason
-    assert "1 group(s) with fewer than 10 patients" in found.statement
+    assert "1 group(s) with fewer than 10 patients with a score" in found.statement
 
 
 def test_a_patient_with_many_cases_counts_once(scores, pick):
@@ -86,6 +87,66 @@ def test_an_unbounded_mean_of_few_patients_has_a_reason_and_no_interval(scores, 
 
 
 def test_yes_or_no_scores_are_a_rate_with_wilsons_interval(scores, pick):
-    found = GroupScores()(scores([1.0] * 15 + [0.0] * 5, metric="sensitivity"))
+    found = GroupScores()(replace(scores([1.0] * 15 + [0.0] * 5, metric="sensitivity"), misses_known=False))
     assert "Wilson" in pick(found, "mean").method
     assert {item.name for item in found.estimates} == {"mean"}
+
+
+def test_a_perfect_model_keeps_its_failure_rate_and_is_not_sure_of_its_mean(scores, pick):
+    found = GroupScores()(scores([1.0] * 40, {"sex": ["F", "M"] * 20}, bounds=(0, 1)))
+    assert pick(found, "failure_rate").value == 0
+    assert pick(found, "mean").low < 0.95
+    assert "0 of 40 cases with a reference missed" in found.statement
+    assert "the same in all 2 groups" in found.statement
+
+
+def test_equal_unbounded_scores_have_no_interval_of_the_mean(scores, pick):
+    found = pick(GroupScores()(scores([1.0] * 40, metric="hd95", unit="mm", higher=False)), "mean")
+    assert (found.value, found.low) == (1, None)
+    assert "all scores are equal" in found.reason
+
+
+def test_a_group_in_which_half_were_missed_is_the_worst_although_its_median_has_no_value(scores, pick):
+    values = [None] * 12 + [9.0] * 12 + [2.0] * 12
+    outcomes = ["missed"] * 12 + ["scored"] * 24
+    groups = {"site": labels(("A", 12), ("B", 12), ("C", 12))}
+    found = GroupScores()(scores(values, groups, metric="hd95", unit="mm", higher=False, outcomes=outcomes))
+    assert pick(found, "median", {"site": "A"}).value is None
+    assert "Worst median of 3 groups: site A (half or more were missed)" in found.statement
+
+
+def test_groups_that_tie_for_the_worst_are_counted_and_none_is_named(scores):
+    groups = {"site": labels(("A", 12), ("B", 12), ("C", 12))}
+    found = GroupScores()(scores([0.5] * 24 + [0.9] * 12, groups, bounds=(0, 1)))
+    assert "shared by 2 groups (0.5)" in found.statement
+
+
+def test_a_rate_needs_as_many_patients_with_such_cases_as_a_score_does(scores, pick):
+    outcomes = ["scored"] * 9 + ["true_negative"] * 15 + ["scored"] * 12
+    values = [0.5] * 9 + [None] * 15 + [0.5] * 12
+    found = GroupScores()(scores(values, {"sex": labels(("F", 24), ("M", 12))}, outcomes=outcomes))
+    few = pick(found, "failure_rate", {"sex": "F"})
+    assert (few.value, few.n) == (None, 9)
+    assert "9 patients with such cases" in few.reason
+    assert pick(found, "false_positive_rate", {"sex": "F"}).value == 0
+    assert pick(found, "failure_rate", {"sex": "M"}).value == 0
+
+
+def test_it_is_said_when_patients_were_not_named(scores):
+    values = [0.5 + i / 100 for i in range(20)]
+    unnamed, named = (
+        GroupScores()(scores(values, patients=owners)) for owners in (None, [f"p{i // 2}" for i in range(20)])
+    )
+    assert any("No patient was named" in text for text in unnamed.limitations)
+    assert not any("No patient was named" in text for text in named.limitations)
+
+
+def test_two_patients_of_sixty_slices_are_two_patients(scores, pick):
+    values = [0.5 + i / 400 for i in range(120)]
+    found = GroupScores()(
+        scores(values, {"sex": ["F"] * 60 + ["M"] * 60}, patients=["p1"] * 60 + ["p2"] * 60, bounds=(0, 1))
+    )
+    assert found.verdict is Verdict.NOT_ASSESSABLE
+    assert "2 patients with a score" in found.reason
+    assert (pick(found, "mean").n, found.accounting["scored"]) == (2, 120)
+    assert all(item.value is None for item in found.estimates if item.group)

@@ -1,11 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
+import math
+
 import pytest
 import torch
 from ignite.engine import Events
 from ignite.metrics import Accuracy
 from monai.data import MetaTensor
 from monai.engines import SupervisedEvaluator
-from monai.handlers import ROCAUC, HausdorffDistance, IgniteMetricHandler, MeanDice, StatsHandler, from_engine
+from monai.handlers import (
+    ROCAUC,
+    HausdorffDistance,
+    IgniteMetricHandler,
+    MeanAbsoluteError,
+    MeanDice,
+    StatsHandler,
+    from_engine,
+)
 from monai.losses import DiceLoss
 
 from monai_ethics.errors import InputError
@@ -147,6 +157,34 @@ def test_classes_have_tables_of_their_own_and_the_background_is_no_finding(toy):
     assert mean.outcomes == lesion.outcomes == ("scored",) * 4 + ("missed", "false_positive", "true_negative")
     assert lesion.values == pytest.approx((1.0, 14 / 15, 12 / 14, 10 / 13, 0.0, None, None))
     assert set(background.outcomes) == {"scored"}
+
+
+def test_a_class_that_was_missed_does_not_drop_out_of_the_mean_over_classes(toy):
+    items = toy.items()
+    for item in items:
+        for key in ("image", "label"):
+            front = item[key]
+            item[key] = MetaTensor(torch.cat([front, front]), meta=front.meta)
+    items[0]["image"][1] = 0  # one of two structures is not found: no distance of it
+    metrics = {
+        "val_mean_dice": MeanDice(output_transform=PAIR),
+        "val_hd": HausdorffDistance(output_transform=PAIR, include_background=True),
+    }
+    scores = StratifiedScores()
+    toy.evaluator(items, metrics=metrics, handlers=[scores]).run()
+    tables = {table.metric: table for table in scores.tables}
+    assert (tables["val_hd"].values[0], tables["val_hd"].outcomes[0]) == (None, "missed")
+    assert tables["val_hd"].case_values()[0] == math.inf
+    assert tables["val_hd_class_1"].values[0] == 0
+    assert tables["val_hd_class_2"].outcomes[0] == "missed"
+    assert (tables["val_mean_dice"].values[0], tables["val_mean_dice"].outcomes[0]) == (0.5, "scored")
+
+
+def test_a_metric_that_is_no_segmentation_knows_of_no_misses(toy):
+    scores = StratifiedScores()
+    metrics = {"val_mae": MeanAbsoluteError(output_transform=PAIR), "val_mean_dice": MeanDice(output_transform=PAIR)}
+    toy.evaluator(toy.items(), metrics=metrics, handlers=[scores]).run()
+    assert {table.metric: table.misses_known for table in scores.tables} == {"val_mae": False, "val_mean_dice": True}
 
 
 def test_a_metric_of_sets_gives_group_values_but_no_table(toy):
