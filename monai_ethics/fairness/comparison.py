@@ -115,7 +115,10 @@ def detectable(found: Comparison, *, alpha: float) -> Result:
         return Result(value=value, method="Noether's approximation, 80 % power")
     degrees = sum(sizes) - len(sizes)
     within = math.fsum(float(np.var(group.values)) * len(group.values) for group in found.judged)
-    value = minimum_detectable_gap(sizes, math.sqrt(within / degrees), alpha=alpha)
+    deviation, scale = math.sqrt(within / degrees), max(float(np.abs(group.values).max()) for group in found.judged)
+    if deviation <= 1e-9 * scale:
+        return Result(value=None, reason="no spread within any group: it says nothing about new patients")
+    value = minimum_detectable_gap(sizes, deviation, alpha=alpha)
     return Result(value=value, method="non-central F at the pooled spread within groups, 80 % power")
 
 

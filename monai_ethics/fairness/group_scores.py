@@ -13,8 +13,8 @@ import numpy as np
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.groups import Group, at_worst, label_text, labels_of, split
 from monai_ethics.fairness.intervals import Result, clustered_rate, mean_over_patients, median_over_patients
-from monai_ethics.fairness.scores import ESTIMAND, UNNAMED_PATIENTS, ScoreTable
-from monai_ethics.fairness.wording import at_extreme, quantity
+from monai_ethics.fairness.scores import UNNAMED_PATIENTS, ScoreTable
+from monai_ethics.fairness.wording import HALF_MISSED, at_extreme, quantity
 
 __all__ = ["GroupScores"]
 
@@ -110,10 +110,10 @@ class GroupScores:
             []
             if rates
             else [
-                ("median", f"median, {ESTIMAND}", median_over_patients(group.values, level=self.level)),
+                ("median", f"median, {group.estimand}", median_over_patients(group.values, level=self.level)),
             ]
         )
-        results.append(("mean", f"mean, {ESTIMAND}", self._mean(rows, group, rates=rates)))
+        results.append(("mean", f"mean, {group.estimand}", self._mean(rows, group, rates=rates)))
         if name and scored < self.min_group_size:
             hidden = Result(
                 value=None,
@@ -189,7 +189,7 @@ class GroupScores:
         worst = at_extreme(values, highest=not data.higher_is_better)
         if len(worst) == len(values):
             return f" The {_headline(rates)} is the same in all {len(values)} groups."
-        value = quantity(data, values[worst[0]]) if math.isfinite(values[worst[0]]) else "half or more were missed"
+        value = quantity(data, values[worst[0]]) if math.isfinite(values[worst[0]]) else HALF_MISSED
         found = names[worst[0]] if len(worst) == 1 else f"shared by {len(worst)} groups"
         text = f" Worst {_headline(rates)} of {len(values)} groups: {found} ({value});"
         return f"{text} some group is worst by chance alone."

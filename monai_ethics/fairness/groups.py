@@ -10,7 +10,7 @@ import numpy as np
 
 from monai_ethics.errors import InputError
 from monai_ethics.fairness.intervals import Floats
-from monai_ethics.fairness.scores import ScoreTable
+from monai_ethics.fairness.scores import ESTIMAND, ScoreTable
 from monai_ethics.fairness.strata import cross
 
 __all__ = ["Group", "at_worst", "label_text", "labels_of", "repeated", "split"]
@@ -28,6 +28,7 @@ class Group:
         values: one score for each of them, shape ``(n,)``; infinite for a miss without a worst score.
         n_patients: patients with any case in the group.
         missed: whether any patient of them has a miss.
+        estimand: what a patient's value is.
     """
 
     label: str | None
@@ -35,6 +36,7 @@ class Group:
     values: Floats
     n_patients: int
     missed: bool
+    estimand: str = ESTIMAND
 
 
 def label_text(label: str | None) -> str:
@@ -66,11 +68,12 @@ def split(table: ScoreTable, attribute: str | None) -> list[Group]:
     for position, label in enumerate(labels):
         rows[label].append(position)
     ordered = sorted(rows, key=lambda label: (label is None, label or ""))
-    return [_group(table.reordered(rows[label]), label) for label in ordered]
+    by_median, estimand = table.by_median, table.estimand  # of the whole table: groups are treated alike
+    return [_group(table.reordered(rows[label]), label, by_median, estimand) for label in ordered]
 
 
-def _group(table: ScoreTable, label: str | None) -> Group:
-    scores = table.patient_values()
+def _group(table: ScoreTable, label: str | None, by_median: bool, estimand: str) -> Group:
+    scores = table.patient_values(by_median=by_median)
     known = {patient: value for patient, value in scores.items() if value is not None}
     return Group(
         label=label,
@@ -78,6 +81,7 @@ def _group(table: ScoreTable, label: str | None) -> Group:
         values=np.array(list(known.values()), dtype=np.float64),
         n_patients=len(scores),
         missed="missed" in table.outcomes,
+        estimand=estimand,
     )
 
 

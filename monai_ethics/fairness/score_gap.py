@@ -11,7 +11,7 @@ from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.comparison import Comparison, compare, detectable, holm, pairs
 from monai_ethics.fairness.group_scores import GroupScores
 from monai_ethics.fairness.groups import label_text, labels_of
-from monai_ethics.fairness.scores import ESTIMAND, UNNAMED_PATIENTS, ScoreTable
+from monai_ethics.fairness.scores import UNNAMED_PATIENTS, ScoreTable
 from monai_ethics.fairness.wording import gap_statement, is_exploratory, subject_text
 
 __all__ = ["ScoreGap"]
@@ -129,8 +129,8 @@ class ScoreGap:
             reason = f"the table has {len(data.groups)} attributes and none was named"
         elif found.omnibus is None:
             reason = (
-                f"{len(found.judged)} of {len(found.groups)} groups have the {self.min_group_size} patients "
-                "that a comparison needs, and it needs two such groups"
+                f"{len(found.judged)} of {len(found.groups)} groups have {self.min_group_size} patients "
+                "with a score, and a comparison needs two such groups"
             )
         else:
             adjusted = found.omnibus.p if p_adjusted is None else p_adjusted
@@ -203,7 +203,7 @@ class ScoreGap:
         }
         gap: dict[str, Any] = {"unit": data.unit, "method": method, **base}
         names = {
-            "max_min_gap": (omnibus.gap, f"largest minus smallest group {what}, {ESTIMAND}"),
+            "max_min_gap": (omnibus.gap, f"largest minus smallest group {what}, {data.estimand}"),
             "gap_null_mean": (omnibus.gap_null_mean, "mean of that gap when groups do not differ"),
             "gap_null_95th": (omnibus.gap_null_95th, "95th percentile of that gap when groups do not differ"),
         }
@@ -247,7 +247,7 @@ class ScoreGap:
                 "n_unit": "patients",
             }
             kind = "share missed" if data.of_misses else "mean"
-            mean = f"{kind} of {names[0]} minus {kind} of {names[1]}, {ESTIMAND}"
+            mean = f"{kind} of {names[0]} minus {kind} of {names[1]}, {data.estimand}"
             rank = f"probability that a patient of {names[0]} has a higher score than one of {names[1]}, ties half"
             estimates.append(
                 Estimate(

@@ -2,7 +2,8 @@
 """Per-case scores of one metric, with the group of each case: what every statement about groups is computed from.
 
 A table is case by case. The unit of every statement is the patient: `ScoreTable.patient_values` gives one value per
-patient, the mean over those of the patient's cases that have a reference to be scored against.
+patient, the mean over those of the patient's cases that have a reference to be scored against, or their median where a
+patient has several and a miss is infinitely bad.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ __all__ = ["ESTIMAND", "OUTCOMES", "UNNAMED_PATIENTS", "ScoreTable"]
 #: ``true_negative``: both empty. ``undefined``: no value, for another or an unknown cause.
 OUTCOMES = ("scored", "missed", "false_positive", "true_negative", "undefined")
 ESTIMAND = "patient-weighted: each patient's value is the mean over the patient's cases that have a reference"
+ESTIMAND_BY_MEDIAN = ESTIMAND.replace("mean over", "median over")
 _MISSED = "_missed"
 UNNAMED_PATIENTS = (
     "No patient was named apart from the case, so each case counts as a patient: where patients have several cases, "
@@ -203,17 +205,38 @@ class ScoreTable:
             for value, outcome in pairs
         )
 
-    def patient_values(self) -> dict[str, float | None]:
-        """One value per patient, sorted by patient: the mean over the patient's cases that have a score.
+    @property
+    def by_median(self) -> bool:
+        """Whether a patient's value is the median of its cases: patients repeat, and a miss is infinitely bad.
 
-        A missed case of an unbounded metric counts as infinitely bad, and so does its patient's mean.
-        ``None`` for a patient without a scored or missed case.
+        One missed slice of many would make the mean of its patient infinite, and nearly all patients alike.
         """
+        worst = self.worst
+        if worst is None or math.isfinite(worst) or len(set(self.patients)) == len(self.patients):
+            return False
+        pairs = zip(self.values, self.outcomes, strict=True)
+        return any(value is None and outcome == "missed" for value, outcome in pairs)
+
+    @property
+    def estimand(self) -> str:
+        """What a patient's value is."""
+        return ESTIMAND_BY_MEDIAN if self.by_median else ESTIMAND
+
+    def patient_values(self, *, by_median: bool | None = None) -> dict[str, float | None]:
+        """One value per patient, sorted by patient, over the patient's cases that have a score.
+
+        Args:
+            by_median: the median of its cases in place of the mean; ``None`` = as `by_median` of this table says.
+
+        Returns:
+            Patient to value; ``None`` for a patient without a scored or missed case.
+        """
+        middle = _median if (self.by_median if by_median is None else by_median) else _mean
         pools: dict[str, list[float]] = {patient: [] for patient in sorted(set(self.patients))}
         for patient, value in zip(self.patients, self.case_values(), strict=True):
             if value is not None:
                 pools[patient].append(value)
-        return {patient: _mean(pool) for patient, pool in pools.items()}
+        return {patient: middle(pool) for patient, pool in pools.items()}
 
     def patient_outcomes(self) -> dict[str, str]:
         """One outcome per patient, sorted by patient.
@@ -255,3 +278,10 @@ def _mean(pool: Sequence[float]) -> float | None:
         return None
     infinite = [value for value in pool if math.isinf(value)]
     return infinite[0] if infinite else math.fsum(pool) / len(pool)
+
+
+def _median(pool: Sequence[float]) -> float | None:
+    if not pool:
+        return None
+    ordered, half = sorted(pool), len(pool) // 2
+    return ordered[half] if len(pool) % 2 else _mean(ordered[half - 1 : half + 1])

@@ -14,8 +14,9 @@ from monai_ethics.fairness.groups import Group, label_text
 from monai_ethics.fairness.intervals import Floats
 from monai_ethics.fairness.scores import ScoreTable
 
-__all__ = ["at_extreme", "gap_statement", "is_exploratory", "quantity", "subject_text"]
+__all__ = ["HALF_MISSED", "at_extreme", "gap_statement", "is_exploratory", "quantity", "subject_text"]
 
+HALF_MISSED = "half or more missed"
 MISSED = "something to find, nothing found"
 _TIE = 1e-9
 
@@ -33,9 +34,9 @@ def subject_text(table: ScoreTable) -> str:
 
 
 def quantity(table: ScoreTable, value: float) -> str:
-    """A score as it is printed: shares of misses in percent, a group without a finite score as missed."""
+    """A score as it is printed: shares of misses in percent, an infinite one in words."""
     if not math.isfinite(value):
-        return "missed"
+        return HALF_MISSED
     if table.of_misses:
         return f"{100 * value:.3g} %"
     return f"{value:.3g} {'' if table.unit in ('1', 'unknown') else table.unit}".rstrip()
@@ -89,6 +90,8 @@ def _range(table: ScoreTable, found: Comparison) -> str:
     worst_high = table.higher_is_better is False
     ends = [at_extreme(places, highest=worst_high), at_extreme(places, highest=not worst_high)]
     kind = "shares" if table.of_misses else "medians" if found.ranks else "means"
+    if ends[0] == ends[1] and not math.isfinite(places[0]):
+        return f"{HALF_MISSED} in each group"
     if ends[0] == ends[1]:
         return f"all {kind} are {quantity(table, places[0])}"
     first, last = (f"{quantity(table, places[end[0]])} ({_names(found.judged, end)})" for end in ends)
@@ -105,7 +108,7 @@ def _difference(table: ScoreTable, value: float) -> str:
 
 
 def _names(groups: Sequence[Group], positions: Sequence[int]) -> str:
-    return " and ".join(label_text(groups[i].label) for i in positions)
+    return " and ".join(label_text(groups[i].label).strip("()") for i in positions)
 
 
 def _served_worst(table: ScoreTable, found: Comparison) -> str:

@@ -112,7 +112,7 @@ def test_a_group_in_which_half_were_missed_is_the_worst_although_its_median_has_
     groups = {"site": labels(("A", 12), ("B", 12), ("C", 12))}
     found = GroupScores()(scores(values, groups, metric="hd95", unit="mm", higher=False, outcomes=outcomes))
     assert pick(found, "median", {"site": "A"}).value is None
-    assert "Worst median of 3 groups: site A (half or more were missed)" in found.statement
+    assert "Worst median of 3 groups: site A (half or more missed)" in found.statement
 
 
 def test_groups_that_tie_for_the_worst_are_counted_and_none_is_named(scores):
@@ -150,3 +150,17 @@ def test_two_patients_of_sixty_slices_are_two_patients(scores, pick):
     assert "2 patients with a score" in found.reason
     assert (pick(found, "mean").n, found.accounting["scored"]) == (2, 120)
     assert all(item.value is None for item in found.estimates if item.group)
+
+
+def test_a_missed_slice_of_many_does_not_make_its_patient_a_miss(scores, pick):
+    outcomes = ["scored", "scored", "missed"] * 12
+    values = [None if outcome == "missed" else float(i) for i, outcome in enumerate(outcomes)]
+    patients = [f"p{i // 3:02d}" for i in range(36)]
+    groups = {"sex": ["F"] * 15 + ["M"] * 21}
+    table = scores(values, groups, metric="hd95", unit="mm", higher=False, outcomes=outcomes, patients=patients)
+    found = GroupScores(min_group_size=5)(table)
+    median = pick(found, "median")
+    assert median.value == pytest.approx(17.5)
+    assert "each patient's value is the median over the patient's cases" in median.estimand
+    assert pick(found, "median", {"sex": "F"}).estimand == median.estimand
+    assert pick(found, "failure_rate").value == pytest.approx(1 / 3)

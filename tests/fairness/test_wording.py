@@ -69,7 +69,7 @@ def test_a_group_that_was_missed_altogether_is_at_the_worse_end(scores):
         values, {"g": labels(("A", 20), ("B", 20))}, metric="hd95", unit="mm", higher=False, outcomes=outcomes
     )
     text = say(table)
-    assert "medians from missed (A) to 2.95 mm (B)" in text
+    assert "medians from half or more missed (A) to 2.95 mm (B)" in text
     assert "Served worst: A" in text
 
 
@@ -100,3 +100,21 @@ def test_one_group_alone_is_compared_with_nobody_and_stays_in_the_accounting(sco
     assert found.accounting["without_a_group_to_compare_with"] == 25
     assert found.accounting["in_groups_too_small"] == 5
     assert found.accounting["compared"] == 0
+
+
+def test_groups_that_were_missed_alike_are_said_to_be(scores):
+    table = scores(
+        [None] * 40, {"g": labels(("A", 20), (None, 20))}, metric="hd95", higher=False, outcomes=["missed"] * 40
+    )
+    assert "half or more missed in each group" in say(table)
+
+
+def test_scores_without_spread_say_nothing_of_what_would_have_been_seen(scores):
+    found = QUICK(scores([0.5] * 40, {"g": labels(("A", 20), (None, 20))}, bounds=(0, 1)))
+    assert next(item for item in found.estimates if item.name == "minimum_detectable_gap").value is None
+    assert found.statement.endswith("all means are 0.5. Not shown is not no gap.")
+
+
+def test_labels_that_were_not_recorded_are_named_as_such(scores):
+    values = [0.5 + i / 100 for i in range(20)] + [0.8 + i / 100 for i in range(20)]
+    assert "(not recorded) to" in say(scores(values, {"g": labels((None, 20), ("A", 20))}))
