@@ -77,7 +77,7 @@ class View:
     concerns: tuple[Concern, ...]
     verdicts: tuple[tuple[Verdict, int], ...]
     withheld: tuple[Withheld, ...]
-    extremes: tuple[tuple[str, Extremes], ...]
+    extremes: tuple[tuple[Asked, Extremes], ...]
     limitations: tuple[str, ...]
     glossary: tuple[tuple[str, str], ...]
     integrity: Mapping[str, Any] | None
@@ -159,7 +159,7 @@ def view_of(
         concerns=_concerns(asked),
         verdicts=tuple((verdict, verdicts.count(verdict)) for verdict in ORDER if verdict in verdicts),
         withheld=withheld(asked),
-        extremes=tuple((item.anchor, pair) for item in asked if item.gap is None for pair in extremes(item.finding)),
+        extremes=tuple((item, pair) for item in asked if item.gap is None for pair in extremes(item.finding)),
         limitations=tuple(dict.fromkeys(text for item in asked for text in item.finding.limitations)),
         glossary=_glossary(report),
         integrity=integrity,
