@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import sys
 from pathlib import Path
@@ -95,9 +96,9 @@ METADATA = {
 
 
 class FakeSession:
-    evidence = None
-
     """What the workflow needs of a session; nothing is written."""
+
+    evidence = None
 
     def __init__(self, settings, config):
         self.settings, self.config = settings, config
@@ -174,6 +175,28 @@ def fakes(monkeypatch):
     monkeypatch.setattr(workflow, "new_session", session)
     monkeypatch.setattr(injector, "ethics_parts", parts)
     return made
+
+
+@pytest.fixture
+def make():
+    """Build an `EthicsWorkflow` from a config file."""
+    from monai_ethics.bundle.workflow import EthicsWorkflow
+
+    return functools.partial(EthicsWorkflow, logging_file=False)
+
+
+@pytest.fixture
+def run(make):
+    """Build an `EthicsWorkflow` and take it from start to end."""
+
+    def whole(path, **kwargs):
+        workflow = make(path, **kwargs)
+        workflow.initialize()
+        workflow.run()
+        workflow.finalize()
+        return workflow
+
+    return whole
 
 
 @pytest.fixture
