@@ -112,7 +112,9 @@ def test_check_follows_the_schema_and_accounts_for_every_case(check_type):
 
 def test_documents_name_no_machine_path():
     texts = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "bundles").rglob("*.json"), *FILES]
-    assert [str(path) for path in texts if any(word in path.read_text() for word in ("/work/", "/opt/venv", "/tmp/w"))] == []
+    assert [
+        str(path) for path in texts if any(word in path.read_text() for word in ("/work/", "/opt/venv", "/tmp/w"))
+    ] == []
 
 
 def test_readme_is_short_and_opens_with_the_two_commands():

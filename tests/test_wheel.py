@@ -37,7 +37,12 @@ def installed(tmp_path_factory):
     subprocess.run([*pip, "install", "--no-deps", "--target", str(target), *map(str, folder.glob("*.whl"))], check=True)
     (target / "sitecustomize.py").write_text(BLOCKER)
     keep = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "OMP_NUM_THREADS")}
-    return {**keep, "PYTHONPATH": str(target), "MONAI_ETHICS_KEY_HOME": str(folder / "keys"), "XDG_CACHE_HOME": str(folder)}
+    return {
+        **keep,
+        "PYTHONPATH": str(target),
+        "MONAI_ETHICS_KEY_HOME": str(folder / "keys"),
+        "XDG_CACHE_HOME": str(folder),
+    }
 
 
 @pytest.mark.slow

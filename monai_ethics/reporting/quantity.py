@@ -11,7 +11,7 @@ __all__ = ["group_label", "interval", "name_label", "number", "percent", "unit_l
 
 MISSING = "not recorded"
 MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
-SCALES = ("1", "mm", "unknown", "")
+SCALES = ("1", "mm", "voxels", "unknown", "")
 
 
 def number(value: float | None, unit: str = "1") -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from monai_ethics.evidence import Estimate
 from monai_ethics.reporting.plots.style import BAND, BLUE, GRID, INK, MUTED, ROW, Canvas, draw
-from monai_ethics.reporting.quantity import MISSING, TIMES, interval, number, unit_label
+from monai_ethics.reporting.quantity import MISSING, TIMES, interval, number
 
 __all__ = ["Line", "lines_by_attribute", "paint_rows", "span"]
 
@@ -127,8 +127,7 @@ def _paint_line(canvas: Canvas, axes: Any, line: Line, row: int, *, limits: tupl
         clip_on=False,
     )
     ends = f" ({interval(estimate)})" if estimate.low is not None else " (no interval)"
-    unit = f" {unit_label(estimate.unit)}" if unit_label(estimate.unit) else ""
-    canvas.text(canvas.width - RIGHT + 0.1, y, f"{number(estimate.value, estimate.unit)}{unit}{ends}", fontsize=9)
+    canvas.text(canvas.width - RIGHT + 0.1, y, f"{number(estimate.value, estimate.unit)}{ends}", fontsize=9)
 
 
 def _count(estimate: Estimate) -> str:
