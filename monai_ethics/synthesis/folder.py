@@ -67,7 +67,12 @@ def read_image_set(path: Path, *, pattern: str = "*", size: int = 16) -> ImageSe
         return _read_features(path)
     if not path.is_dir():
         raise InputError("Expected a folder of images or an .npz file of features: got neither. Check the path.")
-    files = sorted(file for file in path.rglob(pattern) if file.is_file() and _is_image(file.name))
+    try:
+        files = sorted(file for file in path.rglob(pattern) if file.is_file() and _is_image(file.name))
+    except (ValueError, NotImplementedError) as error:
+        raise InputError(
+            "Expected `--pattern` to be a pattern such as '*_image.nii.gz': got another. Give one."
+        ) from error
     if not files:
         raise InputError(
             f"Expected images ({', '.join(ENDINGS)}) in the folder: got none that the pattern names. "
@@ -135,7 +140,12 @@ def _patients(folder: Path, names: list[str]) -> tuple[tuple[str, ...], tuple[st
         return tuple(_stem(name).split("_")[0] for name in names), None
     with table.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.DictReader(stream, delimiter="\t")
-        rows = list(reader)
+        try:
+            rows = list(reader)
+        except csv.Error as error:
+            raise InputError(
+                "Expected participants.tsv with cells below 128 kB: got a longer one. Check it."
+            ) from error
         columns = reader.fieldnames or ()
     if "participant_id" not in columns:
         raise InputError("Expected a column `participant_id` in participants.tsv: got none. Name the column so.")
@@ -174,7 +184,9 @@ def _read_features(path: Path) -> ImageSet:
         raise InputError("Expected an array `features` of shape (images, features) in the .npz file: got none. Add it.")
     if any(len(np.atleast_1d(content[name])) != len(features) for name in ("patient", "groups") if name in content):
         raise InputError("Expected `patient` and `groups` of the .npz file to have a value for each row: got others.")
-    if not np.issubdtype(features.dtype, np.floating):
+    if features.dtype.kind not in "fiub":
+        raise InputError("Expected `features` of the .npz file to be real numbers: got another type. Convert them.")
+    if features.dtype.kind != "f":
         features = features.astype(np.float64)
     numbered = tuple(f"row {i + 1}" for i in range(len(features)))
     patients = tuple(str(value) for value in content["patient"]) if "patient" in content else numbered

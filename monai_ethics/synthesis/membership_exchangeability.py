@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
@@ -142,6 +143,15 @@ class MembershipExchangeability:
             )
         if used.train_sites is not None and not {*used.train_sites} & {*(used.holdout_sites or ())}:
             raise NotAssessableError("No site has both training and held-out patients, so site and split are one.")
+        if all(number is None for number in self._needed(used)):
+            raise NotAssessableError(
+                "Labels move within sites, and in no site would copies of all its training patients have a p-value of "
+                f"{self.level:g} or less."
+            )
+
+    def _needed(self, used: FeatureSets) -> list[int | None]:
+        """Copied patients needed in each site with training patients (one entry without sites); ``None`` = too few."""
+        return [smallest_detectable(*sizes, level=self.level) for sizes in _site_sizes(used)]
 
     def _measured(self, used: FeatureSets, *, accounting: dict[str, int]) -> Finding:
         values, is_member, strata = _patient_distances(used, device=self.device)
@@ -157,12 +167,7 @@ class MembershipExchangeability:
             used, neighbors=self.neighbors, scale=self.ratio_scale, listed=self.listed, device=self.device
         )
         members, others = int(is_member.sum()), int((~is_member).sum())
-        closer = int(test.counts[np.unravel_index(test.marginal.argmin(), test.marginal.shape)])
-        statement = (
-            f"{closer} of {members} training patients lie closer to a synthetic image than held-out patients do "
-            f"({members / (others + 1):.1f} expected by chance below all of {others}); p = {test.p_value:.2g}. "
-            "This can raise an alarm and is never an all-clear."
-        )
+        statement = self._statement(used, test, members=members, others=others)
         return self._finding(
             used,
             verdict=Verdict.MEASURED,
@@ -171,6 +176,25 @@ class MembershipExchangeability:
             observations=pairs.observations,
             accounting=accounting,
             seed=None if test.exact else self.seed,
+        )
+
+    def _statement(self, used: FeatureSets, test: Precedence, *, members: int, others: int) -> str:
+        row, column = np.unravel_index(test.marginal.argmin(), test.marginal.shape)
+        orders = sorted({order for order in self.order_statistics if 1 <= order <= others})
+        order, closer = orders[int(column)], int(test.counts[row, column])
+        where = f" in {used.spaces[int(row)]}" if len(used.spaces) > 1 else ""
+        than = (
+            f"any of {others} held-out patients" if order == 1 else f"held-out patient {order} of {others} by nearness"
+        )
+        several = " over all that was compared" if test.marginal.size > 1 else ""
+        unseen = ""
+        if test.exact and order == 1:
+            fewest = smallest_detectable(members, others, level=self.level)
+            unseen = f": fewer than {fewest} copied patients can go unseen" if fewest and fewest > 1 else ""
+        return (
+            f"{closer} of {members} training patients lie closer to a synthetic image than {than}{where}, where "
+            f"{order * members / (others + 1):.1f} are expected by chance; p = {test.p_value:.2g}{several}. "
+            f"This can raise an alarm and is never an all-clear{unseen}."
         )
 
     def _estimates(
@@ -200,13 +224,23 @@ class MembershipExchangeability:
             for column, order in enumerate(orders)
         ]
         expected = "mean number of training patients below every held-out patient if training made no difference"
-        fewest = f"fewest copied patients that one exact test can see at level {self.level:g}"
-        detectable = smallest_detectable(members, others, level=self.level)
+        where = "" if used.train_sites is None else " in the site where most are needed"
+        seen_by = "that one exact test on the nearest held-out patient can see"
+        fewest = f"fewest copied patients {seen_by} at level {self.level:g}{where}"
+        needed = self._needed(used)
+        unseen = sum(number is None for number in needed)
+        detectable = None if unseen else max(number for number in needed if number is not None)
         return (
             p_value,
             *counts,
             _patients("expected_closer_patients", members / (others + 1), expected, n=members),
-            _patients("smallest_detectable", detectable, fewest, n=members),
+            _patients(
+                "smallest_detectable",
+                detectable,
+                fewest,
+                n=members,
+                reason=f"in {unseen} of {len(needed)} sites too few patients to see any copies" if unseen else COUNTED,
+            ),
             *_pair_counts(pairs, n=used.size("synthetic"), scale=self.ratio_scale),
         )
 
@@ -226,9 +260,15 @@ class MembershipExchangeability:
 
 
 def _patients(
-    name: str, value: float | None, estimand: str, *, n: int, group: Mapping[str, str] | None = None
+    name: str,
+    value: float | None,
+    estimand: str,
+    *,
+    n: int,
+    group: Mapping[str, str] | None = None,
+    reason: str = COUNTED,
 ) -> Estimate:
-    kept: dict[str, Any] = {"unit": "patients", "n_unit": "patients", "reason": COUNTED}
+    kept: dict[str, Any] = {"unit": "patients", "n_unit": "patients", "reason": reason}
     return Estimate(name=name, value=value, estimand=estimand, n=n, group=group or {}, **kept)
 
 
@@ -279,6 +319,15 @@ def _conditions(sets: FeatureSets) -> None:
             f"Patients have between {per_patient.min()} and {per_patient.max()} images, and who has more is near more "
             "easily: give equally many images of each."
         )
+
+
+def _site_sizes(used: FeatureSets) -> list[tuple[int, int]]:
+    """Training and held-out patients of each site that has training patients; of everyone without sites."""
+    if used.train_sites is None or used.holdout_sites is None:
+        return [(len(set(used.train_patients)), len(set(used.holdout_patients)))]
+    members = Counter(site for _, site in {*zip(used.train_patients, used.train_sites, strict=True)})
+    others = Counter(site for _, site in {*zip(used.holdout_patients, used.holdout_sites, strict=True)})
+    return [(members[site], others[site]) for site in sorted(members)]
 
 
 def _accounting(given: FeatureSets, used: FeatureSets) -> dict[str, int]:

@@ -69,6 +69,24 @@ def test_the_smallest_detectable_number_is_stated():
     assert number(finding, "expected_closer_patients") == pytest.approx(60 / 61)
 
 
+def test_with_sites_the_site_that_needs_most_copies_is_what_is_detectable():
+    two = {"train_sites": ["a"] * 40 + ["b"] * 20, "holdout_sites": ["a"] * 20 + ["b"] * 40}
+    finding = CHECK(sets(copies=8, **two))
+    assert number(finding, "smallest_detectable") == 7  # (2/3)^m of site a; pooled it would be 5
+    few = {"train_sites": ["a"] * 58 + ["b"] * 2, "holdout_sites": ["a"] * 58 + ["b"] * 2}
+    (detectable,) = [e for e in CHECK(sets(copies=8, **few)).estimates if e.name == "smallest_detectable"]
+    assert detectable.value is None
+    assert "in 1 of 2 sites" in detectable.reason
+
+
+def test_the_statement_says_what_was_waited_for_and_what_can_go_unseen():
+    first = CHECK(sets(copies=8)).statement
+    assert "closer to a synthetic image than any of 60 held-out patients, where 1.0 are expected by chance" in first
+    assert first.endswith("never an all-clear: fewer than 5 copied patients can go unseen.")
+    third = MembershipExchangeability(order_statistics=(3,), permutations=99)(sets(copies=8)).statement
+    assert "than held-out patient 3 of 60 by nearness, where 3.0 are expected" in third
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -79,6 +97,7 @@ def test_the_smallest_detectable_number_is_stated():
         ({"train_patients": ["t0"] * 60}, "between 1 and 60 images"),
         ({"synthetic": np.zeros((0, 24)), "synthetic_items": ()}, "got 60, 60 and 0"),
         ({"train_sites": ["a"] * 60, "holdout_sites": ["b"] * 60}, "site and split are one"),
+        ({"train_sites": ["a"] * 58 + ["c"] * 2, "holdout_sites": ["b"] * 58 + ["c"] * 2}, "in no site would copies"),
     ],
 )
 def test_a_broken_condition_is_not_assessable(changes, reason):
