@@ -32,6 +32,7 @@ EXPLORATORY = (
     "Exploratory: intersections are corrected for their own number only, apart from the attributes. "
     "Confirm what they show on other data."
 )
+_DETECTABLE = ("minimum_detectable_gap", "minimum_detectable_relative_effect")  # of means, of ranks
 _BY_DRAWS = "no interval: read it beside its distribution when labels are exchanged"
 
 
@@ -170,7 +171,7 @@ class ScoreGap:
             attribute,
             found,
             p_adjusted=value["p_adjusted"] or 0.0,
-            least=value["minimum_detectable_gap"],
+            least=value[_DETECTABLE[found.ranks]],
             alpha=1 - self.level,
         )
 
@@ -224,7 +225,7 @@ class ScoreGap:
         result = detectable(found, alpha=alpha)
         text = "smallest difference of means" if not found.ranks else "smallest relative effect above 0.5"
         return Estimate(
-            name="minimum_detectable_gap",
+            name=_DETECTABLE[found.ranks],
             value=result.value,
             unit="1" if found.ranks else data.unit,
             estimand=f"{text} between the two smallest groups found with 80 % power at level {alpha:.3g}",

@@ -89,6 +89,10 @@ def test_what_could_not_have_been_seen_is_said_in_comparisons_or_as_nothing_at_a
         return scores(values, {"g": labels(("A", n), ("B", n))}, bounds=(0, 1))
 
     assert "do better than those of the other in at least about 7" in say(table(30))
+    (found,) = score_gaps([table(30)], check=QUICK, misses=False)
+    names = {item.name for item in found.estimates}
+    assert "minimum_detectable_relative_effect" in names
+    assert "minimum_detectable_gap" not in names, "a limit in the metric's unit must not meet a probability"
     few, check = table(3), ScoreGap(min_group_size=2, n_permutations=99, level=0.9999)
     (found,) = score_gaps([few], check=check)
     assert "no gap of any size would be seen reliably" in found.statement
