@@ -73,11 +73,13 @@ def read_rows(path: str | Path) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]
         return _from_json(text)
     head = text.split("\n", 1)[0]
     delimiter = max("\t,;", key=head.count)
-    rows = [
-        row
-        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        if any(cell.strip() for cell in row)
-    ]
+    try:
+        read = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except csv.Error as error:  # an open quote would swallow the rows behind it
+        raise InputError(
+            "Expected a table whose quotes are closed and whose cells are below 128 kB: got another. Check the file."
+        ) from error
+    rows = [row for row in read if any(cell.strip() for cell in row)]
     if len(rows) < 2:
         raise InputError("Expected a table with a header and at least one row: got fewer. Give it rows.")
     names = tuple(name.strip() for name in rows[0])
@@ -100,7 +102,7 @@ def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
 def _from_json(text: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     try:
         data = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError("Expected a datalist in JSON: got text that is none. Check the file.") from error
     lists = [data] if isinstance(data, list) else data.values() if isinstance(data, dict) else []
     items = [item for part in lists if isinstance(part, list) for item in part if isinstance(item, dict)]

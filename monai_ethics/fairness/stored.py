@@ -94,8 +94,11 @@ def read_binary(path: str | Path, *, threshold: float | None = None) -> BinarySc
         Labels, scores and decisions.
 
     Raises:
-        InputError: if a label is not 0 or 1, a score is absent, or there is neither ``y_pred`` nor a threshold.
+        InputError: if a label is not 0 or 1, a score is absent, or there is neither ``y_pred`` nor a
+            finite threshold.
     """
+    if threshold is not None and not math.isfinite(threshold):
+        raise InputError("A threshold must be a finite number: got another. Give one that was chosen on other data.")
     names, rows = read_rows(path)
     place = {normal_name(name): column for column, name in enumerate(names)}
     if "y_true" not in place:

@@ -95,3 +95,10 @@ def test_monais_own_writer_is_read_back(tmp_path):
     )
     (table,) = read_score_tables(tmp_path / "val_mean_dice_raw.csv")
     assert table.values == (0.25, 0.75)
+
+
+def test_a_threshold_that_is_no_number_decides_nothing(write):
+    table = write("case,y_true,y_score\na,1,0.7\nb,0,0.2\n")
+    for threshold in (float("nan"), float("inf")):
+        with pytest.raises(InputError, match="finite number"):
+            read_binary(table, threshold=threshold)
