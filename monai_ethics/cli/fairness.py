@@ -40,7 +40,7 @@ def command(
         str | None, typer.Option(help="Take the scores of this run of EVIDENCE; the last otherwise.")
     ] = None,
     min_group_size: Annotated[int, typer.Option(min=2, help="Smallest group that is judged, in patients.")] = 10,
-    seed: Annotated[int, typer.Option(help="Seed of the permutations.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**53 - 1, help="Seed of the permutations.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON for machines.")] = False,
 ) -> None:
     """Stratify stored scores by the attributes of a side table and write the findings into the evidence."""
@@ -48,6 +48,7 @@ def command(
     from monai_ethics.fairness.family import score_findings
     from monai_ethics.fairness.regroup import regroup
     from monai_ethics.fairness.side_table import read_side_table
+    from monai_ethics.reporting.escape import for_terminal
 
     _check_words(evidence, scores, out, attributes)
     tables, binary = _read_evidence(evidence, run_id) if evidence is not None else _read_scores(scores or [], threshold)
@@ -65,14 +66,15 @@ def command(
         print(json.dumps([finding.to_dict() for finding in findings], indent=1, sort_keys=True))
         return
     for finding in findings:
-        print(f"{finding.verdict.value}: {finding.statement}")
+        print(for_terminal(f"{finding.verdict.value}: {finding.statement}"))
     if joined is not None:
         counts = joined.accounting
         print(
             f"\n{counts['with_row']} of {sum(counts.values())} cases have a row; {joined.unused_rows} rows are unused."
         )
     if groups.left_out:
-        print(f"Not used as groupings, nearly every case has its own label: {', '.join(groups.left_out)}.")
+        names = for_terminal(", ".join(groups.left_out))
+        print(f"Not used as groupings, nearly every patient has a label of its own: {names}. Name them in --strata.")
     print(f"The report is in {target}.\nSealed; keep this fingerprint elsewhere: {fingerprint}")
 
 
@@ -136,7 +138,7 @@ def _areas(
         grouped = data
         if side is not None:
             joined = join(side, data.cases, data.patients)
-            groups = stratify(joined.groups, strata=parse_strata(strata), bins=edges).groups
+            groups = stratify(joined.groups, strata=parse_strata(strata), bins=edges, patients=joined.patients).groups
             grouped = data.with_patients(joined.patients).with_groups(groups)
         found.append(group_auc(grouped, min_group_size=least))
     return found

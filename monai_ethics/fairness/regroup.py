@@ -50,7 +50,7 @@ def regroup(
         joined = join(side, cases, [patients[case] for case in cases])
         columns.update(joined.groups)
         patients = dict(zip(cases, joined.patients, strict=True))
-    found = stratify(columns, strata=strata, bins=bins)
+    found = stratify(columns, strata=strata, bins=bins, patients=[patients[case] for case in cases])
     place = {case: position for position, case in enumerate(cases)}
     regrouped = []
     for table in tables:

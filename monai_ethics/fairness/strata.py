@@ -18,6 +18,13 @@ __all__ = ["Strata", "bin_numeric", "cross", "parse_bins", "parse_strata", "stra
 
 Labels = tuple[str | None, ...]
 MOST_LABELS = 20  # a column with more different labels is no grouping: notes, dates, identifiers
+# names whose labels say nothing of one patient, however few there are
+GROUPINGS = frozenset(
+    {
+        *("sex", "gender", "age_band", "age_group", "race", "ethnicity", "site", "center", "country", "region"),
+        *("vendor", "manufacturer", "scanner", "field_t", "modality", "view_position"),
+    }
+)
 MOST_NUMBERS = 12  # a numeric column with more different values is banded
 AGE_EDGES = (18.0, 40.0, 65.0)
 _BAND = "_band"
@@ -30,7 +37,7 @@ class Strata:
 
     Args:
         groups: name such as ``sex``, ``age_band`` or ``sex*site`` to the label of each case, ``None`` = not recorded.
-        left_out: columns that are no grouping because nearly every case has its own label.
+        left_out: columns that are no grouping because nearly every patient has a label of its own.
     """
 
     groups: Mapping[str, Labels]
@@ -133,17 +140,20 @@ def stratify(
     *,
     strata: Sequence[str] | None = None,
     bins: Mapping[str, Sequence[float]] | None = None,
+    patients: Sequence[str] | None = None,
 ) -> Strata:
     """Groupings to compare, from the recorded attributes.
 
     Without `strata`, every attribute is one; numeric ones with more than 12 different values become bands, and
-    columns in which nearly every case has a label of its own are left out and named. ``<name>_band`` is the numeric
+    columns in which nearly every patient has a label of its own are left out and named: names, dates and identifiers,
+    whose labels would otherwise stand in the evidence. ``<name>_band`` is the numeric
     attribute ``<name>`` in bins: those of `bins`, 18, 40 and 65 for age, quartiles otherwise.
 
     Args:
         groups: attribute to the label of each case, ``None`` = not recorded.
         strata: names of groupings, ``*`` for intersections.
         bins: attribute to edges.
+        patients: patient of each case; each case its own if absent.
 
     Returns:
         The groupings, and what was left out.
@@ -161,11 +171,19 @@ def stratify(
         distinct = len({label for label in labels if label is not None})
         if name in edges or (_is_numeric(labels) and distinct > MOST_NUMBERS):
             found[name + _BAND] = _band(name, labels, edges)
-        elif distinct > MOST_LABELS:
+        elif distinct > MOST_LABELS or _names_patients(name, labels, patients):
             left_out.append(name)
         else:
             found[name] = labels
     return Strata(groups=found, left_out=tuple(left_out))
+
+
+def _names_patients(name: str, labels: Labels, patients: Sequence[str] | None) -> bool:
+    """Whether a column has fewer than two patients a label, as names, dates and identifiers of a small cohort have."""
+    owners = range(len(labels)) if patients is None else patients
+    recorded = [(label, owner) for label, owner in zip(labels, owners, strict=True) if label is not None]
+    n_patients, distinct = len({owner for _, owner in recorded}), len({label for label, _ in recorded})
+    return normal_name(name) not in GROUPINGS and 2 * distinct > n_patients > 0
 
 
 def _lookup(groups: Mapping[str, Labels], name: str) -> str:

@@ -98,3 +98,40 @@ def test_the_command_imports_neither_monai_nor_torch(files):
     )
     done = subprocess.run([sys.executable, "-c", code, *words(files)], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0 []"
+
+
+@pytest.mark.parametrize("seed", ["-1", str(2**53)])
+def test_a_seed_that_no_log_can_hold_writes_nothing(files, seed, capsys):
+    assert main(words(files, "--seed", seed)) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (files / "evidence").exists()
+
+
+def test_names_and_dates_in_a_side_table_stay_out_of_the_public_evidence(files, capsys):
+    rows = ["participant_id\tsex\tname\tbirth"]
+    rows += [f"sub-{i:04d}\t{'FM'[i % 2]}\tDOE^JANE {i // 8}\t1975-03-{i % 12 + 10}" for i in range(12)]
+    (files / "participants.tsv").write_text("\n".join(rows) + "\n")
+    table = (files / "val_mean_dice_raw.csv").read_text().splitlines()[:13]
+    (files / "val_mean_dice_raw.csv").write_text("\n".join(table) + "\n")
+    assert main(words(files)) == 0
+    shown = capsys.readouterr()
+    public = [path.read_text() for path in (files / "evidence").iterdir() if path.is_file()]
+    assert len(public) >= 5
+    for text in (shown.out, shown.err, *public):
+        assert "1975" not in text
+        assert "sub-00" not in text
+    assert "birth" in shown.out
+
+
+def test_hostile_labels_reach_neither_terminal_nor_page(files, capsys):
+    hostile = ["<script>alert(1)</script>", "$\\frac{$", "\x1b[31mred", "[red]", "\u202eevil", "x" * 10_000]
+    rows = ["participant_id\tsite\x1b[2J<b>"]
+    rows += [f"sub-{i:04d}\t{hostile[i % 6]}" for i in range(80)]
+    (files / "participants.tsv").write_text("\n".join(rows) + "\n")
+    assert main(words(files)) == 0
+    shown = capsys.readouterr()
+    page = (files / "evidence" / "report.html").read_text()
+    for text in (shown.out, shown.err, page, (files / "evidence" / "report.md").read_text()):
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+    assert "<script>" not in page

@@ -70,3 +70,22 @@ def test_an_unknown_attribute_is_refused_with_the_known_ones():
 def test_a_column_of_identifiers_is_no_grouping():
     with pytest.raises(InputError, match="at most 20 labels"):
         stratify({"note": [str(i) for i in range(30)]}, strata=["note"])
+
+
+def test_names_of_few_patients_are_left_out_however_many_cases_each_has():
+    patients = [f"p{i // 5}" for i in range(40)]
+    groups = {
+        "name": [f"DOE^JANE {owner}" for owner in patients],
+        "birth": [f"1975-03-1{i // 5}" for i in range(40)],
+        "ward": ["ABCD"[i // 10] for i in range(40)],
+        "sex": ["F"] * 40,
+    }
+    found = stratify(groups, patients=patients)
+    assert list(found.groups) == ["ward", "sex"]
+    assert found.left_out == ("name", "birth")
+    assert list(stratify(groups, strata=["birth"], patients=patients).groups) == ["birth"]
+
+
+def test_known_attributes_are_groupings_of_two_patients_too():
+    found = stratify({"Sex": ["F", "M"], "nickname": ["Jane", "John"]})
+    assert (list(found.groups), found.left_out) == (["Sex"], ("nickname",))
