@@ -38,6 +38,11 @@ class _PolicyLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
+_PolicyLoader.yaml_constructors = {
+    tag: build
+    for tag, build in yaml.SafeLoader.yaml_constructors.items()
+    if tag is None or tag.removeprefix(SCALAR) in ("null", "bool", "int", "float", "str", "seq", "map")
+}  # dates, sets and the like are no JSON
 _PolicyLoader.yaml_implicit_resolvers = {}  # YAML 1.1 reads `on` as true and 010 as eight
 _PolicyLoader.add_implicit_resolver(f"{SCALAR}null", re.compile(r"^(?:null|~|)$"), ["n", "~", ""])
 _PolicyLoader.add_implicit_resolver(f"{SCALAR}bool", re.compile(r"^(?:true|false)$"), ["t", "f"])
@@ -68,7 +73,7 @@ def load_policy_mapping(data: bytes) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise InputError(f"A policy must be YAML: got a syntax error in line {line}. Correct it.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, KeyError, RecursionError, ValueError) as error:  # `!!bool maybe` is a KeyError
         if isinstance(error, InputError):
             raise
         raise InputError("A policy must be YAML text in UTF-8: got other bytes. Give the policy file.") from error

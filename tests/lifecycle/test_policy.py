@@ -212,3 +212,12 @@ def test_the_shipped_policy_is_one():
         "synthesis.membership_exchangeability",
         "lifecycle.run_coverage",
     }
+
+
+@pytest.mark.parametrize("value", ["!!timestamp doe", "!!set {doe}", "!!bool doe", "!!int doe", "!!binary doe"])
+def test_a_value_with_a_tag_of_its_own_is_no_policy(tmp_path, value):
+    path = tmp_path / "p.yaml"
+    path.write_text(HEAD + f"limits: {value}\n")
+    with pytest.raises(ValueError, match=r"must be YAML|at `limits`") as caught:
+        read_policy(path)
+    assert "doe" not in str(caught.value)
