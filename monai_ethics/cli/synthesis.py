@@ -39,7 +39,7 @@ def command(
     ] = False,
     pattern: Annotated[str, typer.Option(help="Which files are images, such as '*_image.nii.gz'.")] = "*",
     policy: Annotated[Path | None, typer.Option(help="Judge the result by this policy.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the permutations.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**53 - 1, help="Seed of the permutations.")] = 0,
     device: Annotated[str, typer.Option(help="Where distances are computed, such as cuda.")] = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON for machines.")] = False,
 ) -> None:
@@ -109,8 +109,8 @@ def _require_device(device: str) -> None:
     from monai_ethics.errors import InputError
 
     try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+        torch.zeros(1, device=device).item()  # a device that only plans, such as meta, fails here
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise InputError("`--device` must be a device of this machine: got another. Use cpu.") from error
 
 

@@ -77,7 +77,18 @@ def test_a_policy_judges_and_the_gate_refuses(folders, capsys):
     assert main(["gate", str(folders / "evidence"), "--policy", str(policy)]) == 1
 
 
-@pytest.mark.parametrize("more", [["--device", "nowhere"], ["--pattern", "*.nii"], ["--policy", "absent.yaml"]])
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["--device", "nowhere"],
+        ["--device", "meta"],
+        ["--pattern", "*.nii"],
+        ["--pattern", "/etc/*"],
+        ["--pattern", "**x"],
+        ["--policy", "absent.yaml"],
+        ["--seed", "-1"],
+    ],
+)
 def test_unusable_input_leaves_nothing_behind(folders, capsys, more):
     assert main(words(folders, *more)) == 2
     assert capsys.readouterr().err.count("\n") == 1

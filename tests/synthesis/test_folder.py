@@ -116,3 +116,16 @@ def test_what_is_neither_folder_nor_features_is_refused(tmp_path):
     broken.write_bytes(b"PK")
     with pytest.raises(ValueError, match="without pickled objects"):
         read_image_set(broken)
+
+
+@pytest.mark.parametrize("features", [np.array([["a"]]), np.eye(2) + 1j])
+def test_features_that_are_no_real_numbers_are_refused(tmp_path, features):
+    np.savez(tmp_path / "f.npz", features=features)
+    with pytest.raises(ValueError, match="real numbers"):
+        read_image_set(tmp_path / "f.npz")
+
+
+def test_an_endless_cell_of_the_table_of_participants_is_refused(folder):
+    (folder / "participants.tsv").write_text("participant_id\tsite\ndoe\t" + "x" * 200_000)
+    with pytest.raises(ValueError, match="below 128 kB"):
+        read_image_set(folder)
