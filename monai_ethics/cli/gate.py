@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monai_ethics.errors import GateError
+from monai_ethics.errors import GateError, ProvenanceError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monai_ethics.evidence import Finding
     from monai_ethics.lifecycle.policy import GateResult, GateRow
 
 __all__ = ["command"]
@@ -30,14 +33,14 @@ def command(
     """Refuse evidence that does not hold against a policy (exit 1)."""
     from monai_ethics.lifecycle.junit import junit_xml
     from monai_ethics.lifecycle.policy import gate, read_policy
-    from monai_ethics.provenance.read import read_report
+    from monai_ethics.provenance.storage import write_text
 
     asked = read_policy(policy)
     integrity = _integrity(evidence)
-    result = gate(read_report(evidence, run_id=run_id).findings, asked)
+    result = gate(_findings(evidence, run_id, integrity), asked)
     result = replace(result, rows=(integrity, *result.rows) if result.rows else ())
     if junit is not None:
-        junit.write_text(junit_xml(result), encoding="utf-8")
+        write_text(junit, junit_xml(result))
     print(json.dumps(result.to_dict(), indent=1, sort_keys=True) if as_json else _table(result))
     if not result.passed:
         refused = sum(row.refuses for row in result.rows)
@@ -45,6 +48,18 @@ def command(
             f"Expected everything the policy asks for to hold: {refused} of {len(result.rows)} rows refuse. "
             "Read them in the gate's output."
         )
+
+
+def _findings(evidence: Path, run_id: str | None, integrity: GateRow) -> Sequence[Finding]:
+    """Findings of the evidence; none where it was altered so that it cannot be read, which its own row refuses."""
+    from monai_ethics.provenance.read import read_report
+
+    try:
+        return read_report(evidence, run_id=run_id).findings
+    except ProvenanceError:
+        if integrity.refuses:
+            return ()
+        raise
 
 
 def _integrity(evidence: Path) -> GateRow:

@@ -31,8 +31,13 @@ def command(
     from monai_ethics.provenance.verify import verify_evidence
     from monai_ethics.reporting.terminal import print_summary
 
-    report = read_report(evidence, run_id=run_id)
     found = verify_evidence(evidence)
+    if out is None and found.status in ("altered", "wrong-key"):
+        raise GateError(
+            f"Expected evidence that is as it was signed: got '{found.status}'. "
+            "See `monai-ethics verify`, or render it elsewhere with `--out`."
+        )
+    report = read_report(evidence, run_id=run_id)
     digests = _beside(report, out, found) if out is not None else _inside(report, evidence, found)
     if as_json:
         print(json.dumps(digests, indent=1, sort_keys=True))
@@ -55,11 +60,6 @@ def _inside(report: EvidenceReport, evidence: Path, found: Verification) -> dict
     from monai_ethics.provenance.read import read_entries
     from monai_ethics.reporting.render import write_report
 
-    if found.status in ("altered", "wrong-key"):
-        raise GateError(
-            f"Expected evidence that is as it was signed: got '{found.status}'. "
-            "See `monai-ethics verify`, or render it elsewhere with `--out`."
-        )
     run = read_entries(evidence)[-1].run_id
     with EvidenceLog.open(evidence, run_id=f"report-of-{run}"[:120]) as log:
         digests = write_report(report, evidence, integrity=found.to_dict())

@@ -29,13 +29,14 @@ def command(
         raise InputError("Expected `--synthetic` or `--real`: got neither. Say what the images are.")
     from monai_ethics.provenance.listing import digests_of, image_files
     from monai_ethics.provenance.log import EvidenceLog
-    from monai_ethics.provenance.stamp import stamp_files
+    from monai_ethics.provenance.stamp import check_template, stamp_files
 
+    default = "yes" if synthetic else "no"
     template = _template(record, synthetic)
+    check_template(template, str(template.get("synthetic", default)))
     files = image_files(paths)
     found = digests_of(files)  # all is read before the folder is created
     with EvidenceLog.open(out, run_id="stamp") as log:
-        default = "yes" if synthetic else "no"
         result = stamp_files(files, log, record=template, synthetic=default, site=site, digests=found)
         head = log.seal().fingerprint
     if as_json:

@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from monai_ethics.errors import SchemaError
+from monai_ethics.errors import ProvenanceError, SchemaError
 from monai_ethics.provenance.canonical import canonical, sha256_hex, strict_loads
 from monai_ethics.provenance.keys import SigningKey, verify_signature
+from monai_ethics.provenance.storage import read_file
 
 __all__ = ["HEAD_NAME", "HEAD_SCHEMA", "Head", "read_head", "sign_head"]
 
@@ -116,15 +117,14 @@ def read_head(folder: Path) -> Head | None:
     """The head of an evidence folder, or ``None`` where there is none.
 
     Raises:
-        SchemaError: if the file is not, byte for byte, the canonical form of a head.
+        SchemaError: if the file is not a plain file or not, byte for byte, the canonical form of a head.
     """
-    path = folder / HEAD_NAME
-    if path.is_symlink():
-        raise SchemaError("Expected head.json to be a file: got a link. Verify the folder that it points into.")
     try:
-        data = path.read_bytes()
+        data = read_file(folder / HEAD_NAME)
     except FileNotFoundError:
         return None
+    except ProvenanceError as error:
+        raise SchemaError(str(error)) from error
     head = Head.from_dict(strict_loads(data))
     if head.to_bytes() != data:
         raise SchemaError("Expected head.json in canonical form: got other bytes. It was edited.")

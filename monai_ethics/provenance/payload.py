@@ -10,6 +10,7 @@ import unicodedata
 from pathlib import Path
 
 from monai_ethics.errors import ProvenanceError
+from monai_ethics.provenance.storage import read_file
 
 __all__ = [
     "PRIVATE_NAME",
@@ -65,7 +66,7 @@ def read_payload(folder: Path, commitment: str) -> bytes | None:
         ProvenanceError: if the file is not what the log committed to.
     """
     try:
-        stored = payload_path(folder, commitment).read_bytes()
+        stored = read_file(payload_path(folder, commitment))
     except FileNotFoundError:
         return None
     if len(stored) < SALT_BYTES or commitment_of(stored) != commitment:
@@ -82,7 +83,7 @@ def read_pseudonym_key(folder: Path) -> bytes | None:
         ProvenanceError: if it has another length.
     """
     try:
-        key = (folder / PRIVATE_NAME / PSEUDONYM_KEY_NAME).read_bytes()
+        key = read_file(folder / PRIVATE_NAME / PSEUDONYM_KEY_NAME)
     except FileNotFoundError:
         return None
     if len(key) != 32:

@@ -14,6 +14,7 @@ from monai_ethics.evidence import EvidenceReport, Finding
 from monai_ethics.provenance.canonical import MAX_BYTES, strict_loads
 from monai_ethics.provenance.merkle import leaf_hash
 from monai_ethics.provenance.payload import read_payload
+from monai_ethics.provenance.storage import open_file
 
 __all__ = [
     "ENTRY_SCHEMA",
@@ -57,21 +58,15 @@ def raw_lines(folder: Path) -> Iterator[tuple[bytes, bool]]:
 
     Raises:
         InputError: if the folder holds no log.
-        ProvenanceError: if the log is a link.
+        ProvenanceError: if the log is no plain file.
         SchemaError: if a line is longer than 1 MB.
     """
     try:
-        handle = os.open(folder / LOG_NAME, os.O_RDONLY | os.O_NOFOLLOW)
-    except (FileNotFoundError, NotADirectoryError) as error:
+        handle = open_file(folder / LOG_NAME)
+    except FileNotFoundError as error:
         raise InputError(
             "Expected an evidence folder with a log: got none. Give the folder that a run wrote."
         ) from error
-    except OSError as error:
-        if (folder / LOG_NAME).is_symlink():
-            raise ProvenanceError(
-                "Expected the log to be a file: got a link. Give the folder it points into."
-            ) from error
-        raise
     with os.fdopen(handle, "rb") as file:
         while line := file.readline(MAX_BYTES + 2):
             if len(line) > MAX_BYTES + 1:
@@ -102,16 +97,26 @@ def parse_entry(line: bytes, seq: int) -> Entry:
 
 
 def read_entries(folder: Path) -> list[Entry]:
-    """Every complete entry, oldest first; an incomplete last line is left out (`verify` says so).
+    """Every complete entry, oldest first; a broken last line is left out (`verify` says so, the next run cuts it off).
 
     Raises:
         InputError: if the folder holds no log.
-        ProvenanceError: if a line is no entry.
+        ProvenanceError: if a line before the last is no entry.
     """
+    entries: list[Entry] = []
+    broken: SchemaError | None = None
     try:
-        return [parse_entry(line, seq) for seq, (line, complete) in enumerate(raw_lines(folder)) if complete]
+        for seq, (line, complete) in enumerate(raw_lines(folder)):
+            if broken is not None:
+                raise broken
+            try:
+                if complete:
+                    entries.append(parse_entry(line, seq))
+            except SchemaError as error:
+                broken = error
     except SchemaError as error:
         raise ProvenanceError(str(error)) from error
+    return entries
 
 
 def read_report(folder: Path, *, run_id: str | None = None) -> EvidenceReport:
@@ -126,9 +131,12 @@ def read_report(folder: Path, *, run_id: str | None = None) -> EvidenceReport:
 
     Raises:
         InputError: if the folder holds no log, or no such run.
-        ProvenanceError: if a line is no entry.
+        ProvenanceError: if a line is no entry, or there is none.
     """
-    entries = [entry for entry in read_entries(folder) if run_id in (None, entry.run_id)]
+    every = read_entries(folder)
+    if not every:
+        raise ProvenanceError("Expected a log with entries: got none that can be read. Verify the folder.")
+    entries = [entry for entry in every if run_id in (None, entry.run_id)]
     if not entries:
         raise InputError("Expected a log with entries of that run: got none. Give the run id that the run printed.")
     environment: dict[str, Any] = {}

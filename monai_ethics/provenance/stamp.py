@@ -18,7 +18,7 @@ from monai_ethics.provenance.marks import write_marks
 from monai_ethics.provenance.record import Record
 from monai_ethics.provenance.synthetic_guard import SyntheticGuard
 
-__all__ = ["StampResult", "StampedItem", "stamp_file", "stamp_files"]
+__all__ = ["StampResult", "StampedItem", "check_template", "stamp_file", "stamp_files"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ def stamp_files(
     synthetic = str(template.get("synthetic", synthetic))
     if synthetic not in ("yes", "partial", "no"):
         raise InputError("Images are stamped as `synthetic` yes, partial or no: got another. Say which they are.")
-    _record(template, synthetic, subject={})  # refuses a record that does not fit before any file is read
+    check_template(template, synthetic)  # before any file is read
     files = image_files(paths)
     found = digests_of(files) if digests is None else list(digests)
     if len(found) != len(files):
@@ -140,6 +140,15 @@ def _write(
         stored.append(("stored", {"item": item, "role": "stamped", "record": identity, "marks": list(marks)}))
     log.append_many(stored)
     return items
+
+
+def check_template(template: Mapping[str, Any], synthetic: str) -> None:
+    """Refuse fields of a record with which nothing can be stamped.
+
+    Raises:
+        InputError: if they do not fit.
+    """
+    _record(template, synthetic, subject={})
 
 
 def _subject(item: str, digests: FileDigests, *, public: bool) -> dict[str, Any]:

@@ -4,9 +4,52 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
-__all__ = ["open_new", "private_folder", "sync_folder", "write_all", "write_atomically"]
+from monai_ethics.errors import ProvenanceError
+
+__all__ = [
+    "open_file",
+    "open_new",
+    "private_folder",
+    "read_file",
+    "sync_folder",
+    "write_all",
+    "write_atomically",
+    "write_text",
+]
+
+
+def open_file(path: Path) -> int:
+    """Descriptor for reading a plain file; nothing else is opened, and nothing is waited for.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ProvenanceError: if it is a link, a folder, a device or a pipe.
+    """
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise ProvenanceError(_NO_FILE)
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except NotADirectoryError as error:
+        raise FileNotFoundError(error.errno, error.strerror) from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise ProvenanceError(_NO_FILE)
+    return handle
+
+
+def read_file(path: Path) -> bytes:
+    """All bytes of a plain file; raises as `open_file` does."""
+    with os.fdopen(open_file(path), "rb") as file:
+        return file.read()
+
+
+_NO_FILE = (
+    "Expected the files of an evidence folder to be plain files: got a link, a folder or a device. "
+    "Restore the folder from a copy."
+)
 
 
 def sync_folder(folder: Path) -> None:
@@ -60,6 +103,15 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644, replace: boo
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all; what is no plain file, such as ``/dev/stdout``, is written to as it is."""
+    data = text.encode("utf-8", "backslashreplace")
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+        path.write_bytes(data)
+    else:
+        write_atomically(path, data)
 
 
 def private_folder(path: Path) -> None:

@@ -66,9 +66,9 @@ def arrange(report: EvidenceReport, *, integrity: Mapping[str, Any] | None = Non
 
 def _replace(path: Path, content: bytes) -> None:
     """Write beside and rename, so that a reader sees the old file or the new one, never a part."""
-    beside = path.with_name(f".{path.name}.part")
+    beside = path.with_name(f".{path.name}.{os.urandom(6).hex()}.part")
     try:
-        with beside.open("wb") as stream:
+        with beside.open("xb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())

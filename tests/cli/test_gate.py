@@ -97,3 +97,27 @@ def test_the_gate_imports_neither_monai_nor_torch(evidence, policy):
         "assert not {'monai', 'torch', 'ignite', 'pandas', 'scipy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("edit", ["shuffled", "emptied", "linked"])
+def test_a_log_that_cannot_be_read_is_refused_and_the_answer_is_written(evidence, policy, tmp_path, edit, capsys):
+    log = evidence / "log.jsonl"
+    lines = log.read_text().splitlines()
+    if edit == "linked":
+        log.rename(tmp_path / "elsewhere")
+        log.symlink_to(tmp_path / "elsewhere")
+    else:
+        log.write_text("\n".join(reversed(lines)) + "\n" if edit == "shuffled" else "")
+    junit = tmp_path / "gate.xml"
+    assert main(["gate", str(evidence), "--policy", str(policy), "--junit", str(junit)]) == 1
+    assert "altered" in capsys.readouterr().out
+    assert int(ElementTree.parse(junit).getroot().get("failures")) >= 1
+
+
+def test_the_answer_is_written_whole_and_through_a_device(evidence, policy, tmp_path, capsys):
+    words = ["gate", str(evidence), "--policy", str(policy), "--run-id", "good", "--junit"]
+    assert main([*words, "/dev/null"]) == 0
+    assert main([*words, "/dev/full"]) == 2
+    assert main([*words, str(tmp_path)]) == 2
+    assert main([*words, str(tmp_path / "absent" / "gate.xml")]) == 2
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith(".tmp")]

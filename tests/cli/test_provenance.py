@@ -98,6 +98,7 @@ def bad_inputs(images, tmp_path):
     (tmp_path / "text").write_text("text")
     (tmp_path / "list.json").write_text("[]")
     (tmp_path / "twice.json").write_text('{"type": "synthesis", "type": "import"}')
+    (tmp_path / "unknown.json").write_text('{"smith": 1}')
     (tmp_path / "short.nii.gz").write_bytes((images / "0.nii.gz").read_bytes()[:3000])
     new, stamp = str(tmp_path / "new"), ["stamp", str(images), "--synthetic", "--out"]
     guard = ["guard", str(images), "--policy", "deny-list", "--evidence"]
@@ -110,6 +111,8 @@ def bad_inputs(images, tmp_path):
         [*stamp, new, "--record", str(tmp_path / "list.json")],
         [*stamp, new, "--record", str(tmp_path / "twice.json")],
         [*stamp, new, "--record", str(tmp_path / "none")],
+        [*stamp, str(tmp_path / "other"), "--record", str(tmp_path / "unknown.json")],
+        ["verify", str(tmp_path / "text")],
         [*stamp, new, "--site", str(tmp_path / "none")],
         [*guard, str(tmp_path / "empty")],
         [*guard, str(tmp_path / "evidence"), "--site", str(tmp_path / "none")],
@@ -132,6 +135,7 @@ def test_bad_input_gives_one_sentence_and_exit_2(images, evidence, tmp_path, cap
         assert captured.err.count("\n") == 1, words
         assert str(tmp_path) not in captured.err, words
         assert "smith" not in captured.err, words
+    assert not (tmp_path / "other").exists()
     assert not (tmp_path / "new" / "log.jsonl").exists() or verify_evidence(tmp_path / "new").intact
 
 

@@ -66,3 +66,29 @@ def test_out_must_be_a_folder(evidence, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert main(["report", str(evidence), "--out", str(tmp_path / "file")]) == 2
     assert "a folder" in capsys.readouterr().err
+
+
+def test_a_broken_last_line_is_told_and_does_not_stop_the_report(evidence):
+    with (evidence / "log.jsonl").open("ab") as file:
+        file.write(b"{}\n")
+    assert verify_evidence(evidence).status == "torn"
+    assert main(["report", str(evidence)]) == 0
+    assert verify_evidence(evidence).intact
+
+
+def test_an_emptied_log_is_altered_and_not_a_run_that_is_missing(evidence, tmp_path, capsys):
+    (evidence / "log.jsonl").write_bytes(b"")
+    assert main(["report", str(evidence)]) == 1
+    assert "altered" in capsys.readouterr().err
+    assert main(["report", str(evidence), "--out", str(tmp_path / "copy")]) == 2
+    assert "with entries" in capsys.readouterr().err
+
+
+def test_a_link_left_beside_the_report_is_not_followed(evidence, tmp_path):
+    kept = tmp_path / "kept"
+    kept.write_text("mine")
+    for name in (".report.html.part", "report.html"):
+        (evidence / name).symlink_to(kept)
+    assert main(["report", str(evidence)]) == 0
+    assert kept.read_text() == "mine"
+    assert not (evidence / "report.html").is_symlink()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -276,3 +277,17 @@ def test_verifying_needs_no_array_library(sealed):
     )
     done = subprocess.run([sys.executable, "-c", code, str(sealed)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "intact-signer-unknown"
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "endless link", "pipe"])
+@pytest.mark.parametrize("place", ["head.json", "log.jsonl", "private/*.bin", "private/pseudonym.key"])
+def test_what_is_no_plain_file_is_altered_and_never_waited_for(sealed, place, kind):
+    path = next(sealed.glob(place))
+    path.unlink()
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero" if kind == "endless link" else sealed / "report.html")
+    assert verify_evidence(sealed).status == "altered"
