@@ -7,6 +7,8 @@ from pathlib import Path
 
 import typer
 
+from monai_ethics.errors import InputError
+
 __all__ = ["command"]
 
 CONFIGS = typer.Argument(..., help="Config files of one bundle, the bundle's own first.")
@@ -32,6 +34,10 @@ def command(
     """Write an overlay file, or settings for MONAI's --tracking, that lets another launcher leave evidence."""
     from monai_ethics.bundle.overlay import write_overlay
 
+    if out.exists() and any(config.exists() and out.samefile(config) for config in configs):
+        raise InputError(
+            "Expected `--out` to be a file of its own: got one of the configs, which would be lost. Give another name."
+        )
     settings = {"attributes": attributes, "strata": strata, "policy": policy, "out": evidence}
     write_overlay(configs, out, tracking=tracking, run_id=run_id, settings=settings)
     kind = "--tracking" if tracking else "a further --config_file"
