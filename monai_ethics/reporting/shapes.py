@@ -38,9 +38,16 @@ class Gap:
     detectable: Estimate | None
     pairs: tuple[Estimate, ...]
 
+    level: float | None = None
+
     @property
     def beyond_chance(self) -> bool | None:
-        """Whether the observed gap lies above the 95th percentile under shuffled labels, as both are stated."""
+        """Whether the test of the finding tells the gap from chance, adjusted as it states.
+
+        Without a stated level, whether the gap lies above the 95th percentile under shuffled labels.
+        """
+        if self.level is not None and self.p_value is not None and self.p_value.value is not None:
+            return self.p_value.value <= 1 - self.level
         if self.null_high is None or self.null_high.value is None or self.observed.value is None:
             return None
         return self.observed.value > self.null_high.value
@@ -48,7 +55,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extremes:
-    """Lowest and highest group of one attribute, as stated in the finding."""
+    """Lowest and highest group of one attribute, as stated in the finding; `missed` have no value for their misses."""
 
     finding: Finding
     attribute: str
@@ -57,6 +64,7 @@ class Extremes:
     high: Estimate
     groups: int
     withheld: int
+    missed: int = 0
 
     @property
     def subject(self) -> str:
@@ -65,9 +73,9 @@ class Extremes:
 
     @property
     def ends(self) -> tuple[tuple[str, Estimate], tuple[str, Estimate]]:
-        """Both ends, the worst first where the finding says which way is better."""
+        """Both ends, the worst first where the finding says which way is better and neither ties nor misses hide it."""
         better = direction(self.finding)
-        if better is None:
+        if better is None or self.missed or self.low.value == self.high.value:
             return ("lowest", self.low), ("highest", self.high)
         worst, best = (self.low, self.high) if better else (self.high, self.low)
         return ("worst", worst), ("best", best)
@@ -127,8 +135,18 @@ def gap_of(finding: Finding) -> Gap | None:
         null_high=_find(rows, "null", "95") or _find(rows, "null", "percentile"),
         p_value=_find(rows, "p_adjusted", without=("pair",)) or _find(rows, "p_value", without=("pair",)),
         detectable=_find(rows, "detectable"),
-        pairs=tuple(row for row in rows if "difference" in row.name or "relative_effect" in row.name),
+        pairs=tuple(row for row in rows if row.name.endswith(("difference", "relative_effect")) and not _planned(row)),
+        level=_number(finding.parameters.get("level")),
     )
+
+
+def _planned(row: Estimate) -> bool:
+    """Whether it is what could have been seen, not what was."""
+    return "detectable" in row.name
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, float) else None
 
 
 def attribute_label(finding: Finding) -> str:
@@ -179,6 +197,7 @@ def extremes(finding: Finding) -> tuple[Extremes, ...]:
                     high=rows[max(valued)[1]],
                     groups=len(rows),
                     withheld=len(rows) - len(valued),
+                    missed=sum(row.value is None and "missed" in (row.reason or "") for row in rows),
                 )
             )
     return tuple(out)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
 from monai_ethics.evidence import Verdict
+from monai_ethics.reporting.shapes import extremes, gap_of
 from monai_ethics.reporting.unjudged import common
 from monai_ethics.reporting.view import view_of
 
@@ -51,6 +54,37 @@ def test_a_gap_is_beyond_chance_only_if_both_numbers_say_so(report):
     }
     assert gaps[("val_mean_dice",), "site"].beyond_chance is True
     assert gaps[("val_mean_dice",), "sex"].beyond_chance is False
+
+
+def gap_finding(report, **changes):
+    """A gap above its band, with an adjusted p-value that does not tell it from chance."""
+    found = next(item for item in report.findings if item.check == "fairness.score_gap" and item.estimates)
+    rows = [replace(row, value=0.93) if row.name == "p_value" else row for row in found.estimates]
+    rows = [replace(row, value=9.0) if row.name == "max_min_gap" else row for row in rows]
+    return replace(found, estimates=rows, parameters={**found.parameters, **changes}, limit=None, verdict="measured")
+
+
+def test_a_gap_above_its_band_is_not_beyond_chance_when_the_test_says_otherwise(report):
+    assert gap_of(gap_finding(report)).beyond_chance is True
+    assert gap_of(gap_finding(report, level=0.95)).beyond_chance is False
+
+
+def ends_of(report, values, reason=None):
+    found = next(item for item in report.findings if item.check == "fairness.group_scores" and extremes(item))
+    one = next(row for row in found.estimates if row.group and row.value is not None)
+    rows = [
+        replace(one, value=value, low=None, high=None, level=None, reason=reason or "none", group={"g": label})
+        for label, value in values.items()
+    ]
+    (pair,) = extremes(replace(found, estimates=rows, parameters={**found.parameters, "higher_is_better": False}))
+    return pair, [word for word, _ in pair.ends]
+
+
+def test_no_group_is_called_worst_beside_a_tie_or_a_group_that_was_missed(report):
+    assert ends_of(report, {"A": 1.0, "B": 2.0})[1] == ["worst", "best"]
+    assert ends_of(report, {"A": 1.0, "B": 1.0})[1] == ["lowest", "highest"]
+    pair, words = ends_of(report, {"A": 1.0, "B": 2.0, "C": None}, "at least half of the patients have a missed case")
+    assert (pair.missed, words) == (1, ["lowest", "highest"])
 
 
 def test_an_empty_report_has_a_view(empty):
