@@ -82,11 +82,16 @@ def gap_statement(
     return f"{none} Not shown is not no gap{_overlooked(table, found, least)}."
 
 
-def _range(table: ScoreTable, found: Comparison) -> str:
-    """Where the groups lie, and how far apart they would lie by chance alone."""
+def _places(found: Comparison) -> list[float]:
+    """Median of each group where ranks were compared, else mean."""
     place = np.median if found.ranks else np.mean
     with np.errstate(invalid="ignore"):
-        places = [float(place(group.values)) for group in found.judged]
+        return [float(place(group.values)) for group in found.judged]
+
+
+def _range(table: ScoreTable, found: Comparison) -> str:
+    """Where the groups lie, and how far apart they would lie by chance alone."""
+    places = _places(found)
     worst_high = table.higher_is_better is False
     ends = [at_extreme(places, highest=worst_high), at_extreme(places, highest=not worst_high)]
     kind = "shares" if table.of_misses else "medians" if found.ranks else "means"
@@ -120,9 +125,15 @@ def _served_worst(table: ScoreTable, found: Comparison) -> str:
     if len(worst) == len(found.judged):
         return ""
     what = "Missed most often" if table.of_misses else "Served worst"
-    how = ", by the ranks of all scores" if found.ranks else ""
     several = f" (of {len(found.judged)} groups; which pairs differ stands below)" if len(found.judged) > 2 else ""
-    return f" {what}: {_names(found.judged, worst)}{how}{several}."
+    names = _names(found.judged, worst)
+    if found.ranks:
+        middle = at_extreme(_places(found), highest=not table.higher_is_better)
+        if len(middle) == len(found.judged):
+            names += ", by the ranks of all scores"
+        elif middle != worst:
+            names = f"{_names(found.judged, middle)} by medians, {names} by the ranks of all scores"
+    return f" {what}: {names}{several}."
 
 
 def _overlooked(table: ScoreTable, found: Comparison, least: float | None) -> str:

@@ -51,7 +51,7 @@ def test_ranks_name_the_group_that_was_tested_and_not_that_of_the_medians(scores
     second = [0.79] * 60 + [0.9] * 40
     text = say(scores(first + second, {"g": labels(("A", 100), ("B", 100))}, bounds=(0, 1)))
     assert "medians from 0.79 (B) to 0.8 (A)" in text
-    assert text.endswith("Served worst: A, by the ranks of all scores.")
+    assert text.endswith("Served worst: B by medians, A by the ranks of all scores.")
 
 
 def test_equal_medians_are_said_to_be_equal_when_the_ranks_differ(scores):
