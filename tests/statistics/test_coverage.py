@@ -11,6 +11,7 @@ from monai_ethics.fairness.intervals import clustered_rate, mean_over_patients, 
 
 pytestmark = pytest.mark.slow
 REPLICATES = 2000
+MOST = 0.975  # an interval that holds everything would cover too; only guaranteed ones may be that wide
 FEWEST = 0.95 - 2.6 * np.sqrt(0.95 * 0.05 / REPLICATES)  # 99 % limit of an interval that is exact
 
 
@@ -43,6 +44,7 @@ def test_the_mean_without_failures_is_covered(n):
     )
     print(f"mean, n={n}: coverage {share:.3f}, width {width:.3f}")
     assert share >= FEWEST - 0.01  # Student's t at skewed scores loses a little
+    assert n < 30 or share <= MOST
 
 
 @pytest.mark.parametrize("n", [8, 15, 50])
@@ -60,7 +62,7 @@ def test_wilson_covers_rates_on_average():
         inside = [low <= rate <= high for low, high in ends]
         shares.append(float(stats.binom.pmf(np.arange(21), 20, rate) @ inside))
     print(f"Wilson, n=20: mean coverage {np.mean(shares):.3f}, lowest {min(shares):.3f}")
-    assert np.mean(shares) >= 0.94
+    assert 0.94 <= np.mean(shares) <= MOST
 
 
 def clustered(rng, patients=40, images=4, share=0.8):
@@ -76,7 +78,7 @@ def test_rates_over_repeated_patients_are_covered():
         [low <= 0.8 <= high for low, high in (wilson(clustered(rng).sum(), 160) for _ in range(REPLICATES))]
     )
     print(f"clustered rate: coverage {share:.3f}; Wilson that ignores patients {plain:.3f}")
-    assert share >= 0.93
+    assert 0.93 <= share <= MOST
     assert plain < 0.85
 
 
@@ -87,7 +89,7 @@ def test_differences_of_means_are_covered(n, m):
 
     share, _ = covered(make, 0.0, np.random.default_rng(n))
     print(f"Welch {n}/{m}: coverage {share:.3f}")
-    assert share >= 0.93
+    assert 0.93 <= share <= MOST
 
 
 def test_relative_effects_with_failures_are_covered():
@@ -100,7 +102,7 @@ def test_relative_effects_with_failures_are_covered():
 
     share, _ = covered(make, truth, rng)
     print(f"relative effect 20/60 with failures: coverage {share:.3f}")
-    assert share >= 0.93
+    assert 0.93 <= share <= MOST
 
 
 def test_areas_are_covered_when_patients_repeat():
@@ -114,4 +116,4 @@ def test_areas_are_covered_when_patients_repeat():
 
     share, _ = covered(make, truth, np.random.default_rng(9))
     print(f"area, 40 patients of 3 cases: coverage {share:.3f}")
-    assert share >= 0.92
+    assert 0.92 <= share <= MOST

@@ -135,7 +135,7 @@ def test_several_spaces_and_sites_keep_the_level():
         )
         count += p_value(check(data)) <= LEVEL
     print(f"two spaces, two order statistics, two sites: {count / runs:.3f} of {runs}")
-    assert binomtest(count, runs, LEVEL, alternative="greater").pvalue > 0.001
+    assert accepted(count, runs, LEVEL)
 
 
 def test_copies_of_one_and_five_percent():
