@@ -112,6 +112,7 @@ class Injector:
             name = display_id(self._name_of(engine) or f"{type(engine).__name__}_{len(self.ran)}")
             for part in self.handlers(name, None):
                 part.attach(engine)
+        self.session.fit.check()  # here, where no handler of the bundle logs a traceback for it
         self.ran.add(self.carried[engine])
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attributes of cases: read a side table, join it to the cases of a run, make groups of it."""
 
-from monai_ethics.fairness.join import Joined, join
+from monai_ethics.fairness.join import Joined, join, match_rows, no_match, refuse_repeated
 from monai_ethics.fairness.side_table import SideTable, clean_label, read_side_table
 from monai_ethics.fairness.strata import Strata, bin_numeric, cross, parse_bins, parse_strata, stratify
 
@@ -13,8 +13,11 @@ __all__ = [
     "clean_label",
     "cross",
     "join",
+    "match_rows",
+    "no_match",
     "parse_bins",
     "parse_strata",
     "read_side_table",
+    "refuse_repeated",
     "stratify",
 ]

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from monai_ethics.errors import InputError
 from monai_ethics.fairness.side_table import SideTable
 
-__all__ = ["Joined", "join"]
+__all__ = ["Joined", "join", "match_rows", "no_match", "refuse_repeated"]
 
 _EXTENSION = re.compile(
     r"\.(nii|nii\.gz|mha|mhd|nrrd|nhdr|dcm|dicom|png|jpe?g|bmp|tiff?|npy|npz|pt|h5|hdf5|gz)$", re.IGNORECASE
@@ -35,12 +35,14 @@ class Joined:
         patients: patient of each case, from the table where it says so.
         accounting: cases ``with_row`` and ``without_row``, which add up to all cases.
         unused_rows: rows that match no case of the run.
+        used_rows: positions of the rows that match a case.
     """
 
     groups: Mapping[str, tuple[str | None, ...]]
     patients: tuple[str, ...]
     accounting: Mapping[str, int]
     unused_rows: int
+    used_rows: frozenset[int] = frozenset()
 
 
 def _parts(name: str) -> tuple[str, ...]:
@@ -64,36 +66,27 @@ def _tokens(parts: tuple[str, ...]) -> set[str]:
     return {*parts, *heads}
 
 
-def join(side: SideTable, case_keys: Sequence[str], patients: Sequence[str]) -> Joined:
+def join(side: SideTable, case_keys: Sequence[str], patients: Sequence[str], *, strict: bool = True) -> Joined:
     """Bring a side table's labels to the cases.
 
     Args:
         side: the table.
         case_keys: unique key of each case, often its path, length ``N``.
         patients: patient of each case as known so far, length ``N``.
+        strict: whether some row must match, and every row of a column ``case``; an engine of a run may see only some
+            of the cases that the table is about.
 
     Returns:
         Labels and patients of each case, and what became of cases and rows.
 
     Raises:
-        InputError: if a name is repeated in the table, a case matches several rows, a row of cases several cases,
-            a row of a column ``case`` none, or nothing matches at all. Rows are given by their position.
+        InputError: if a name is repeated in the table, a case matches several rows, a row of cases several cases, or,
+            if `strict`, a row of a column ``case`` none, or nothing matches at all. Rows are given by their position.
     """
-    found = _candidates(side, case_keys, patients)
-    _refuse_ambiguous(side, found)
-    rows = [next(iter(match)) if match else None for match in found]
-    used = {row for row in rows if row is not None}
-    if not used:
-        raise InputError(
-            f"Expected rows that name cases of this run: none of {len(side.keys)} rows matches any of "
-            f"{len(case_keys)} cases. Name them by file name, by path below the data folder, or by participant."
-        )
-    unused = [row for row in range(len(side.keys)) if row not in used]
-    if side.exact and unused:
-        raise InputError(
-            f"Every entry of the column `case` must be a case of this run: {len(unused)} are not, "
-            f"the first is row {unused[0]}. Remove these rows, or name the column `filename`."
-        )
+    rows = match_rows(side, case_keys, patients)
+    used = frozenset(row for row in rows if row is not None)
+    if strict:
+        _refuse_unused(side, used, len(case_keys))
     groups = {
         name: tuple(None if row is None else labels[row] for row in rows) for name, labels in side.columns.items()
     }
@@ -102,20 +95,61 @@ def join(side: SideTable, case_keys: Sequence[str], patients: Sequence[str]) -> 
         groups=groups,
         patients=_patients(side, rows, patients),
         accounting={"with_row": matched, "without_row": len(rows) - matched},
-        unused_rows=len(unused),
+        unused_rows=len(side.keys) - len(used),
+        used_rows=used,
     )
 
 
-def _candidates(side: SideTable, case_keys: Sequence[str], patients: Sequence[str]) -> list[set[int]]:
-    exact: dict[str, int] = {}
+def match_rows(side: SideTable, case_keys: Sequence[str], patients: Sequence[str]) -> list[int | None]:
+    """Position of the row that each case has; ``None`` where it has none.
+
+    Raises:
+        InputError: if a name is repeated in the table, or a match is ambiguous.
+    """
+    found = _candidates(side, case_keys, patients)
+    _refuse_ambiguous(side, found)
+    return [next(iter(match)) if match else None for match in found]
+
+
+def no_match(n_rows: int, n_cases: int) -> InputError:
+    """The error for a table of which no row matches any case."""
+    return InputError(
+        f"Expected rows that name cases of this run: none of {n_rows} rows matches any of {n_cases} cases. "
+        "Name them by file name, by path below the data folder, or by participant."
+    )
+
+
+def refuse_repeated(side: SideTable) -> None:
+    """Refuse a table in which a name stands twice.
+
+    Raises:
+        InputError: with the position of the first repetition.
+    """
+    met: set[str] = set()
     for row, key in enumerate(side.keys):
-        if key in exact:
+        if key in met:
             repeated = len(side.keys) - len(set(side.keys))
             raise InputError(
                 f"Names in a side table must be unique: {repeated} are repeated, the first is row {row}. "
                 "Keep one row for each."
             )
-        exact[key] = row
+        met.add(key)
+
+
+def _refuse_unused(side: SideTable, used: frozenset[int], n_cases: int) -> None:
+    if not used:
+        raise no_match(len(side.keys), n_cases)
+    unused = [row for row in range(len(side.keys)) if row not in used]
+    if side.exact and unused:
+        raise InputError(
+            f"Every entry of the column `case` must be a case of this run: {len(unused)} are not, "
+            f"the first is row {unused[0]}. Remove these rows, or name the column `filename`."
+        )
+
+
+def _candidates(side: SideTable, case_keys: Sequence[str], patients: Sequence[str]) -> list[set[int]]:
+    refuse_repeated(side)
+    exact = {key: row for row, key in enumerate(side.keys)}
     paths: defaultdict[str, set[int]] = defaultdict(set)
     ends: defaultdict[str, set[int]] = defaultdict(set)
     for row, key in enumerate(side.keys):

@@ -11,21 +11,20 @@ import ignite.distributed as idist
 import torch
 from ignite.engine import Engine
 from monai.engines import Trainer
-from torch.utils.data import DistributedSampler
 
 from monai_ethics.errors import InputError
 from monai_ethics.fairness.scores import ScoreTable
 from monai_ethics.handlers._batch import RawRow, label_text, read_rows
 from monai_ethics.handlers._buffers import read_buffers
 from monai_ethics.handlers._events import FoundMetric, find_metrics
-from monai_ethics.handlers._gather import Gathered, gather_rows, keep_once, sampler_of, unique_cases
-from monai_ethics.handlers._groups import Grouped, GroupSource
+from monai_ethics.handlers._gather import Gathered, deals_in_turn, gather_rows, keep_once, sampler_of, unique_cases
+from monai_ethics.handlers._groups import Grouped, GroupSource, RowUse
 from monai_ethics.handlers._keys import WORST, clean, group_keys
 from monai_ethics.handlers._presence import PresenceTap
 from monai_ethics.handlers._tables import Cases, MetricRows, group_values, score_tables
 from monai_ethics.handlers._traits import traits_of
 
-__all__ = ["Collector", "EpochScores", "GroupValue", "expects_scores"]
+__all__ = ["Collector", "EpochScores", "GroupValue"]
 
 MAX_SHOWN = 20  # labels of one attribute that loggers are given; all of them are in the evidence
 
@@ -60,6 +59,7 @@ class EpochScores:
         patients: cluster of each case.
         attributes: attribute as recorded to the label of each case.
         padding: rows left out because a sampler repeated their case.
+        table: what became of the side table's rows; ``None`` without one.
     """
 
     tables: list[ScoreTable] = field(default_factory=list)
@@ -70,6 +70,7 @@ class EpochScores:
     patients: tuple[str, ...] = ()
     attributes: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
     padding: int = 0
+    table: RowUse | None = None
 
 
 class Collector:
@@ -132,7 +133,7 @@ class Collector:
         if reason:
             out.not_assessable.update({m.name: reason for m in usable})
             return out
-        keep = keep_once(gathered, by_case=len(gathered.counts) > 1 and not _deals_in_turn(sampler))
+        keep = keep_once(gathered, by_case=len(gathered.counts) > 1 and not deals_in_turn(sampler))
         out.padding = len(gathered.rows) - len(keep)
         cases = self._cases(gathered, keep, out, lenient=isinstance(engine, Trainer))
         for found in usable:
@@ -165,6 +166,7 @@ class Collector:
         keys, cases = [keys[i] for i in order], [cases[i] for i in order]
         known = self._grouped(rows, cases, lenient=lenient)
         out.cases, out.patients, out.attributes = tuple(keys), known.patients, known.attributes
+        out.table = known.table
         index = torch.tensor(keep, dtype=torch.int64)
         return Cases(index=index, keys=tuple(keys), patients=known.patients, groups=known.groups)
 
@@ -232,16 +234,6 @@ def _sets(rows: MetricRows, cases: Cases) -> list[GroupValue]:
     return found
 
 
-def expects_scores(engine: Engine) -> bool:
-    """Whether the engine will evaluate every case of its dataset with a metric that can be stratified."""
-    whole = idist.get_world_size() == 1 or _deals_in_turn(sampler_of(engine))
-    return whole and not isinstance(engine, Trainer) and any(not m.reason for m in find_metrics(engine))
-
-
-def _deals_in_turn(sampler: Any) -> bool:
-    return isinstance(sampler, DistributedSampler) and type(sampler).__iter__ is DistributedSampler.__iter__
-
-
 def _refusal(engine: Engine, gathered: Gathered, sampler: Any) -> str:
     """Why no metric of this epoch can be stratified; empty if it can."""
     if not gathered.rows:
@@ -249,6 +241,6 @@ def _refusal(engine: Engine, gathered: Gathered, sampler: Any) -> str:
     if 0 in gathered.counts:
         return "a process held no case, so the metrics' rows cannot be brought together"
     named = all(row["case"] is not None for row in gathered.rows)
-    if idist.get_world_size() > 1 and isinstance(engine, Trainer) and not named and not _deals_in_turn(sampler):
+    if idist.get_world_size() > 1 and isinstance(engine, Trainer) and not named and not deals_in_turn(sampler):
         return "training cases are repeated across processes and carry no name by which to count each once"
     return ""

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from monai_ethics.evidence import Estimate, Finding, Stage, Verdict
 
 if TYPE_CHECKING:
     from monai_ethics.handlers._collect import EpochScores, GroupValue
+    from monai_ethics.handlers._groups import RowUse
     from monai_ethics.handlers._ledger import Ledger
 
 __all__ = ["coverage", "group_findings", "set_findings", "unscored"]
@@ -32,9 +35,29 @@ def coverage(ledger: Ledger, error: BaseException | None) -> Finding:
         for n in ledger.engines.values()
     )
     outcome: Any = "completed" if error is None else "failed"
-    return RunCoverage()(
+    found = RunCoverage()(
         EngineLedger(engines=entries, outcome=outcome, error_type=None if error is None else type(error).__name__)
     )
+    return _with_rows(found, [n.scores.table for n in ledger.engines.values() if n.scores and n.scores.table])
+
+
+def _with_rows(finding: Finding, tables: Sequence[RowUse]) -> Finding:
+    """The finding, with what became of the side table's rows in the engines that scored cases."""
+    if not tables:
+        return finding
+    rows = max(table.rows for table in tables)
+    used = len(frozenset().union(*(table.used for table in tables)))
+    estimate = Estimate(
+        name="side_table_rows_used",
+        value=used,
+        unit="rows",
+        n=rows,
+        n_unit="rows",
+        estimand="rows of the side table that match a case of an engine of this run",
+        reason="A count of this run, not an estimate from a sample.",
+    )
+    statement = f"{finding.statement} {used} of {rows} rows of the side table match a case."
+    return replace(finding, statement=statement, estimates=(*finding.estimates, estimate))
 
 
 def group_findings(ledger: Ledger) -> list[Finding]:

@@ -16,7 +16,7 @@ from typing import Any
 import ignite.distributed as idist
 from torch.utils.data import DistributedSampler
 
-__all__ = ["Gathered", "gather_rows", "keep_once", "sampler_of", "unique_cases"]
+__all__ = ["Gathered", "deals_in_turn", "gather_rows", "keep_once", "sampler_of", "unique_cases"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +41,14 @@ def sampler_of(engine: Any) -> Any:
     return sampler if isinstance(sampler, DistributedSampler) else inner or sampler
 
 
+def deals_in_turn(sampler: Any) -> bool:
+    """Whether a sampler gives every case of the dataset to one of the processes, in turn."""
+    return isinstance(sampler, DistributedSampler) and type(sampler).__iter__ is DistributedSampler.__iter__
+
+
 def _positions(n: int, sampler: Any) -> list[int] | None:
     """Global position of each local row; ``None`` if the sampler does not deal cases out in turn."""
-    if not isinstance(sampler, DistributedSampler) or type(sampler).__iter__ is not DistributedSampler.__iter__:
+    if not deals_in_turn(sampler):
         return None
     per_item = 1
     if n > sampler.num_samples:  # several crops of one image

@@ -8,9 +8,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["GroupSource", "Grouped"]
+__all__ = ["GroupSource", "Grouped", "RowUse"]
 
 Groups = dict[str, tuple[str | None, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowUse:
+    """What became of a side table's rows in one engine.
+
+    Args:
+        rows: rows of the table.
+        used: positions of those that match a case.
+        with_row: images that have a row.
+        without_row: images that have none.
+    """
+
+    rows: int
+    used: frozenset[int]
+    with_row: int
+    without_row: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +38,13 @@ class Grouped:
         attributes: attribute as recorded to the label of each case.
         groups: grouping (bands, intersections ``a*b``) to the label of each case.
         patients: cluster of each case.
+        table: what became of the side table's rows; ``None`` without one.
     """
 
     attributes: Groups
     groups: Groups
     patients: tuple[str, ...]
+    table: RowUse | None = None
 
 
 class GroupSource:
@@ -47,7 +66,7 @@ class GroupSource:
         self.strata = strata
         self.names = tuple(dict.fromkeys((*self._listed, *base_attributes(strata))))
         self._side: Any = None
-        self._known: tuple[tuple[str, ...], Any] | None = None
+        self._known: tuple[tuple[str, ...], Any, list[int]] | None = None
 
     @property
     def given(self) -> bool:
@@ -65,15 +84,17 @@ class GroupSource:
 
             self._side = read_side_table(self.path)
 
-    def check(self, cases: Sequence[str]) -> None:
-        """Join the side table to the cases that are to come, so that a misfit does not wait for their end.
+    def used_rows(self, cases: Sequence[str], patients: Sequence[str]) -> tuple[frozenset[int], int]:
+        """Which rows of the side table match cases that are to come, and how many rows it has.
 
         Raises:
-            InputError: if the table does not fit.
+            InputError: if the table cannot be read, repeats a name, or a match is ambiguous.
         """
+        from monai_ethics.fairness.attributes import match_rows
+
         self.load()
-        if self._side is not None and cases:
-            self._join(tuple(cases), tuple(cases))
+        found = match_rows(self._side, cases, patients)
+        return frozenset(row for row in found if row is not None), len(self._side.keys)
 
     def resolve(
         self, labels: Sequence[Sequence[str | None]], cases: Sequence[str], patients: Sequence[str | None]
@@ -86,35 +107,43 @@ class GroupSource:
             patients: patient as the batch had it; ``None`` if it had none.
 
         Returns:
-            Attributes, groups and the cluster of each case. A column of the side table replaces the batch's.
+            Attributes, groups and the cluster of each case. A column of the side table replaces the batch's; its rows
+            without a case here, and cases without a row, are counted.
 
         Raises:
-            InputError: if the side table does not fit the cases, or a stratum names no attribute.
+            InputError: if a match with the side table is ambiguous, or a stratum names no attribute.
         """
         attributes: Groups = {name: tuple(row[i] for row in labels) for i, name in enumerate(self.names)}
         attributes = {name: column for name, column in attributes.items() if any(v is not None for v in column)}
         clusters = tuple(p if p is not None else c for p, c in zip(patients, cases, strict=True))
         self.load()
+        use = None
         if self._side is not None:
-            joined = self._join(tuple(cases), clusters)
-            clusters = tuple(joined.patients)
+            joined, place = self._join(tuple(cases), clusters)
+            clusters = tuple(joined.patients[i] for i in place)
             # a column of the table replaces the batch's labels: two vocabularies in one attribute would split groups
-            attributes.update({name: tuple(column) for name, column in joined.groups.items()})
+            attributes.update({name: tuple(column[i] for i in place) for name, column in joined.groups.items()})
+            use = RowUse(rows=len(self._side.keys), used=joined.used_rows, **joined.accounting)
         if not self.given:
-            return Grouped(attributes={}, groups={}, patients=clusters)
+            return Grouped(attributes={}, groups={}, patients=clusters, table=use)
         from monai_ethics.fairness.attributes import parse_strata, stratify
 
         missing = {n: (None,) * len(cases) for n in self._listed if n not in attributes}
         strata = parse_strata(self.strata)
-        groups = dict(stratify({**attributes, **missing}, strata=strata).groups)
-        return Grouped(attributes=attributes, groups=groups, patients=clusters)
+        groups = dict(stratify({**attributes, **missing}, strata=strata, patients=clusters).groups)
+        return Grouped(attributes=attributes, groups=groups, patients=clusters, table=use)
 
-    def _join(self, cases: tuple[str, ...], clusters: tuple[str, ...]) -> Any:
+    def _join(self, cases: tuple[str, ...], clusters: tuple[str, ...]) -> tuple[Any, list[int]]:
+        """The table joined to each image once, and the place of each case in it: crops share their image's row."""
         if self._known is None or self._known[0] != cases:
             from monai_ethics.fairness.attributes import join
 
-            self._known = (cases, join(self._side, cases, clusters))
-        return self._known[1]
+            patient_of = dict(zip(reversed(cases), reversed(clusters), strict=True))
+            images = sorted(patient_of)
+            position = {image: i for i, image in enumerate(images)}
+            joined = join(self._side, images, [patient_of[image] for image in images], strict=False)
+            self._known = (cases, joined, [position[case] for case in cases])
+        return self._known[1], self._known[2]
 
 
 def base_attributes(strata: Any) -> tuple[str, ...]:

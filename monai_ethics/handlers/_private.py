@@ -52,7 +52,7 @@ def case_template(patients: Mapping[str, str], attributes: Mapping[str, Mapping[
     for case in sorted(patients):
         labels = [attributes[name].get(case) or "" for name in names]
         lines.append("\t".join(_cell(text) for text in (case, patients[case], *labels)))
-    return ("\n".join(lines) + "\n").encode()
+    return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")  # file names may be of broken UTF-8
 
 
 def _cell(text: str) -> str:

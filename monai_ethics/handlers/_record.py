@@ -46,7 +46,7 @@ def activity_record(
         activity={
             "software": "monai_ethics",
             "config_files": dict(session.config.get("files", {})),
-            "engines": {n.engine_id: {"training": n.training, "metrics": _metrics(n)} for n in ran},
+            "engines": {n.engine_id: _engine(n) for n in ran},
             "files_read": {"count": len(items), "without_digest": failed, "listed": min(len(items), MOST_SUBJECTS)},
             "files_written": dict(Counter(file.role for file in files)),
             **facts,
@@ -64,8 +64,17 @@ def _kind(ran: Sequence[Any]) -> str:
     return "evaluation" if any(notes.tables for notes in ran) else "inference"
 
 
-def _metrics(notes: Any) -> list[str]:
-    return sorted(table.metric for table in notes.tables)
+def _engine(notes: Any) -> dict[str, Any]:
+    told: dict[str, Any] = {"training": notes.training, "metrics": sorted(table.metric for table in notes.tables)}
+    use = notes.scores.table if notes.scores is not None else None
+    if use is not None:
+        told["side_table"] = {
+            "rows": use.rows,
+            "rows_used": len(use.used),
+            "images_with_row": use.with_row,
+            "images_without_row": use.without_row,
+        }
+    return told
 
 
 def stored_outputs(log: EvidenceLog, files: Sequence[OutputFile]) -> list[tuple[str, dict[str, Any]]]:

@@ -27,14 +27,28 @@ def dataset_items(engine: Any) -> Sequence[Mapping[str, Any]]:
     return []
 
 
-def expected_cases(engine: Any) -> list[str]:
-    """Names that the images of the engine's dataset will have, sorted; empty if not every item shows one."""
-    items = dataset_items(engine)
-    names = (next((item[key] for key in IMAGE_KEYS if key in item), None) for item in items)
-    files = [os.fspath(name) for name in names if isinstance(name, (str, os.PathLike))]
-    if len(files) != len(items) or not all(files):
-        return []
-    return sorted({file.replace("\\", "/") for file in files})
+def expected_cases(engine: Any, *, case_key: str | None, patient_key: str | None) -> list[tuple[str, str]]:
+    """Case and patient of each item of the engine's dataset as its batches will name them.
+
+    Args:
+        engine: an engine that has not run yet.
+        case_key: item key that names the case; ``None`` takes the image's file, of a list of files the first.
+        patient_key: item key that names the patient; ``None`` or unknown takes the case.
+
+    Returns:
+        Sorted pairs, each once; empty if not every item shows its name.
+    """
+    found = set()
+    for item in dataset_items(engine):
+        name = next((item[key] for key in ((case_key,) if case_key else IMAGE_KEYS) if key in item), None)
+        if isinstance(name, (list, tuple)) and name:
+            name = name[0]
+        if not isinstance(name, (str, os.PathLike)) or not os.fspath(name):
+            return []
+        case = os.fspath(name).replace("\\", "/")
+        patient = item.get(patient_key) if patient_key else None
+        found.add((case, patient if isinstance(patient, str) and patient else case))
+    return sorted(found)
 
 
 def declared_transforms(engine: Any) -> list[str]:

@@ -13,6 +13,7 @@ import ignite.distributed as idist
 from ignite.engine import Engine
 
 from monai_ethics.handlers._environment import environment, run_name
+from monai_ethics.handlers._fit import TableFit
 from monai_ethics.handlers._ledger import EngineNotes, Ledger
 from monai_ethics.handlers._sweep import OutputSweep
 
@@ -61,6 +62,7 @@ class RunSession:
         self.site = site
         self.log = log
         self.config = dict(config or {})
+        self.fit = TableFit()
         self.exit_code = 0
         self.findings: tuple[Finding, ...] = ()
         self._renew()

@@ -13,10 +13,10 @@ import torch
 from ignite.engine import Engine, Events
 
 from monai_ethics.fairness.scores import ScoreTable
-from monai_ethics.handlers._collect import Collector, EpochScores, expects_scores
+from monai_ethics.handlers._collect import Collector, EpochScores
 from monai_ethics.handlers._events import has_kind, move_behind_metrics
+from monai_ethics.handlers._fit import TableFit
 from monai_ethics.handlers._groups import GroupSource
-from monai_ethics.handlers._transforms import expected_cases
 
 __all__ = ["StratifiedScores"]
 
@@ -65,6 +65,7 @@ class StratifiedScores:
         self.tables: tuple[ScoreTable, ...] = ()
         self.not_assessable: Mapping[str, str] = {}
         self._source = GroupSource(self.attributes, self.strata)
+        self._fit: TableFit = getattr(session, "fit", None) or TableFit()
         self._collectors: WeakKeyDictionary[Engine, Collector] = WeakKeyDictionary()
 
     def attach(self, engine: Engine, name: str | None = None) -> None:
@@ -81,13 +82,12 @@ class StratifiedScores:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._iteration_completed)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._epoch_completed)
         engine.add_event_handler(Events.COMPLETED, self._completed)
+        self._fit.join(engine, self._source, case_key=self.case_key, patient_key=self.patient_key)
         # attached late, it would show the groups only after the loggers had looked
         move_behind_metrics(engine, self._epoch_completed)
 
     def _started(self, engine: Engine) -> None:
-        self._source.load()
-        if expects_scores(engine):
-            self._source.check(expected_cases(engine))
+        self._fit.check()
         if engine not in self._collectors:
             self._collectors[engine] = Collector(self._source, case_key=self.case_key, patient_key=self.patient_key)
         if self.session is not None:
@@ -107,6 +107,7 @@ class StratifiedScores:
             self._show(engine, scores)
         if self.session is not None and idist.get_rank() == 0:
             self.session.submit(self._id(engine), scores.tables, scores=scores)
+        self._fit.settle(engine, scores.table, certain=bool(scores.tables or scores.sets))
 
     def _show(self, engine: Engine, scores: EpochScores) -> None:
         collector = self._collectors[engine]

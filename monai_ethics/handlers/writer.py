@@ -8,6 +8,7 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
+from monai_ethics.errors import EthicsError
 from monai_ethics.handlers._events import foreign_handlers, has_kind, move_to_front
 
 __all__ = ["EvidenceWriter"]
@@ -62,5 +63,7 @@ class EvidenceWriter:
 
     def _fail(self, engine: Engine, error: BaseException) -> None:
         self._finish(error)
+        if isinstance(error, EthicsError):  # one sentence says it: the host's loggers would add our stack
+            error.__traceback__ = None
         if not foreign_handlers(engine, Events.EXCEPTION_RAISED):
             raise error

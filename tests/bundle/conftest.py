@@ -7,6 +7,7 @@ import copy
 import functools
 import json
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,7 @@ class FakeSession:
     """What the workflow needs of a session; nothing is written."""
 
     evidence = None
+    fit = types.SimpleNamespace(check=lambda: None)
 
     def __init__(self, settings, config):
         self.settings, self.config = settings, config
