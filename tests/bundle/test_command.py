@@ -25,7 +25,7 @@ def call(tmp_path):
         env = {**os.environ, "OMP_NUM_THREADS": "1", "MONAI_ETHICS_KEY_HOME": str(tmp_path / "keys")}
         env.pop("PYTHONWARNINGS", None)
         done = subprocess.run([str(w) for w in words], cwd=cwd, env=env, capture_output=True, text=True, timeout=400)
-        assert done.returncode == code, done.stderr[-4000:]
+        assert code is None or done.returncode == code, done.stderr[-4000:]
         return done
 
     return run
@@ -136,10 +136,16 @@ def test_generative_inference_marks_what_it_saves(tmp_path, call):
 
 
 @pytest.mark.dist
-def test_two_ranks_with_rank_slicing_are_covered_and_bit_identical(image_bundle, call, listing):
-    theirs, ours = image_bundle("theirs"), image_bundle("ours")
+@pytest.mark.parametrize("dims", [2, 3])
+def test_two_ranks_with_rank_slicing_are_covered_and_bit_identical(image_bundle, call, listing, dims):
     words = ["run", "--config_file", "['configs/train.json','configs/multi.json']"]
-    call([*TORCHRUN, "-m", "monai.bundle", *words], theirs)
+    for attempt in range(3):  # without us, torch's gloo now and then aborts a process as it ends
+        theirs = image_bundle(f"theirs_{attempt}", dims=dims)
+        done = call([*TORCHRUN, "-m", "monai.bundle", *words], theirs, code=None)
+        if "terminate called without an active exception" not in done.stderr:
+            break
+    assert done.returncode == 0, done.stderr[-4000:]
+    ours = image_bundle("ours", dims=dims)
     call([*TORCHRUN, "-m", "monai_ethics", *words], ours)
     expected, got = listing(theirs), without_evidence(listing(ours))
     assert set(got) == set(expected)
