@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from monai_ethics.errors import EthicsError
 
@@ -20,6 +21,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit code of design: 0 done, 1 a gate, guard or verification refused, 2 unusable input.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal without this character shows its number
+            stream.reconfigure(errors="backslashreplace")
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         if words[:1] == ["run"]:  # Fire's words, not ours: the host's own launcher reads them
@@ -32,15 +36,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except EthicsError as error:
         print(f"monai-ethics: {error}", file=sys.stderr)
         return error.exit_code
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeError) as error:
         print(f"monai-ethics: {_sentence(error)}", file=sys.stderr)
         return 2
 
 
-def _sentence(error: OSError | UnicodeDecodeError) -> str:
+def _sentence(error: OSError | UnicodeError) -> str:
     """The reason without the path, which may carry a name."""
-    if isinstance(error, UnicodeDecodeError):
-        return "Expected UTF-8 text in an input file: got other bytes. Convert it to UTF-8."
+    if isinstance(error, UnicodeError):
+        return "Expected UTF-8 text in files and in their names: got other bytes. Convert it to UTF-8."
     return (
         f"Expected to read or write a file: got '{error.strerror or 'an error'}'. Check the path and its permissions."
     )

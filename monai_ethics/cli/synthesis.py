@@ -128,7 +128,7 @@ def _set_digest(found: ImageSet) -> str:
 
     content = hashlib.sha256(f"{found.features.dtype.str} {found.features.shape}\n".encode())
     content.update(np.ascontiguousarray(found.features).tobytes())
-    content.update("\n".join(found.patients).encode())
+    content.update("\n".join(found.patients).encode("utf-8", "surrogatepass"))
     return content.hexdigest()
 
 
@@ -147,7 +147,7 @@ def _items(sets: dict[str, ImageSet], digests: dict[str, tuple[str | None, ...] 
             found.names, found.patients, digests[role] or (None,) * len(found.names), strict=True
         )
     ]
-    return json.dumps(rows, ensure_ascii=False).encode()
+    return json.dumps(rows).encode()
 
 
 def _report(log: EvidenceLog, findings: list[Finding], *, as_json: bool) -> None:

@@ -104,5 +104,6 @@ def pseudonym_of(key: bytes, domain: str, identifier: str) -> str:
         domain: what the identifier names, such as ``"patient"``, ``"case"`` or ``"file"``.
         identifier: the name itself, which appears nowhere.
     """
-    message = domain.encode() + b"\x00" + unicodedata.normalize("NFC", identifier).encode()
+    # a file name of broken UTF-8 holds lone surrogates, and is a name all the same
+    message = domain.encode() + b"\x00" + unicodedata.normalize("NFC", identifier).encode("utf-8", "surrogatepass")
     return hmac.new(key, message, hashlib.sha256).hexdigest()[:32]

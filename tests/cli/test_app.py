@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from io import BytesIO, TextIOWrapper
+
 import pytest
 
 from monai_ethics import __version__
@@ -48,3 +50,19 @@ def test_operating_system_error_is_told_without_the_path(monkeypatch, capsys):
 def test_checks_lists_what_is_installed(capsys):
     assert main(["checks"]) == 0
     assert "fairness.score_gap" in capsys.readouterr().out
+
+
+def test_a_name_of_broken_unicode_is_one_sentence(monkeypatch, capsys):
+    monkeypatch.setattr("monai_ethics.cli.app.invoke", lambda _: "doe\udcfc".encode())
+    assert main(["checks"]) == 2
+    assert "doe" not in (error := capsys.readouterr().err)
+    assert error.count("\n") == 1
+
+
+def test_a_terminal_of_few_characters_shows_numbers_in_place_of_the_others(monkeypatch):
+    stream = TextIOWrapper(BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", stream)
+    monkeypatch.setattr("monai_ethics.cli.app.invoke", lambda _: print("\u2715"))
+    assert not main(["checks"])
+    stream.flush()
+    assert stream.buffer.getvalue() == b"\\u2715\n"

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import os
+import shutil
 
 import nibabel as nib
 import numpy as np
@@ -154,3 +156,16 @@ def test_every_fault_exits_1(evidence, key_home, capsys):
     assert capsys.readouterr().out.startswith("altered: ")
     assert main(["guard", str(evidence.parent), "--policy", "deny-list", "--evidence", str(evidence)]) == 1
     assert "altered" in capsys.readouterr().err
+
+
+def test_a_file_name_that_is_no_unicode_is_stamped_and_guarded(images, tmp_path, capsys):
+    source, odd = images / "0.nii.gz", os.fsdecode(b"M\xfcller.nii.gz")
+    (tmp_path / "odd").mkdir()
+    try:
+        shutil.copy(source, tmp_path / "odd" / odd)
+    except OSError:
+        pytest.skip("this file system takes Unicode names only")
+    assert main(["stamp", str(tmp_path / "odd"), "--synthetic", "--out", str(tmp_path / "log")]) == 0
+    words = ["guard", str(tmp_path / "odd"), "--policy", "deny-list", "--evidence", str(tmp_path / "log")]
+    assert main(words) == 1
+    assert capsys.readouterr().err == ""
