@@ -74,7 +74,7 @@ def command(
         )
     if groups.left_out:
         names = for_terminal(", ".join(groups.left_out))
-        print(f"Not used as groupings, nearly every patient has a label of its own: {names}. Name them in --strata.")
+        print(f"Not used as groupings (labels of single patients, texts, or too many labels): {names}.")
     print(f"The report is in {target}.\nSealed; keep this fingerprint elsewhere: {fingerprint}")
 
 

@@ -102,6 +102,7 @@ def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
 def _from_json(text: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     try:
         data = json.loads(text)
+        json.dumps(data, ensure_ascii=False).encode()  # a lone surrogate has no form in UTF-8
     except (ValueError, RecursionError) as error:
         raise InputError("Expected a datalist in JSON: got text that is none. Check the file.") from error
     lists = [data] if isinstance(data, list) else data.values() if isinstance(data, dict) else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,6 +19,8 @@ __all__ = ["Strata", "bin_numeric", "cross", "parse_bins", "parse_strata", "stra
 
 Labels = tuple[str | None, ...]
 MOST_LABELS = 20  # a column with more different labels is no grouping: notes, dates, identifiers
+MOST_GROUPS = 200  # in all groupings together: one finding lists them, and an entry of the log may be 1 MB
+MOST_CHARACTERS = 200  # a longer label is a text, not the name of a group
 # names whose labels say nothing of one patient, however few there are
 GROUPINGS = frozenset(
     {
@@ -37,7 +40,8 @@ class Strata:
 
     Args:
         groups: name such as ``sex``, ``age_band`` or ``sex*site`` to the label of each case, ``None`` = not recorded.
-        left_out: columns that are no grouping because nearly every patient has a label of its own.
+        left_out: columns that are no grouping: nearly every patient has a label of its own, or the labels are texts or
+            too many.
     """
 
     groups: Mapping[str, Labels]
@@ -159,23 +163,42 @@ def stratify(
         The groupings, and what was left out.
 
     Raises:
-        InputError: if a name is not an attribute or cannot be a grouping.
+        InputError: if a name is not an attribute or cannot be a grouping, or there are more than 200 groups.
     """
-    cleaned = {name: tuple(clean_label(label) for label in labels) for name, labels in groups.items()}
+    cleaned = {name: tuple(_label(label) for label in labels) for name, labels in groups.items()}
     edges = {_lookup(cleaned, name): _edges(list(values)) for name, values in (bins or {}).items()}
     if strata is not None:
-        return Strata(groups={name: _resolve(name, cleaned, edges) for name in strata}, left_out=())
+        asked = {name: _resolve(name, cleaned, edges) for name in strata}
+        if (number := sum(map(_distinct, asked.values()))) > MOST_GROUPS:
+            raise InputError(f"Strata may have at most {MOST_GROUPS} groups in all: got {number}. Ask for fewer.")
+        return Strata(groups=asked, left_out=())
     found: dict[str, Labels] = {}
     left_out = []
     for name, labels in cleaned.items():
-        distinct = len({label for label in labels if label is not None})
+        distinct = _distinct(labels)
         if name in edges or (_is_numeric(labels) and distinct > MOST_NUMBERS):
             found[name + _BAND] = _band(name, labels, edges)
-        elif distinct > MOST_LABELS or _names_patients(name, labels, patients):
+        elif distinct > MOST_LABELS or _longest(labels) > MOST_CHARACTERS or _names_patients(name, labels, patients):
             left_out.append(name)
         else:
             found[name] = labels
+    while sum(map(_distinct, found.values())) > MOST_GROUPS:
+        left_out.append(found.popitem()[0])
     return Strata(groups=found, left_out=tuple(left_out))
+
+
+def _label(label: str | None) -> str | None:
+    """A clean label in Unicode form NFC: an accent typed in two ways is one group."""
+    cleaned = clean_label(label)
+    return None if cleaned is None else unicodedata.normalize("NFC", cleaned)
+
+
+def _distinct(labels: Labels) -> int:
+    return len({label for label in labels if label is not None})
+
+
+def _longest(labels: Labels) -> int:
+    return max((len(label) for label in labels if label is not None), default=0)
 
 
 def _names_patients(name: str, labels: Labels, patients: Sequence[str] | None) -> bool:
@@ -212,6 +235,10 @@ def _resolve(name: str, groups: Mapping[str, Labels], edges: Mapping[str, Sequen
         raise InputError(
             f"A grouping may have at most {MOST_LABELS} labels: got {len(set(groups[known]))}. "
             "Ask for its `_band` with --bins, or merge labels."
+        )
+    if _longest(groups[known]) > MOST_CHARACTERS:
+        raise InputError(
+            f"Labels of a grouping may have at most {MOST_CHARACTERS} characters: got longer ones. Shorten them."
         )
     return groups[known]
 

@@ -124,9 +124,9 @@ def test_names_and_dates_in_a_side_table_stay_out_of_the_public_evidence(files, 
 
 
 def test_hostile_labels_reach_neither_terminal_nor_page(files, capsys):
-    hostile = ["<script>alert(1)</script>", "$\\frac{$", "\x1b[31mred", "[red]", "\u202eevil", "x" * 10_000]
-    rows = ["participant_id\tsite\x1b[2J<b>"]
-    rows += [f"sub-{i:04d}\t{hostile[i % 6]}" for i in range(80)]
+    hostile = ["<script>alert(1)</script>", "$\\frac{$", "\x1b[31mred", "[red]", "\u202eevil", "x" * 200]
+    rows = ["participant_id\tsite\x1b[2J<b>\tnote"]
+    rows += [f"sub-{i:04d}\t{hostile[i % 6]}\t{'y' * 10_000}" for i in range(80)]
     (files / "participants.tsv").write_text("\n".join(rows) + "\n")
     assert main(words(files)) == 0
     shown = capsys.readouterr()

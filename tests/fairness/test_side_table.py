@@ -10,6 +10,7 @@ from monai_ethics.fairness.side_table import read_side_table
     [
         ("t.csv", 'case,sex\na,"F\nb,M\n', "quotes are closed"),
         ("t.csv", "case,sex\na," + "x" * 200_000 + "\n", "cells are below 128 kB"),
+        ("t.json", '[{"image": "a", "sex": "\\ud800"}]', "text that is none"),
         ("t.json", "[" * 100_000, "text that is none"),
         ("t.json", '[{"image": "a", "age": ' + "9" * 5000 + "}]", "text that is none"),
     ],

@@ -89,3 +89,24 @@ def test_names_of_few_patients_are_left_out_however_many_cases_each_has():
 def test_known_attributes_are_groupings_of_two_patients_too():
     found = stratify({"Sex": ["F", "M"], "nickname": ["Jane", "John"]})
     assert (list(found.groups), found.left_out) == (["Sex"], ("nickname",))
+
+
+def test_an_accent_typed_in_two_ways_is_one_group():
+    found = stratify({"site": ["Gen\u00e8ve", "Gene\u0300ve"] * 2}, strata=["site"])
+    assert set(found.groups["site"]) == {"Gen\u00e8ve"}
+
+
+def test_texts_are_no_groupings():
+    groups = {"report": ["x" * 201, "y"] * 10}
+    assert stratify(groups).left_out == ("report",)
+    with pytest.raises(InputError, match="at most 200 characters"):
+        stratify(groups, strata=["report"])
+
+
+def test_more_groups_than_an_entry_of_the_log_can_hold_are_refused_or_left_out():
+    groups = {f"a{i}": [str(j % 20) + "x" for j in range(400)] for i in range(11)}
+    groups["b"] = [str(j // 20) for j in range(400)]
+    found = stratify(groups)
+    assert (len(found.groups), found.left_out) == (10, ("b_band", "a10"))
+    with pytest.raises(InputError, match="at most 200 groups in all: got 400"):
+        stratify({"a": groups["a0"], "c": [f"{j // 20}y" for j in range(400)]}, strata=["a*c"])
