@@ -32,7 +32,7 @@ def command(
     from monai_ethics.reporting.terminal import print_summary
 
     found = verify_evidence(evidence)
-    if out is None and found.status in ("altered", "wrong-key"):
+    if out is None and not found.log_intact:
         raise GateError(
             f"Expected evidence that is as it was signed: got '{found.status}'. "
             "See `monai-ethics verify`, or render it elsewhere with `--out`."
@@ -58,6 +58,7 @@ def _beside(report: EvidenceReport, out: Path, found: Verification) -> dict[str,
 def _inside(report: EvidenceReport, evidence: Path, found: Verification) -> dict[str, str]:
     from monai_ethics.provenance.log import EvidenceLog
     from monai_ethics.provenance.read import read_entries
+    from monai_ethics.provenance.verify import verify_evidence
     from monai_ethics.reporting.render import write_report
 
     run = read_entries(evidence)[-1].run_id
@@ -65,5 +66,9 @@ def _inside(report: EvidenceReport, evidence: Path, found: Verification) -> dict
         digests = write_report(report, evidence, integrity=found.to_dict())
         log.add_report(digests)
         head = log.seal()
+        if found.problems:  # the report itself was lost or changed: that is mended now, and the page says so
+            digests = write_report(report, evidence, integrity=verify_evidence(evidence).to_dict())
+            log.add_report(digests)
+            head = log.seal()
     print(f"Sealed; keep this fingerprint elsewhere: {head.fingerprint}")
     return digests

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import InputError
-from monai_ethics.provenance.audit import Audit, audit
+from monai_ethics.provenance.audit import REPORT_NAMES, Audit, audit
 from monai_ethics.provenance.head import Head
 from monai_ethics.provenance.keys import fingerprint
 
@@ -60,6 +60,12 @@ class Verification:
     def intact(self) -> bool:
         """Whether nothing speaks against the folder; the command line exits with 1 otherwise."""
         return self.status in _INTACT
+
+    @property
+    def log_intact(self) -> bool:
+        """Whether the log is as it was signed, whatever became of the report, which can be rendered from it again."""
+        only_reports = all(problem.startswith(REPORT_NAMES) for problem in self.problems)
+        return self.status != "wrong-key" and only_reports
 
     @property
     def text(self) -> str:

@@ -92,3 +92,15 @@ def test_a_link_left_beside_the_report_is_not_followed(evidence, tmp_path):
     assert main(["report", str(evidence)]) == 0
     assert kept.read_text() == "mine"
     assert not (evidence / "report.html").is_symlink()
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_report_that_was_lost_or_changed_is_rendered_again(evidence, lost, capsys):
+    assert main(["report", str(evidence)]) == 0
+    page = evidence / "report.html"
+    page.unlink() if lost else page.write_text("forged")
+    assert verify_evidence(evidence).status == "altered"
+    assert main(["report", str(evidence)]) == 0
+    assert verify_evidence(evidence).intact
+    assert "not the file that was sealed" not in page.read_text()
+    assert "report.html is absent" not in page.read_text()
