@@ -14,7 +14,7 @@ from monai_ethics.fairness.score_gap import ScoreGap
 from monai_ethics.fairness.scores import ScoreTable
 
 pytestmark = pytest.mark.slow
-REPORTS, DRAWS, LEVEL = 400, 479, 0.05  # 480 arrangements: the level of 8 and of 12 tests is attained exactly
+REPORTS, DRAWS, LEVEL = 250, 479, 0.05  # 480 arrangements: the level of 8 and of 12 tests is attained exactly
 CHECK = ScoreGap(n_permutations=DRAWS)
 
 
