@@ -84,7 +84,8 @@ def _table(result: GateResult) -> str:
 
     lines = [f"Policy: {result.policy}"]
     for row in result.rows:
-        about = f" [{', '.join(row.subjects)}]" if row.subjects else ""
+        parts = result.about(row)
+        about = f" [{', '.join(parts)}]" if parts else ""
         seen = "" if row.observed is None else f", observed {row.observed:.3g}"
         why = f" ({row.reason})" if row.reason else ""
         lines.append(f"{MARKS[row.refuses]:8} {row.verdict:15} {row.check}{about}: {row.asked}{seen}{why}")

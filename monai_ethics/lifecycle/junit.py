@@ -34,7 +34,7 @@ def junit_xml(result: GateResult) -> str:
     counts = {"tests": str(len(result.rows)), "failures": str(failures), "errors": "0", "skipped": str(skipped)}
     suite = ElementTree.Element("testsuite", {"name": _clean(result.policy), **counts})
     for row in result.rows:
-        name = " ".join([row.asked, *(f"[{subject}]" for subject in row.subjects)])
+        name = " ".join([row.asked, *(f"[{text}]" for text in result.about(row))])
         case = ElementTree.SubElement(suite, "testcase", {"classname": _clean(row.check), "name": _clean(name)})
         observed = "" if row.observed is None else f"observed {row.observed:g}. "
         text = _clean(f"{observed}{row.reason or ''} Limit from: {row.source or 'the list of required checks'}".strip())

@@ -97,6 +97,7 @@ class GateRow:
         observed: the number that decided, if there was one.
         reason: why it could not be judged, if so.
         source: who set the limit.
+        run: id of the run that the finding is from, if it was read from a log.
     """
 
     check: str
@@ -107,6 +108,7 @@ class GateRow:
     observed: float | None = None
     reason: str | None = None
     source: str | None = None
+    run: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {name: _jsonable(getattr(self, name)) for name in GateRow.__slots__}
@@ -130,6 +132,11 @@ class GateResult:
     def passed(self) -> bool:
         """Whether nothing refuses and at least one thing was asked."""
         return bool(self.rows) and not any(row.refuses for row in self.rows)
+
+    def about(self, row: GateRow) -> tuple[str, ...]:
+        """What a row speaks of: its subjects, and its run where rows of several runs stand together."""
+        several = len({item.run for item in self.rows if item.run}) > 1
+        return (*row.subjects, *((f"run {row.run}",) if several and row.run else ()))
 
     def to_dict(self) -> dict[str, Any]:
         head = {"passed": self.passed, "policy": self.policy, "policy_sha256": self.policy_sha256}
@@ -246,6 +253,7 @@ def gate(findings: Iterable[Finding], policy: Policy) -> GateResult:
             verdict=finding.verdict.value,
             refuses=True,
             source=finding.limit.source.title if finding.limit else None,
+            run=finding.run,
         )
         for finding in _distinct(given)
         if finding.verdict is Verdict.FAILED and finding.check not in limited
@@ -272,6 +280,7 @@ def _limit_rows(item: PolicyLimit, pool: Sequence[Finding]) -> list[GateRow]:
             observed=defined[worst] if defined else None,
             reason=finding.reason,
             source=item.limit.source.title,
+            run=finding.run,
         )
         rows.append(row)
     return rows
@@ -289,6 +298,7 @@ def _required_rows(required: RequiredCheck, pool: Sequence[Finding]) -> list[Gat
             verdict=finding.verdict.value,
             refuses=finding.verdict in UNDECIDED and required.when_not_assessable == "refuse",
             reason=finding.reason,
+            run=finding.run,
         )
         for finding in found
     ]

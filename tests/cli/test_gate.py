@@ -48,7 +48,7 @@ def test_a_failed_run_is_refused_with_exit_code_1(evidence, policy, tmp_path, ca
     junit = tmp_path / "gate.xml"
     assert main(["gate", str(evidence), "--policy", str(policy), "--junit", str(junit)]) == 1
     shown = capsys.readouterr()
-    assert "completed at least 1" in shown.out
+    assert "failed          lifecycle.run_coverage [evaluator, run bad]: completed at least 1" in shown.out
     assert shown.err == (
         "monai-ethics: Expected everything the policy asks for to hold: 1 of 5 rows refuse. "
         "Read them in the gate's output.\n"

@@ -31,6 +31,11 @@ def test_text_is_escaped_and_control_characters_are_replaced():
     assert 'a"b<c>&]]>' in suite[0].get("classname")
 
 
+def test_rows_of_several_runs_name_their_run_and_rows_of_one_do_not():
+    assert [case.get("name") for case in read(row(run="a"), row(run="b"))] == ["x [run a]", "x [run b]"]
+    assert [case.get("name") for case in read(row(run="a"), row())] == ["x", "x"]
+
+
 def test_equal_results_give_equal_text():
     result = GateResult(policy="p", policy_sha256="", rows=(row(),))
     assert junit_xml(result) == junit_xml(result)
