@@ -174,7 +174,7 @@ def _estimates(
         Estimate(
             name="completed",
             value=float(data.outcome == "completed"),
-            unit="1",
+            unit="runs",
             n=1,
             n_unit="runs",
             estimand="1 if no exception left the run, else 0",

@@ -259,7 +259,7 @@ def _count(name: str, value: int, n: int) -> Estimate:
     return Estimate(
         name=name,
         value=value,
-        unit="1",
+        unit="images",
         n=n,
         n_unit="images",
         estimand="number of images in this list",

@@ -36,6 +36,7 @@ def environment() -> Environment:
         finalize=_finalize,
     )
     found.filters.update(
+        counted=quantity.counted,
         data=data,
         estimands=estimands,
         group=quantity.group_label,

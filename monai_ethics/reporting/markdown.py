@@ -9,7 +9,7 @@ from monai_ethics.evidence import Estimate, Finding
 from monai_ethics.reporting.asked import Asked
 from monai_ethics.reporting.escape import for_markdown as esc
 from monai_ethics.reporting.escape import json_text, link
-from monai_ethics.reporting.quantity import TIMES, group_label, interval, name_label, percent, value_label
+from monai_ethics.reporting.quantity import TIMES, counted, group_label, interval, name_label, percent, value_label
 from monai_ethics.reporting.view import View
 from monai_ethics.reporting.words import STAGE_NOTE, VERDICTS
 
@@ -32,7 +32,7 @@ def _first(view: View) -> Iterator[str]:
         for verdict, count in view.verdicts
     )
     for question in view.questions:
-        people = ", ".join(f"{count} {esc(unit)}" for count, unit in question.people)
+        people = ", ".join(esc(counted(count, unit)) for count, unit in question.people)
         yield f"- {esc(question.title)} {people and f'({people})'}".rstrip()
     yield from ("", "## What was found", "")
     for question in view.questions:

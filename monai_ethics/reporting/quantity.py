@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from monai_ethics.evidence import Estimate
 
-__all__ = ["group_label", "interval", "name_label", "number", "percent", "unit_label", "value_label"]
+__all__ = ["counted", "group_label", "interval", "name_label", "number", "percent", "unit_label", "value_label"]
 
 MISSING = "not recorded"
 MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
@@ -33,9 +33,16 @@ def unit_label(unit: str) -> str:
     return "" if unit == "1" else unit
 
 
+def counted(count: float, unit: str) -> str:
+    """A count with its unit, such as ``1 patient`` or ``1,200 cases``."""
+    return f"{count:,} {unit.removesuffix('s') if count == 1 else unit}"
+
+
 def value_label(estimate: Estimate) -> str:
     """Value with its unit, or the dash that stands for an undefined one."""
     unit = unit_label(estimate.unit)
+    if estimate.value == 1 and estimate.unit not in SCALES:
+        return counted(1, unit)
     text = number(estimate.value, estimate.unit)
     return f"{text} {unit}" if unit and estimate.value is not None else text
 

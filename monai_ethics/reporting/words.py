@@ -102,9 +102,15 @@ GLOSSARY: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
         ("hd95", "hausdorff"),
         "HD95",
-        "How far the outline strays from the reference, in millimeters: smaller is better.",
+        "How far the outline strays from the reference, leaving out the worst twentieth of its points: smaller is "
+        "better. The unit stands beside the number; voxels are not millimeters.",
     ),
     (("missed",), "Missed", "There was something to find and nothing was found; it counts as the worst result."),
+    (
+        ("false_positive_rate",),
+        "False positive rate",
+        "Of those in whom there was nothing to find, the share in whom something was found.",
+    ),
     (("median",), "Median", "The middle value: half of the patients lie above it and half below."),
     (
         ("interval", "level"),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from monai_ethics.reporting.quantity import group_label, name_label, number, percent, unit_label
+from monai_ethics.reporting.quantity import counted, group_label, name_label, number, percent, unit_label
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,10 @@ from monai_ethics.reporting.quantity import group_label, name_label, number, per
 )
 def test_numbers_are_rounded_for_reading(value, unit, text):
     assert number(value, unit) == text
+
+
+def test_one_is_counted_in_the_singular():
+    assert [counted(n, "patients") for n in (0, 1, 1200)] == ["0 patients", "1 patient", "1,200 patients"]
 
 
 def test_labels_say_what_was_not_recorded():

@@ -23,11 +23,12 @@ def forest(finding: Finding, *, salt: str) -> Picture | None:
     axis = f"{name_label(name)} of {label(finding) or 'the score'}{f' [{unit}]' if unit else ''}{better}"
     whole = next((row.value for row in rows if not row.group), None)
     lines = lines_by_attribute(rows)
+    part = " n counts those with a defined value, of all in the group." if any(r.n_valid != r.n for r in rows) else ""
     svg = paint_rows(lines, axis=axis, limits=span(lines), salt=salt, mark=whole)
     return Picture(
         svg=svg,
         caption=f"{name_label(name).capitalize()} by group. The dot is the value, the line its interval; a long line "
-        "means that the value is not known well. The dashed line is the value of everyone together.",
+        f"means that the value is not known well. The dashed line is the value of everyone together.{part}",
         alt=f"Forest plot of the {name_label(name)} in {sum(1 for row in rows if row.group)} groups; "
         "the table below holds every number.",
     )
