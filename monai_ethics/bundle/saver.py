@@ -8,22 +8,16 @@ sidecar beside the written file, keyed by that file's own bytes.
 from __future__ import annotations
 
 import atexit
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
 from monai_ethics.errors import InputError
-from monai_ethics.provenance.canonical import canonical
-from monai_ethics.provenance.digest import file_sha256
-from monai_ethics.provenance.marks import SIDECAR, SIDECAR_SCHEMA, sidecar_path
-from monai_ethics.provenance.stamp import stamp_file, stamp_files
-from monai_ethics.provenance.storage import write_atomically
+from monai_ethics.handlers._marking import is_image, mark_image
+from monai_ethics.provenance.marks import SIDECAR
 
 __all__ = ["WrappedSaver", "mark_new_images", "wrap_saver"]
-
-IMAGES = (".nii", ".nii.gz", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy", ".dcm", ".mha", ".nrrd")
 
 
 class WrappedSaver:
@@ -128,40 +122,14 @@ def mark_new_images(folders: Iterable[str | Path], *, session: Any) -> Iterator[
     finally:
         after = {path: state for root in roots for path, state in _listing(root).items()}
         for path in sorted(path for path, state in after.items() if before.get(path) != state):
-            if path.name.lower().endswith(IMAGES) and not _has_sidecar(path):
+            if is_image(path):
                 _describe(path, session=session, stamp=False, synthetic="yes")
 
 
 def _describe(path: Path, *, session: Any, stamp: bool, synthetic: str) -> None:
     if session is not None:
         session.output_file(path)
-    if synthetic == "unknown" or not _marked(path, session=session, stamp=stamp, synthetic=synthetic):
-        _write_sidecar(path, synthetic)
-
-
-def _marked(path: Path, *, session: Any, stamp: bool, synthetic: str) -> bool:
-    """Register and mark a synthetic file; ``False`` if its format cannot be read."""
-    log = getattr(session, "evidence", None)
-    try:
-        if log is None:
-            return bool(stamp_file(path, synthetic=synthetic, header=stamp))
-        result = stamp_files([path], log, synthetic=synthetic, header=stamp)
-    except InputError:
-        return False
-    if result.refused:
-        warnings.warn("A saved image is registered as an acquired one: the evidence has the finding.", stacklevel=2)
-    return not result.refused and bool(result.items[0].marks or result.items[0].already)
-
-
-def _has_sidecar(path: Path) -> bool:
-    sidecar = sidecar_path(path)
-    return sidecar.is_file() and sidecar.stat().st_mtime_ns >= path.stat().st_mtime_ns
-
-
-def _write_sidecar(path: Path, synthetic: str) -> None:
-    """The least that can be said of any file."""
-    sidecar = {"schema": SIDECAR_SCHEMA, "synthetic": synthetic, "sha256": file_sha256(path), "marks": ["sidecar"]}
-    write_atomically(sidecar_path(path), canonical(sidecar) + b"\n")
+    mark_image(path, log=getattr(session, "evidence", None), stamp=stamp, synthetic=synthetic)
 
 
 @contextmanager

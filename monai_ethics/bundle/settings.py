@@ -11,10 +11,11 @@ from typing import Any
 from monai_ethics.bundle.engines import walk
 from monai_ethics.errors import InputError
 
-__all__ = ["FLAGS", "KEYS", "SECTION", "checked", "claim_flags", "pop_settings"]
+__all__ = ["FLAGS", "KEYS", "SECTION", "checked", "claim_flags", "pop_settings", "switch"]
 
 SECTION = "ethics"
-KEYS = ("attributes", "strata", "policy", "out", "site", "log", "name")
+KEYS = ("attributes", "strata", "policy", "out", "site", "log", "name", "synthetic")
+SWITCHES = ("log", "synthetic")
 FLAGS = {"attributes": "attributes", "strata": "strata", "policy": "policy", "evidence": "out", "site": "site"}
 PREFIX = re.compile(r"^ethics(?:#|::)(.+)$")
 
@@ -58,7 +59,7 @@ def checked(section: Any, given: Mapping[str, Any]) -> tuple[dict[str, Any], boo
         The settings, and whether the config's own item was left alone because it is not ours.
 
     Raises:
-        InputError: if a key is unknown.
+        InputError: if a key is unknown, or a switch neither true nor false.
     """
     foreign = section is not None and not (isinstance(section, Mapping) and (not section or set(section) & set(KEYS)))
     settings = {**({} if foreign or section is None else section), **given}
@@ -67,7 +68,29 @@ def checked(section: Any, given: Mapping[str, Any]) -> tuple[dict[str, Any], boo
             near = difflib.get_close_matches(str(key), KEYS, n=1)
             hint = f"Did you mean `{near[0]}`?" if near else "Remove it."
             raise InputError(f"`ethics` may hold {', '.join(KEYS)}: got another key. {hint}")
+    for name in SWITCHES:
+        if not str(settings.get(name)).startswith(("$", "@", "%")):
+            settings[name] = switch(settings.get(name), name=name, default=None)
     return {key: value for key, value in settings.items() if value is not None}, foreign
+
+
+def switch(value: Any, *, name: str, default: bool | None) -> bool | None:
+    """A setting that is true or false; a command line gives the words.
+
+    Args:
+        value: as given; ``None`` for none.
+        name: name of the setting.
+        default: what ``None`` stands for.
+
+    Raises:
+        InputError: if it is something else.
+    """
+    if value is None:
+        return default
+    word = str(value).strip().lower()
+    if word not in ("true", "false"):
+        raise InputError(f"`ethics#{name}` must be true or false: got something else. Write one of them.")
+    return word == "true"
 
 
 def claim_flags(overrides: MutableMapping[str, Any], config: Any) -> list[str]:

@@ -21,7 +21,7 @@ from monai_ethics.bundle.injector import Injector
 from monai_ethics.bundle.names import INJECTOR, display_id
 from monai_ethics.bundle.rewrite import rewrite, wrap_savers
 from monai_ethics.bundle.saver import mark_new_images
-from monai_ethics.bundle.settings import SECTION, checked, pop_settings
+from monai_ethics.bundle.settings import SECTION, checked, pop_settings, switch
 from monai_ethics.errors import EthicsError, InputError
 
 __all__ = ["EthicsWorkflow", "ethics_workflow", "new_session", "tell"]
@@ -130,9 +130,16 @@ class EthicsWorkflow(ConfigWorkflow):
         self._ethics_engines = engines
 
     def _ethics_images(self) -> AbstractContextManager[None]:
-        """Without an engine, what a generator saves is marked, whoever saves it."""
+        """Without an engine, what a generator saves is marked, whoever saves it; with one, the user has to say so."""
         session = self.ethics_session
-        if session.config["engines"] or not is_generative(self.parser.get(), run_id=self.run_id):
+        engines = session.config["engines"].values()
+        if not is_generative(self.parser.get(), run_id=self.run_id):
+            return nullcontext()
+        if engines:
+            if "synthetic" not in self._ethics_settings and all(one["kind"] == "evaluate" for one in engines):
+                tell(
+                    "this config builds a generator: if the images it saves are synthetic, add --ethics#synthetic true."
+                )
             return nullcontext()
         return mark_new_images(session.config["outputs"], session=session)
 
@@ -238,7 +245,8 @@ def new_session(settings: dict[str, Any], *, config: dict[str, Any]) -> Any:
         strata=list(strata) if isinstance(strata, tuple) else strata,
         policy=settings.get("policy"),
         site=settings.get("site") or os.environ.get(SITE_VARIABLE) or None,
-        log=bool(settings.get("log", True)),
+        log=bool(switch(settings.get("log"), name="log", default=True)),
+        synthetic=bool(switch(settings.get("synthetic"), name="synthetic", default=False)),
         config=config,
     )
 

@@ -27,6 +27,7 @@ def attach(
     strata: Any = None,
     policy: str | Path | None = None,
     log: bool = True,
+    synthetic: bool = False,
 ) -> RunSession:
     """Let engines leave evidence; attaching twice is harmless.
 
@@ -38,6 +39,7 @@ def attach(
         strata: attributes and intersections to compare, such as ``"sex,site,sex*site"``.
         policy: file with limits by which the findings are judged.
         log: whether the engines' own loggers are given the groups' values.
+        synthetic: whether every image that the run writes is declared synthetic.
 
     Returns:
         The session; it begins with the first engine that runs and is sealed when the outermost one ends.
@@ -48,7 +50,9 @@ def attach(
     if (out is None) == (session is None):
         raise InputError("`attach` needs exactly one of `out` and `session`: give the folder for the evidence.")
     if session is None:
-        session = RunSession(out=str(out), attributes=attributes, strata=strata, policy=policy, log=log)
+        session = RunSession(
+            out=str(out), attributes=attributes, strata=strata, policy=policy, log=log, synthetic=synthetic
+        )
     engines = list(engine) if isinstance(engine, Sequence) else [engine]
     kinds = [type(item).__name__ for item in engines]
     for position, (item, kind) in enumerate(zip(engines, kinds, strict=True)):

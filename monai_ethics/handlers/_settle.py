@@ -65,6 +65,11 @@ def settle(
     files = outputs.collect() if outputs is not None else []
     items = _items(session, wait=error is None)
     store_items(log, items, files)
+    if session.synthetic:
+        from monai_ethics.handlers._marking import is_image, mark_images
+
+        images = [file.path for file in files if is_image(file.path)]
+        session.note(images_declared_synthetic=mark_images(images, log=log))
     log.add_record(activity_record(session, log, items=items, files=files))
     log.append_many(stored_outputs(log, files))
     findings, exit_code = _judged(session, _findings(session, error))

@@ -38,6 +38,7 @@ class RunSession:
         policy: file with limits by which the findings are judged.
         site: folder of the site log; only noted here.
         log: whether the engines' own loggers are given the groups' values.
+        synthetic: whether every image that the run writes is declared synthetic: it gets a sidecar and is registered.
         config: what the launcher knows: ``files`` (name to SHA-256 of the raw files), ``engines`` (expected engines
             by id), ``workflow``, ``run_id``, ``outputs`` (folders to sweep; by default the one that `out` lies in).
     """
@@ -52,6 +53,7 @@ class RunSession:
         policy: str | Path | None = None,
         site: str | Path | None = None,
         log: bool = True,
+        synthetic: bool = False,
         config: Mapping[str, Any] | None = None,
     ) -> None:
         self.out = Path(out)
@@ -61,6 +63,7 @@ class RunSession:
         self.policy = policy
         self.site = site
         self.log = log
+        self.synthetic = synthetic
         self.config = dict(config or {})
         self.fit = TableFit()
         self.exit_code = 0

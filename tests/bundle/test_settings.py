@@ -87,3 +87,13 @@ def test_a_flag_that_another_override_refers_to_is_left_to_the_bundle():
 def test_similar_names_are_not_confused():
     overrides = {"site": "s"}
     assert claim_flags(overrides, {"site_name": 1, "x": "@site_name"}) == []
+
+
+@pytest.mark.parametrize(("given", "read"), [("false", False), ("True", True), (False, False), ("$@x", "$@x")])
+def test_switches_are_read_as_a_command_gives_them(given, read):
+    assert checked(None, {"log": given, "synthetic": given}) == ({"log": read, "synthetic": read}, False)
+
+
+def test_a_switch_is_true_or_false():
+    with pytest.raises(InputError, match="`ethics#synthetic` must be true or false"):
+        checked({"synthetic": "yes"}, {})

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Marks of synthetic images that a run wrote: a sidecar beside each file, and its registration in the evidence."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from monai_ethics.errors import EthicsError, InputError
+from monai_ethics.provenance.canonical import canonical
+from monai_ethics.provenance.digest import file_sha256
+from monai_ethics.provenance.marks import SIDECAR_SCHEMA, sidecar_path
+from monai_ethics.provenance.stamp import stamp_file, stamp_files
+from monai_ethics.provenance.storage import write_atomically
+
+if TYPE_CHECKING:
+    from monai_ethics.provenance.log import EvidenceLog
+
+__all__ = ["is_image", "mark_image", "mark_images"]
+
+IMAGES = (".nii", ".nii.gz", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy", ".dcm", ".mha", ".nrrd")
+CONTRARY = "A saved image is registered as an acquired one: the evidence has the finding."
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is an image by its name and has no sidecar that is as new as itself."""
+    if not path.name.lower().endswith(IMAGES):
+        return False
+    sidecar = sidecar_path(path)
+    return not (sidecar.is_file() and sidecar.stat().st_mtime_ns >= path.stat().st_mtime_ns)
+
+
+def mark_image(path: Path, *, log: EvidenceLog | None, stamp: bool, synthetic: str) -> None:
+    """Say of one image what is known of it.
+
+    Args:
+        path: the written file.
+        log: evidence in which it is registered.
+        stamp: whether the file itself is marked, which changes its bytes.
+        synthetic: ``"yes"``, ``"partial"`` or ``"unknown"``.
+    """
+    if synthetic == "unknown" or not _marked(path, log=log, stamp=stamp, synthetic=synthetic):
+        _write_sidecar(path, synthetic)
+
+
+def mark_images(paths: Sequence[Path], *, log: EvidenceLog) -> int:
+    """Register images as synthetic and mark them in sidecars only; returns how many.
+
+    Args:
+        paths: files that `is_image` holds of.
+        log: evidence in which they are registered.
+    """
+    try:
+        refused = set(stamp_files(paths, log, header=False).refused) if paths else set()
+    except InputError:  # one that cannot be read: each on its own
+        for path in paths:
+            mark_image(path, log=log, stamp=False, synthetic="yes")
+        return len(paths)
+    except EthicsError:  # evidence that was altered registers nothing more
+        refused = set(range(1, len(paths) + 1))
+    if refused:
+        rest = [path for place, path in enumerate(paths, start=1) if place not in refused]
+        for place in refused:
+            _write_sidecar(paths[place - 1], "yes")
+        mark_images(rest, log=log)
+    return len(paths)
+
+
+def _marked(path: Path, *, log: Any, stamp: bool, synthetic: str) -> bool:
+    """Register and mark a synthetic file; ``False`` if its format cannot be read."""
+    try:
+        if log is None:
+            return bool(stamp_file(path, synthetic=synthetic, header=stamp))
+        result = stamp_files([path], log, synthetic=synthetic, header=stamp)
+    except EthicsError:
+        return False
+    if result.refused:
+        warnings.warn(CONTRARY, stacklevel=2)
+    return not result.refused and bool(result.items[0].marks or result.items[0].already)
+
+
+def _write_sidecar(path: Path, synthetic: str) -> None:
+    """The least that can be said of any file."""
+    sidecar = {"schema": SIDECAR_SCHEMA, "synthetic": synthetic, "sha256": file_sha256(path), "marks": ["sidecar"]}
+    write_atomically(sidecar_path(path), canonical(sidecar) + b"\n")
