@@ -23,6 +23,7 @@ COMMANDS = (
     "guard",
     "inspect",
     "overlay",
+    "private",
     "report",
     "stamp",
     "synthesis",

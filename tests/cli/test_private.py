@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+
+import pytest
+
+from monai_ethics.__main__ import main
+from monai_ethics.provenance.log import EvidenceLog
+
+
+@pytest.fixture
+def evidence(tmp_path, monkeypatch):
+    monkeypatch.setenv("MONAI_ETHICS_KEY_HOME", str(tmp_path / "keys"))
+    for run in ("first", "second"):
+        with EvidenceLog.open(tmp_path / "evidence", run_id=run) as log:
+            log.put_private("cases", f"case\tsex\n{run}\t\n".encode(), media_type="text/tab-separated-values")
+    return tmp_path / "evidence"
+
+
+def test_the_list_names_kinds_and_runs_and_what_was_deleted(evidence, capsys):
+    next(evidence.glob("private/*.bin")).unlink()
+    assert main(["private", str(evidence), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["run"], row["kind"]) for row in rows] == [("first", "cases"), ("second", "cases")]
+    assert sorted(row["kept"] for row in rows) == [False, True]
+    assert main(["private", str(evidence)]) == 0
+    shown = capsys.readouterr().out
+    assert "deleted" in shown
+    assert "sex" not in shown
+
+
+def test_the_newest_payload_is_written_or_that_of_the_run_named(evidence, capsys):
+    assert main(["private", str(evidence), "cases"]) == 0
+    assert capsys.readouterr().out == "case\tsex\nsecond\t\n"
+    assert main(["private", str(evidence), "cases", "--run-id", "first"]) == 0
+    assert capsys.readouterr().out == "case\tsex\nfirst\t\n"
+
+
+def test_a_file_is_new_and_its_owners_only(evidence, tmp_path, capsys):
+    out = tmp_path / "participants.tsv"
+    assert main(["private", str(evidence), "cases", "--out", str(out)]) == 0
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert main(["private", str(evidence), "cases", "--out", str(out)]) == 2
+    assert "got one that exists" in capsys.readouterr().err
+
+
+def test_a_kind_that_is_not_there_is_told_in_one_sentence(evidence, capsys):
+    assert main(["private", str(evidence), "nope"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
