@@ -114,11 +114,12 @@ def test_unusable_settings_stop_before_the_bundle_runs(image_bundle, call):
     assert "Did you mean `attributes`" in done.stderr.splitlines()[-1]
     done = call([*OURS, "--config_file", "configs/train.json", "--attributes", "none.tsv"], root, code=2)
     assert "Traceback" not in done.stderr
+    assert not (root / "models").exists()
     (root / "table.tsv").write_text("participant_id\tsex\nsub-secret\tF\n")
     done = call([*OURS, "--config_file", "configs/train.json", "--attributes", "table.tsv"], root, code=2)
     assert "none of 1 rows matches any of 7 cases" in done.stderr.splitlines()[-1]
     assert not [word for word in ("Traceback", "secret") if word in done.stderr + done.stdout]
-    assert not (root / "models").exists()
+    assert not list(root.rglob("*.pt"))
 
 
 @pytest.mark.bundle
