@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import atexit
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ def overlay_session(
         engines: ids of the engines that the overlay reaches.
         bundle_root: folder of the bundle, for the digests of its files.
         outputs: folders into which the bundle writes.
-        settings: `attributes`, `strata`, `policy`, `site` and `log` as in the `ethics` section.
+        settings: `attributes`, `strata`, `policy` and `log` as in the `ethics` section.
 
     Returns:
         The session; the writer of the outermost engine ends it.
@@ -45,7 +44,6 @@ def overlay_session(
         "workflow": "an overlay file",
         "outputs": [str(folder) for folder in outputs],
     }
-    settings = {"site": os.environ.get("MONAI_ETHICS_SITE") or None, **settings}
     return RunSession(out=Path(out).absolute(), config=config, **settings)
 
 

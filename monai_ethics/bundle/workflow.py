@@ -27,7 +27,6 @@ from monai_ethics.errors import EthicsError, InputError
 __all__ = ["EthicsWorkflow", "ethics_workflow", "new_session", "tell"]
 
 OUTPUT_KEYS = frozenset({"output_dir", "save_dir", "log_dir", "ckpt_dir", "model_dir"})
-SITE_VARIABLE = "MONAI_ETHICS_SITE"
 
 
 def tell(line: str) -> None:
@@ -244,7 +243,6 @@ def new_session(settings: dict[str, Any], *, config: dict[str, Any]) -> Any:
         attributes=settings.get("attributes"),
         strata=list(strata) if isinstance(strata, tuple) else strata,
         policy=settings.get("policy"),
-        site=settings.get("site") or os.environ.get(SITE_VARIABLE) or None,
         log=bool(switch(settings.get("log"), name="log", default=True)),
         synthetic=bool(switch(settings.get("synthetic"), name="synthetic", default=False)),
         config=config,

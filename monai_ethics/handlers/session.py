@@ -36,7 +36,6 @@ class RunSession:
         attributes: side table with the attributes of cases, or names of batch or meta keys.
         strata: attributes and intersections to compare, such as ``"sex,site,sex*site"``.
         policy: file with limits by which the findings are judged.
-        site: folder of the site log; only noted here.
         log: whether the engines' own loggers are given the groups' values.
         synthetic: whether every image that the run writes is declared synthetic: it gets a sidecar and is registered.
         config: what the launcher knows: ``files`` (name to SHA-256 of the raw files), ``engines`` (expected engines
@@ -51,7 +50,6 @@ class RunSession:
         attributes: str | Path | Sequence[str] | None = None,
         strata: Any = None,
         policy: str | Path | None = None,
-        site: str | Path | None = None,
         log: bool = True,
         synthetic: bool = False,
         config: Mapping[str, Any] | None = None,
@@ -61,7 +59,6 @@ class RunSession:
         self.attributes = attributes
         self.strata = strata
         self.policy = policy
-        self.site = site
         self.log = log
         self.synthetic = synthetic
         self.config = dict(config or {})

@@ -50,8 +50,8 @@ def test_several_configs_and_an_args_file(base, write_bundle, fakes, reached):
     files = write_bundle(base, {"run": ["$@validate#evaluator.run()"], "lr": 2})
     arguments = {"config_file": files, "run_id": "run", "ethics": {"out": "proof"}, "ethics#strata": "sex"}
     Path("args.json").write_text(json.dumps(arguments))
-    assert launch("--args_file", "args.json", "--ethics#site", "s") == 0
-    assert fakes["sessions"][0].settings == {"out": "proof", "strata": "sex", "site": "s"}
+    assert launch("--args_file", "args.json", "--ethics#policy", "p") == 0
+    assert fakes["sessions"][0].settings == {"out": "proof", "strata": "sex", "policy": "p"}
     assert reached(fakes) == ["validate#evaluator"]
     assert launch("--config_file", str(files)) == 0  # a Fire list
 

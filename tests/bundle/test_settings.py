@@ -32,7 +32,7 @@ def test_a_section_without_any_of_our_keys_is_the_bundles(section):
 
 
 def test_the_command_wins_over_the_section():
-    assert checked({"out": "a", "site": None}, {"out": "b"}) == ({"out": "b"}, False)
+    assert checked({"out": "a", "strata": None}, {"out": "b"}) == ({"out": "b"}, False)
 
 
 def test_an_unknown_key_names_the_nearest():
@@ -48,7 +48,6 @@ def test_short_flags_become_settings():
         "strata": ("sex", "site"),
         "evidence": "here",
         "policy": "p",
-        "site": "s",
         "lr": 1,
     }
     assert claim_flags(overrides, {"run": []}) == []
@@ -58,35 +57,34 @@ def test_short_flags_become_settings():
         "ethics#strata": ("sex", "site"),
         "ethics#out": "here",
         "ethics#policy": "p",
-        "ethics#site": "s",
     }
 
 
 @pytest.mark.parametrize(
     "config",
     [
-        {"site": 1},
-        {"+site": [1]},
-        {"site#name": 1},
-        {"x": {"y": "$load(@site)"}},
-        {"x": ["%site"]},
-        {"x": "@site#name"},
+        {"strata": 1},
+        {"+strata": [1]},
+        {"strata#name": 1},
+        {"x": {"y": "$load(@strata)"}},
+        {"x": ["%strata"]},
+        {"x": "@strata#name"},
     ],
 )
 def test_a_flag_that_the_bundle_uses_is_left_to_it(config):
-    overrides = {"site": 3, "attributes": "a"}
-    assert claim_flags(overrides, config) == ["site"]
-    assert overrides == {"site": 3, "ethics#attributes": "a"}
+    overrides = {"strata": 3, "attributes": "a"}
+    assert claim_flags(overrides, config) == ["strata"]
+    assert overrides == {"strata": 3, "ethics#attributes": "a"}
 
 
 def test_a_flag_that_another_override_refers_to_is_left_to_the_bundle():
-    overrides = {"site": 3, "name": "$str(@site)"}
-    assert claim_flags(overrides, {}) == ["site"]
+    overrides = {"strata": 3, "name": "$str(@strata)"}
+    assert claim_flags(overrides, {}) == ["strata"]
 
 
 def test_similar_names_are_not_confused():
-    overrides = {"site": "s"}
-    assert claim_flags(overrides, {"site_name": 1, "x": "@site_name"}) == []
+    overrides = {"strata": "s"}
+    assert claim_flags(overrides, {"strata_name": 1, "x": "@strata_name"}) == []
 
 
 @pytest.mark.parametrize(("given", "read"), [("false", False), ("True", True), (False, False), ("$@x", "$@x")])
