@@ -74,6 +74,11 @@ def test_check_has_file_test_page_and_docstring(check_type):
     assert [section for section in SECTIONS if section not in inspect.getdoc(check_type)] == []
 
 
+def test_requirements_of_a_check_are_explained(check_type):
+    page = (ROOT / "docs" / "reference" / "requirements.md").read_text(encoding="utf-8")
+    assert [name for name in check_type.requirements if f"| {name} |" not in page] == []
+
+
 def test_check_is_a_frozen_dataclass_with_json_parameters(check_type):
     check = check_type()
     assert isinstance(check, Check)
