@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["coverage", "group_findings", "set_findings", "unscored"]
 
 GROUPS = "How good are the scores, for everyone and for each group?"
+UNDEFINED = "The metric is undefined for this set of cases."
 NO_INTERVAL = "The metric exists only for a set of cases and keeps no value per case, so there is no interval."
 
 
@@ -97,17 +98,21 @@ def set_findings(scores: EpochScores) -> list[Finding]:
 
 
 def _set_estimate(value: GroupValue) -> Estimate:
-    undefined = "The metric is undefined for this set of cases."
+    from monai_ethics.fairness.group_scores import GroupScores
+
+    smallest = GroupScores().min_group_size
+    small = bool(value.group) and value.n < smallest
+    undefined = f"{value.n} cases: listed, not judged (at least {smallest})" if small else UNDEFINED
     return Estimate(
         name=value.metric,
-        value=value.value,
+        value=None if small else value.value,
         unit="unknown",
         n=value.n,
         n_unit="cases",
         n_valid=value.n if value.value is not None else 0,
         estimand="metric over the cases of the group",
         group=value.group,
-        reason=NO_INTERVAL if value.value is not None else undefined,
+        reason=undefined if small or value.value is None else NO_INTERVAL,
     )
 
 
