@@ -171,13 +171,10 @@ class GroupScores:
         middle = _place(split(data, None)[0], rates=rates)
         if math.isfinite(middle):
             text += f", {_headline(rates)} {quantity(data, middle)}"
-        missed, scored = data.outcomes.count("missed"), data.outcomes.count("scored")
-        text += f"; {missed} of {missed + scored} cases with a reference missed." if data.misses_known else "."
-        text += self._worst(data, places, rates=rates)
+        text += f"{_misses(data)}.{self._worst(data, places, rates=rates)}"
         if small:
-            text += (
-                f" {small} group(s) with fewer than {self.min_group_size} patients with a score: listed, not judged."
-            )
+            groups = "1 group has" if small == 1 else f"{small} groups have"
+            text += f" {groups} fewer than {self.min_group_size} patients with a score: listed, not judged."
         return text
 
     def _worst(self, data: ScoreTable, places: Mapping[tuple[str, str | None], float], *, rates: bool) -> str:
@@ -223,6 +220,15 @@ def _place(group: Group, *, rates: bool) -> float:
 
 def _headline(rates: bool) -> str:
     return "mean" if rates else "median"
+
+
+def _misses(table: ScoreTable) -> str:
+    """What was missed, and what was found where there was nothing, as a clause."""
+    if not table.misses_known:
+        return ""
+    missed, scored, false, empty = map(table.outcomes.count, ("missed", "scored", "false_positive", "true_negative"))
+    text = f"; {missed} of {missed + scored} cases with a reference missed"
+    return f"{text}, something found in {false} of {false + empty} without one" if false + empty else text
 
 
 def _is_yes_or_no(table: ScoreTable) -> bool:

@@ -238,17 +238,6 @@ class ScoreTable:
                 pools[patient].append(value)
         return {patient: middle(pool) for patient, pool in pools.items()}
 
-    def patient_outcomes(self) -> dict[str, str]:
-        """One outcome per patient, sorted by patient.
-
-        The first that holds for any of the patient's cases: missed, scored, false_positive, true_negative, undefined.
-        """
-        rank = {name: position for position, name in enumerate(("missed", "scored", *OUTCOMES[2:]))}
-        best: dict[str, str] = {}
-        for patient, outcome in zip(self.patients, self.outcomes, strict=True):
-            best[patient] = min(best.get(patient, outcome), outcome, key=rank.__getitem__)
-        return {patient: best[patient] for patient in sorted(best)}
-
     def accounting(self) -> dict[str, int]:
         """Number of cases of each outcome; adds up to all cases."""
         counts = Counter(self.outcomes)

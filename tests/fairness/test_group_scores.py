@@ -45,6 +45,7 @@ def test_false_positives_on_healthy_cases_are_apart_from_the_scores(scores, pick
     found = GroupScores()(scores(values, outcomes=outcomes))
     assert pick(found, "false_positive_rate").value == 0.5
     assert pick(found, "false_positive_rate").n == 4
+    assert "0 of 10 cases with a reference missed, something found in 2 of 4 without one" in found.statement
     assert pick(found, "mean").value == pytest.approx(0.8)
     assert (pick(found, "mean").n, pick(found, "mean").n_valid) == (14, 10)
 
@@ -55,7 +56,7 @@ def test_missing_labels_are_a_group_and_small_groups_are_listed_without_numbers(
     small = pick(found, "median", {"sex": "M"})
     assert (small.value, small.n) == (None, 3)
     assert "listed, not judged" in small.reason
-    assert "1 group(s) with fewer than 10 patients with a score" in found.statement
+    assert "1 group has fewer than 10 patients with a score" in found.statement
 
 
 def test_a_patient_with_many_cases_counts_once(scores, pick):

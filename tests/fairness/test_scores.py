@@ -64,10 +64,6 @@ def test_a_missed_case_without_a_value_is_the_worst_score():
     assert make(higher_is_better=None, values=(3.0, 5.0, None, None, None)).patient_values()["p2"] is None
 
 
-def test_the_outcome_of_a_patient_is_the_worst_of_those_with_a_reference():
-    assert make().patient_outcomes() == {"p1": "scored", "p2": "missed", "p3": "true_negative"}
-
-
 def test_the_accounting_adds_up_to_all_cases():
     assert sum(make().accounting().values()) == len(make())
     assert tuple(make().accounting()) == OUTCOMES
