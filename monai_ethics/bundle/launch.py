@@ -21,7 +21,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle import scripts as host
 
 from monai_ethics.bundle.injector import Injector
-from monai_ethics.bundle.settings import claim_flags, pop_settings
+from monai_ethics.bundle.settings import KEYS, SECTION, claim_flags, pop_settings
 from monai_ethics.bundle.workflow import ethics_workflow, new_session, tell
 
 __all__ = ["launch", "run_bundle"]
@@ -47,7 +47,13 @@ def launch(argv: list[str]) -> int:
     def command(*args: Any, **kwargs: Any) -> None:
         codes.append(run_bundle(*args, **kwargs))
 
-    words = ["--", "--help"] if argv in (["--help"], ["-h"]) else list(argv)  # Fire takes a bare one for an override
+    words = list(argv)
+    if argv in (["--help"], ["-h"]):
+        tell(
+            "beside MONAI's own words: --attributes TABLE, --strata sex,site, --policy FILE, --evidence DIR; "
+            f"--{SECTION}#KEY VALUE sets {', '.join(KEYS)}."
+        )
+        words = ["--", "--help"]  # Fire takes a bare one for an override
     fire.Fire(command, command=words, name="monai-ethics run")
     return codes[-1] if codes else 0
 

@@ -130,7 +130,8 @@ class RunCoverage:
             },
             reason=reason,
             limitations=(
-                "It speaks of engines that this process could see; code that runs no engine leaves no trace here.",
+                "It speaks of engines that this process could see, with `attach` of those attached; code that runs no "
+                "engine leaves no trace here.",
                 "An observed engine can still be fed data that nobody described.",
             ),
             sources=(SOURCE,),
