@@ -9,6 +9,7 @@ from rich.text import Text
 from monai_ethics.evidence import EvidenceReport, Verdict
 from monai_ethics.reporting.asked import Asked
 from monai_ethics.reporting.escape import for_terminal
+from monai_ethics.reporting.quantity import counted
 from monai_ethics.reporting.view import View, view_of
 from monai_ethics.reporting.words import VERDICTS
 
@@ -35,7 +36,7 @@ def summary(report: EvidenceReport) -> list[Text]:
     """Lines of the summary as `rich.text.Text`, so that no name is ever read as markup or as an escape sequence."""
     view = view_of(report)
     counts = ", ".join(f"{count} {VERDICTS[verdict].word.lower()}" for verdict, count in view.verdicts)
-    lines = [Text(f"{len(view.asked)} results: {counts or 'none'}", style="bold"), Text("")]
+    lines = [Text(f"{counted(len(view.asked), 'results')}: {counts or 'none'}", style="bold"), Text("")]
     lines += [Text("What was found", style="underline")]
     lines += [_answer(item) for item in view.answered[:MOST]] or [Text("  Nothing has an answer.")]
     if len(view.answered) > MOST:
@@ -54,7 +55,7 @@ def _answer(item: Asked) -> Text:
 def _open(view: View) -> list[Text]:
     lines = [Text("What could not be judged, and why", style="underline")]
     for held in view.withheld[:MOST]:
-        results = "1 result" if len(held.what) == 1 else f"{len(held.what)} results"
+        results = counted(len(held.what), "results")
         line = Text("  ")
         line.append(f"{VERDICTS[held.verdict].mark} ", style=STYLES.get(held.verdict, "bold"))
         line.append(f"{for_terminal(held.reason)} ({results})")
