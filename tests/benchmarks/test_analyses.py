@@ -82,7 +82,7 @@ def test_groups_from_rows_beside_a_metric_object_for_each_group(paired, row, req
     y, y_pred = masks(128)
     pair = paired(lambda: from_rows(make, y, y_pred), lambda: from_objects(make, y, y_pred), repeats=3)
     name = f"{request.node.callspec.id} of {CASES} cases in {sum(ATTRIBUTES.values())} groups, from rows / from objects"
-    row(name, pair, f"{pair.ours:.2f} s / {pair.theirs:.2f} s")
+    row(name, pair, f"{pair.ours * 1e3:.0f} / {pair.theirs * 1e3:.0f} ms")
     assert from_rows(make, y, y_pred) == from_objects(make, y, y_pred)
 
 
@@ -109,10 +109,10 @@ def test_permutation_test_beside_scipys(paired, row, sizes):
 
     pair = paired(ours, theirs, repeats=5)
     what = f"{DRAWS} permutations of means, groups of {', '.join(map(str, sizes))}, ours / scipy"
-    row(what, pair, f"{pair.ours:.2f} s / {pair.theirs:.2f} s")
+    row(what, pair, f"{pair.ours * 1e3:.0f} / {pair.theirs * 1e3:.0f} ms")
     start = time.process_time()
     rank_omnibus(groups, n_permutations=DRAWS, rng=np.random.default_rng(0))
-    row("the same of ranks, with failures (no peer)", "", f"{time.process_time() - start:.2f} s")
+    row("the same of ranks, with failures (no peer)", "", f"{(time.process_time() - start) * 1e3:.0f} ms")
     assert p["ours"] == pytest.approx(p["scipy"], abs=0.02)
 
 
