@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +18,8 @@ from monai_ethics.synthesis.features import raw_pixels
 from monai_ethics.synthesis.membership_exchangeability import MembershipExchangeability
 
 __all__ = ["audit_generator"]
+
+JSON = "application/json"
 
 
 def audit_generator(
@@ -34,7 +37,7 @@ def audit_generator(
         synthetic: the generator's images.
         plan: sizes and seeds of the demo.
         policy: limits by which the finding is judged.
-        log: open log, for pseudonyms; the finding is appended to it.
+        log: open log; the finding and the private list of images are appended to it.
 
     Returns:
         The finding, whose listed pairs name pseudonyms.
@@ -50,9 +53,20 @@ def audit_generator(
         train_items=_names(train, log),
         synthetic_items=_names(synthetic, log),
     )
+    log.put_private("items", _items(train=train, holdout=holdout, synthetic=synthetic, log=log), media_type=JSON)
     judged = apply_policy([MembershipExchangeability(seed=plan.seed)(sets)], policy)
     log.add_findings(judged)
     return judged[0]
+
+
+def _items(*, log: EvidenceLog, **sets: Sequence[Subject]) -> bytes:
+    """The list that leads from a pseudonym back to an image, for whoever reviews the pairs."""
+    rows = [
+        {"set": role, "item": item, "name": f"{subject.subject_id}_image.nii.gz"}
+        for role, subjects in sets.items()
+        for item, subject in zip(_names(subjects, log), subjects, strict=True)
+    ]
+    return json.dumps(rows).encode()
 
 
 def _features(subjects: Sequence[Subject]) -> np.ndarray:

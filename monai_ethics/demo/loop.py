@@ -58,8 +58,7 @@ def run_demo(out: Path, *, plan: DemoPlan, step: Step) -> DemoResult:
         raise InputError("Expected an empty or new folder for the demo: got one that holds files. Name another one.")
     for name, planted in (("1-gap-planted", True), ("2-no-gap", False)):
         title = "cohort with a planted gap" if planted else "cohort without a gap"
-        data = out / "data" / name
-        data.mkdir(parents=True)
+        data = _new(out / "data" / name)
         write_cohort(plan.test_cohort(planted=planted), data, progress=_of(step, f"simulate the {title}"))
         if not planted:
             deal_attributes(data / "participants.tsv", seed=plan.seed)
@@ -78,6 +77,11 @@ def run_demo(out: Path, *, plan: DemoPlan, step: Step) -> DemoResult:
     return _conclude(evidence, policy=policy, step=step)
 
 
+def _new(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
+
+
 def _of(step: Step, text: str) -> Callable[[int, int], None]:
     return lambda done, total: step(text, done, total)
 
@@ -86,16 +90,20 @@ def _audit(out: Path, *, plan: DemoPlan, policy: Policy, step: Step) -> None:
     """Audit both generators, then offer a copy that lost its mark to a training list."""
     text = "audit a generator that copies, and one that does not"
     reference = list(plan.reference())
+    members = {"training": range(plan.n_train), "holdout": range(plan.n_train, len(reference))}
+    write_cohort(reference, _new(out / "data" / "reference"), splits=members)
     step(text, 1, 3)
     for name, faulty in (("3-generator-copies", True), ("4-generator-does-not-copy", False)):
         synthetic = list(plan.generator(faulty=faulty))
+        write_cohort(synthetic, _new(out / "data" / name))
         with EvidenceLog.open(out / "evidence", run_id=name) as log:
             audit_generator(reference, synthetic, plan, policy=policy, log=log)
         step(text, 3 - faulty, 3)
     text = "offer an unmarked synthetic file to a training list"
     step(text, 0, 1)
     with EvidenceLog.open(out / "evidence", run_id="5-training-list") as log:
-        offer_unmarked_copy(reference[: plan.n_train], synthetic, out / "data", log=log)
+        images = sorted((out / "data" / name).glob("*_image.nii.gz"))
+        offer_unmarked_copy(images, reference[: plan.n_train], _new(out / "data" / "training-list"), log=log)
     step(text, 1, 1)
 
 

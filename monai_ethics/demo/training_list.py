@@ -21,27 +21,24 @@ OFFERED = 12  # reference images among which the synthetic one hides
 
 
 def offer_unmarked_copy(
-    reference: Sequence[Subject], synthetic: Sequence[Subject], data: Path, *, log: EvidenceLog
+    synthetic: Sequence[Path], reference: Sequence[Subject], offered: Path, *, log: EvidenceLog
 ) -> Finding:
     """Register synthetic files, strip one of its mark, and let the guard look at a list that holds it.
 
     Args:
+        synthetic: files of a generator's images.
         reference: subjects whose images make up the list.
-        synthetic: the generator's images.
-        data: folder for the files.
+        offered: folder for the files of the list.
         log: open log, to which registrations and the finding are appended.
 
     Returns:
         The guard's finding: one image refused by its voxels.
     """
-    write_cohort(synthetic, data / "synthetic")
-    images = sorted((data / "synthetic").glob("*_image.nii.gz"))
-    stamp_files(images, log, record={"type": "synthesis", "intended_use": "demonstration only"})
+    stamp_files(synthetic, log, record={"type": "synthesis", "intended_use": "demonstration only"})
     log.seal()
-    offered = data / "training-list"
     write_cohort(reference[:OFFERED], offered)
     unmarked = offered / "scan-0001_image.nii.gz"
-    _resave(images[0], unmarked)
+    _resave(synthetic[0], unmarked)
     listed = sorted(offered.glob("*_image.nii.gz"))
     finding = admit(listed, log.folder, "deny-list").finding
     log.add_findings([finding])
