@@ -12,15 +12,21 @@ import pytest
 ROOT = Path(__file__).parents[1]
 EXTRAS = ("matplotlib", "nilearn", "neurora", "statsmodels", "sklearn", "hypothesis", "pytest")
 
+# what is hidden is not found, as if it were not installed: by `import` and by `importlib.util.find_spec` alike
 BLOCKER = f"""
 import sys
 
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {EXTRAS!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+class Without:
+    def __init__(self, finder):
+        self.finder = finder
 
-sys.meta_path.insert(0, Absent())
+    def find_spec(self, name, path=None, target=None):
+        return None if name.split(".")[0] in {EXTRAS!r} else self.finder.find_spec(name, path, target)
+
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
+sys.meta_path[:] = [Without(finder) for finder in sys.meta_path]
 """
 
 
