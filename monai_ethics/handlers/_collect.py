@@ -87,6 +87,7 @@ class Collector:
         self.case_key = case_key
         self.patient_key = patient_key
         self.shown: set[str] = set()
+        self.checked = False
         self.rows: list[RawRow] = []
         self.taps: dict[str, tuple[Any, PresenceTap]] = {}
 
@@ -115,6 +116,9 @@ class Collector:
         rows = read_rows(batch, self.source.names, case_key=self.case_key, patient_key=self.patient_key)
         if not rows and output is not None:
             rows = read_rows(output, self.source.names, case_key=self.case_key, patient_key=self.patient_key)
+        if rows and not self.checked:
+            self.source.check_strata([[label_text(value) for value in row.labels] for row in rows])
+            self.checked = True
         self.rows.extend(rows)
 
     def scores(self, engine: Engine) -> EpochScores:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from monai_ethics.errors import InputError
+
 __all__ = ["GroupSource", "Grouped", "RowUse"]
 
 Groups = dict[str, tuple[str | None, ...]]
@@ -96,6 +98,26 @@ class GroupSource:
         found = match_rows(self._side, cases, patients)
         return frozenset(row for row in found if row is not None), len(self._side.keys)
 
+    def check_strata(self, labels: Sequence[Sequence[str | None]]) -> None:
+        """Ask after the first batch whether each stratum names something, so that no evaluation is run in vain.
+
+        Args:
+            labels: per case of the batch, the label of each of `names`.
+
+        Raises:
+            InputError: if a side table is given and a stratum names neither a column of it nor a key of the batch.
+        """
+        if self._side is None:
+            return
+        seen = {name for i, name in enumerate(self.names) if any(row[i] is not None for row in labels)}
+        known = seen | set(self._side.columns)
+        for name in stratum_parts(self.strata):
+            if name not in known and name.removesuffix("_band") not in known:
+                raise InputError(
+                    "Expected the names of attributes as strata: got one that is neither in the side table nor in the "
+                    f"batch. Known: {', '.join(sorted(known))}."
+                )
+
     def resolve(
         self, labels: Sequence[Sequence[str | None]], cases: Sequence[str], patients: Sequence[str | None]
     ) -> Grouped:
@@ -146,11 +168,16 @@ class GroupSource:
         return self._known[1], self._known[2]
 
 
-def base_attributes(strata: Any) -> tuple[str, ...]:
-    """Attribute names in a list of strata; an intersection ``a*b`` names two, ``age_band`` may be ``age`` in bands."""
+def stratum_parts(strata: Any) -> tuple[str, ...]:
+    """Names in a list of strata; an intersection ``a*b`` names two."""
     if strata is None:
         return ()
     items = strata.split(",") if isinstance(strata, str) else list(strata)
     parts = [part for item in items for part in (item.split("*") if isinstance(item, str) else item)]
-    names = [str(part).strip() for part in parts if str(part).strip()]
-    return tuple(dict.fromkeys(name for part in names for name in (part, part.removesuffix("_band"))))
+    return tuple(dict.fromkeys(str(part).strip() for part in parts if str(part).strip()))
+
+
+def base_attributes(strata: Any) -> tuple[str, ...]:
+    """Attributes that a list of strata may need: ``age_band`` may be ``age`` in bands."""
+    names = (name for part in stratum_parts(strata) for name in (part, part.removesuffix("_band")))
+    return tuple(dict.fromkeys(names))

@@ -9,6 +9,7 @@ from monai.handlers import ValidationHandler
 
 from monai_ethics.errors import InputError
 from monai_ethics.handlers import RunSession, StratifiedScores, attach
+from monai_ethics.handlers._groups import GroupSource
 from monai_ethics.provenance.read import read_entries, read_report
 
 FILES = [f"/data/sub-{i:02d}/image.nii.gz" for i in range(4)]
@@ -142,3 +143,20 @@ def test_crops_of_one_image_share_its_row(toy, table):
     scores = StratifiedScores(attributes=table(f"{FILES[0]}\tF", f"{FILES[1]}\tM"))
     toy.evaluator(items, handlers=[scores]).run()
     assert scores.tables[0].groups["sex"] == ("F", "F", "M", "M")
+
+
+def test_a_stratum_that_names_nothing_stops_after_the_first_batch(tmp_path):
+    table = tmp_path / "people.tsv"
+    table.write_text("participant_id\tsex\n" + "".join(f"case{i}\tF\n" for i in range(6)))
+    source = GroupSource(str(table), "sex,sexx")
+    source.load()
+    with pytest.raises(InputError, match=r"neither in the side table nor in the batch\. Known: sex"):
+        source.check_strata([[None] * len(source.names) for _ in range(6)])
+
+
+def test_a_stratum_of_the_batch_beside_a_table_is_none_that_names_nothing(tmp_path):
+    table = tmp_path / "people.tsv"
+    table.write_text("participant_id\tage\ncase0\t50\n")
+    source = GroupSource(str(table), "age_band,site")
+    source.load()
+    source.check_strata([["A" if name == "site" else None for name in source.names]])
