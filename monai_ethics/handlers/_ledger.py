@@ -62,10 +62,6 @@ class Ledger:
         notes.training = isinstance(engine, Trainer)
         return notes
 
-    def missed(self, engine_id: str) -> None:
-        """Note that an engine ran without this package's handlers."""
-        self._notes(engine_id).ran = True
-
     def submit(self, engine_id: str, tables: Sequence[ScoreTable], scores: EpochScores | None) -> None:
         """Replace the scores of an engine."""
         notes = self._notes(engine_id)

@@ -150,10 +150,6 @@ class RunSession:
         """Note that an engine ran and carried this package."""
         return self.ledger.observe(engine_id, engine)
 
-    def missed_engine(self, engine_id: str) -> None:
-        """Note that an engine ran without this package's handlers: what it did is not in the evidence."""
-        self.ledger.missed(engine_id)
-
     def submit(self, engine_id: str, tables: Sequence[ScoreTable], *, scores: EpochScores | None = None) -> None:
         """Hand in the scores of an engine's epoch; the last epoch of an engine holds.
 
