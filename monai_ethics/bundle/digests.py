@@ -14,6 +14,7 @@ __all__ = ["bundle_digests"]
 SHIPPED = ("configs", "scripts", "docs")
 SINGLE = ("LICENSE", "large_files.yml", "large_files.yaml")
 IGNORED = {"__pycache__"}
+WITHOUT_ETHICS = " (canonical JSON without `ethics`)"
 
 
 def bundle_digests(root: Path, extra: Iterable[Path] = ()) -> dict[str, str]:
@@ -24,37 +25,43 @@ def bundle_digests(root: Path, extra: Iterable[Path] = ()) -> dict[str, str]:
         extra: config files that may lie elsewhere, such as overlays.
 
     Returns:
-        Name below the bundle (or ``extra/<position>``) to hex digest, sorted. The `ethics` block of `metadata.json`,
-        which may point to evidence about this very digest, is left out of its digest.
+        Name below the bundle (or ``extra/<position>``) to hex digest, sorted. The `ethics` block of `metadata.json`
+        may point to evidence about this very digest. So that file is digested as canonical JSON without the block,
+        whether it has one or not, and its name says so: adding the block changes nothing.
     """
     found: dict[str, str] = {}
     for folder in SHIPPED:
         for path in sorted((root / folder).rglob("*")):
             if path.is_file() and not IGNORED & set(path.parts):
-                found[path.relative_to(root).as_posix()] = _digest(path)
+                note, digest = _digest(path)
+                found[path.relative_to(root).as_posix() + note] = digest
     for name in SINGLE:
         if (root / name).is_file():
-            found[name] = _digest(root / name)
+            found[name] = _digest(root / name)[1]
     inside = root.resolve()
     for number, path in enumerate(extra):
         if path.is_file() and inside not in path.resolve().parents:
-            found[f"extra/{number}{path.suffix}"] = _digest(path)
+            note, digest = _digest(path)
+            found[f"extra/{number}{path.suffix}{note}"] = digest
     return dict(sorted(found.items()))
 
 
-def _digest(path: Path) -> str:
+def _digest(path: Path) -> tuple[str, str]:
+    """What is to be said of the digest beside the file's name, and the digest."""
     data = path.read_bytes()
-    if path.name == "metadata.json":
-        data = _without_ethics(data)
-    return hashlib.sha256(data).hexdigest()
+    content = _metadata(data) if path.name == "metadata.json" else None
+    if content is None:
+        return "", hashlib.sha256(data).hexdigest()
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return WITHOUT_ETHICS, hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _without_ethics(data: bytes) -> bytes:
+def _metadata(data: bytes) -> dict[str, Any] | None:
+    """Metadata without its `ethics` block; ``None`` if it is no JSON object, whose bytes are digested then."""
     try:
         metadata: Any = json.loads(data)
     except ValueError:
-        return data
-    if not isinstance(metadata, dict) or "ethics" not in metadata:
-        return data
-    del metadata["ethics"]
-    return json.dumps(metadata, sort_keys=True).encode()
+        return None
+    if not isinstance(metadata, dict):
+        return None
+    return {key: value for key, value in metadata.items() if key != "ethics"}
