@@ -8,7 +8,7 @@ import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from enum import StrEnum
-from typing import Any, NoReturn, Self
+from typing import Any, ClassVar, NoReturn, Self
 
 from monai_ethics.errors import InputError, SchemaError
 
@@ -75,6 +75,8 @@ class Serializable:
     """Dataclass to and from plain JSON, with every field present and none unknown."""
 
     __slots__ = ()
+    #: fields that came later and that older entries of this schema version lack
+    ADDED: ClassVar[frozenset[str]] = frozenset()
 
     def to_dict(self) -> dict[str, Any]:
         return {item.name: _encode(getattr(self, item.name)) for item in fields(self)}  # type: ignore[arg-type]
@@ -82,7 +84,7 @@ class Serializable:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         names = {item.name for item in fields(cls)}  # type: ignore[arg-type]
-        if not isinstance(data, Mapping) or set(data) != names:
+        if not isinstance(data, Mapping) or not names - cls.ADDED <= set(data) <= names:
             raise SchemaError(
                 f"A stored {cls.__name__} must have exactly the fields of schema version {SCHEMA_VERSION}: "
                 "some are missing or unknown. Read it with the version of monai_ethics that wrote it."

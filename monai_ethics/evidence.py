@@ -12,13 +12,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
+from monai_ethics._curve import Curve
 from monai_ethics._json import SCHEMA_VERSION, FrozenDict, Serializable, normalize, plain
 from monai_ethics.errors import InputError, SchemaError
 
 __all__ = [
     "SCHEMA_VERSION",
+    "Curve",
     "Direction",
     "Estimate",
     "EvidenceReport",
@@ -227,6 +229,7 @@ class Finding(Serializable):
         subjects: what it is about: metric names, digests, pseudonyms.
         estimates: the numbers.
         observations: single items listed for review.
+        curves: lines to be drawn, such as ROC curves; they carry no judgement.
         accounting: what became of every case, by count; the counts add up to all cases.
         parameters: settings of the check, as JSON.
         limit: what was judged against, if anything.
@@ -241,6 +244,8 @@ class Finding(Serializable):
         InputError: if a judgement has no limit, or a missing judgement no reason.
     """
 
+    ADDED: ClassVar[frozenset[str]] = frozenset({"curves"})
+
     check: str
     title: str
     stage: Stage
@@ -250,6 +255,7 @@ class Finding(Serializable):
     subjects: Sequence[str] = ()
     estimates: Sequence[Estimate] = ()
     observations: Sequence[Observation] = ()
+    curves: Sequence[Curve] = ()
     accounting: Mapping[str, int] = field(default_factory=FrozenDict)
     parameters: Mapping[str, Any] = field(default_factory=FrozenDict)
     limit: Limit | None = None
@@ -263,7 +269,7 @@ class Finding(Serializable):
     def __post_init__(self) -> None:
         object.__setattr__(self, "stage", Stage(self.stage))
         object.__setattr__(self, "verdict", Verdict(self.verdict))
-        for name in ("estimates", "observations", "sources"):
+        for name in ("estimates", "observations", "curves", "sources"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         normalize(self)
         if self.verdict in JUDGED and self.limit is None:
@@ -277,7 +283,12 @@ class Finding(Serializable):
 
     @classmethod
     def _decode(cls, key: str, value: Any) -> Any:
-        many: dict[str, type[Serializable]] = {"estimates": Estimate, "observations": Observation, "sources": Source}
+        many: dict[str, type[Serializable]] = {
+            "estimates": Estimate,
+            "observations": Observation,
+            "curves": Curve,
+            "sources": Source,
+        }
         if key in many:
             return tuple(many[key].from_dict(item) for item in value)
         return Limit.from_dict(value) if key == "limit" and value is not None else value

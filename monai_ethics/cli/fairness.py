@@ -14,8 +14,8 @@ from monai_ethics.errors import GateError, InputError
 
 if TYPE_CHECKING:
     from monai_ethics.evidence import Finding
-    from monai_ethics.fairness.group_auc import BinaryScores
-    from monai_ethics.fairness.scores import ScoreTable
+    from monai_ethics.fairness.data.binary import BinaryScores
+    from monai_ethics.fairness.data.scores import ScoreTable
 
 __all__ = ["command"]
 
@@ -45,9 +45,9 @@ def command(
 ) -> None:
     """Stratify stored scores by the attributes of a side table and write the findings into the evidence."""
     from monai_ethics.fairness.attributes import parse_bins, parse_strata
+    from monai_ethics.fairness.attributes.regroup import regroup
+    from monai_ethics.fairness.attributes.side_table import read_side_table
     from monai_ethics.fairness.family import score_findings
-    from monai_ethics.fairness.regroup import regroup
-    from monai_ethics.fairness.side_table import read_side_table
     from monai_ethics.reporting.escape import for_terminal
 
     _check_words(evidence, scores, out, attributes)
@@ -90,7 +90,7 @@ def _check_words(evidence: Path | None, scores: list[Path] | None, out: Path | N
 
 
 def _read_evidence(evidence: Path, run_id: str | None) -> tuple[list[ScoreTable], None]:
-    from monai_ethics.fairness.scores import ScoreTable
+    from monai_ethics.fairness.data.scores import ScoreTable
     from monai_ethics.provenance.read import read_private
     from monai_ethics.provenance.verify import verify_evidence
 
@@ -110,7 +110,7 @@ def _read_evidence(evidence: Path, run_id: str | None) -> tuple[list[ScoreTable]
 
 
 def _read_scores(paths: list[Path], threshold: float | None) -> tuple[list[ScoreTable], list[BinaryScores]]:
-    from monai_ethics.fairness.stored import decision_tables, read_binary, read_score_tables
+    from monai_ethics.fairness.data.stored import decision_tables, read_binary, read_score_tables
 
     tables: list[ScoreTable] = []
     binary: list[BinaryScores] = []

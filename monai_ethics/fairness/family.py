@@ -5,14 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from monai_ethics.evidence import Finding
-from monai_ethics.fairness.comparison import Comparison, holm
+from monai_ethics.fairness.data.scores import ScoreTable
+from monai_ethics.fairness.gap import GapCheck
 from monai_ethics.fairness.group_scores import GroupScores
+from monai_ethics.fairness.methods.comparison import holm
 from monai_ethics.fairness.score_gap import ScoreGap
-from monai_ethics.fairness.scores import ScoreTable
 
-__all__ = ["score_findings", "score_gaps", "with_misses"]
+__all__ = ["gap_findings", "score_findings", "score_gaps", "with_misses"]
 
 
 def with_misses(tables: Sequence[ScoreTable]) -> list[ScoreTable]:
@@ -52,33 +54,44 @@ def score_gaps(
         One finding per metric and attribute, in the order of the tables.
     """
     check = check or ScoreGap()
-    todo: list[tuple[ScoreTable, ScoreGap, Comparison | None]] = []
     every = with_misses(tables) if misses else tables
     wanted = [(table, name) for table in every for name in (table.groups if attributes is None else attributes)]
-    for done, (table, attribute) in enumerate(wanted, start=1):
-        one = replace(check, attribute=attribute)
-        todo.append((table, one, one.compare(table)))
+    return gap_findings([(replace(check, attribute=name), table) for table, name in wanted], progress=progress)
+
+
+def gap_findings(
+    wanted: Sequence[tuple[GapCheck, Any]], *, progress: Callable[[int, int], None] | None = None
+) -> list[Finding]:
+    """Run gap checks of any kind as one report, with Holm's correction over the whole family.
+
+    Args:
+        wanted: each check, with its attribute, and the data it compares.
+        progress: called with the comparisons done and their number.
+
+    Returns:
+        One finding for each, in the order given. Attributes form one family, intersections (``sex*site``) another,
+        which is exploratory.
+    """
+    todo: list[tuple[GapCheck, Any, Any]] = []
+    for done, (check, data) in enumerate(wanted, start=1):
+        todo.append((check, data, check.compare(data)))
         if progress is not None:
             progress(done, len(wanted))
     findings: dict[int, Finding] = {}
     for name, crossed in (("attributes", False), ("intersections (exploratory)", True)):
-        members = [i for i, (_, one, _) in enumerate(todo) if ("*" in one.attribute) is crossed]
-        tested = [i for i in members if _omnibus_p(todo[i][2]) is not None]
-        adjusted = dict(zip(tested, holm([_omnibus_p(todo[i][2]) or 0.0 for i in tested]), strict=True))
+        members = [i for i, (check, _, _) in enumerate(todo) if ("*" in check.attribute) is crossed]
+        raw = {i: todo[i][2].p for i in members if todo[i][2] is not None and todo[i][2].p is not None}
+        adjusted = dict(zip(raw, holm(list(raw.values())), strict=True))
         for i in members:
-            table, one, comparison = todo[i]
-            findings[i] = one.finding(
-                table,
-                comparison,
+            check, data, found = todo[i]
+            findings[i] = check.finding(
+                data,
+                found,
                 p_adjusted=adjusted.get(i),
-                family=max(len(tested), 1),
+                family=max(len(raw), 1),
                 family_name=f"all metrics over all {name}",
             )
     return [findings[i] for i in range(len(todo))]
-
-
-def _omnibus_p(comparison: Comparison | None) -> float | None:
-    return None if comparison is None or comparison.omnibus is None else comparison.omnibus.p
 
 
 def score_findings(

@@ -4,53 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict
 
-from monai_ethics.errors import InputError
-from monai_ethics.evidence import Estimate, Finding, FrozenDict, Source, Stage, Verdict
-from monai_ethics.fairness.auc import area_under_curve
-from monai_ethics.fairness.intervals import Result
+from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
+from monai_ethics.fairness.data.binary import BinaryScores
+from monai_ethics.fairness.methods.auc import area_under_curve
+from monai_ethics.fairness.methods.intervals import Result
 
-__all__ = ["BinaryScores", "group_auc"]
+__all__ = ["group_auc"]
 
 SOURCES = (
     Source(title="DeLong et al. 1988 (Biometrics 44); Obuchowski 1997 (Biometrics 53)"),
     Source(title="Newcombe 2006 (Stat. Med. 25)", locator="method 5"),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BinaryScores:
-    """Labels and scores of a binary classifier.
-
-    Args:
-        cases: unique key of each case, length ``N``.
-        patients: patient of each case, length ``N``.
-        y_true: whether each case is positive, length ``N``.
-        y_score: score of each case, length ``N``; empty if only decisions are known.
-        y_pred: decision for each case, length ``N``.
-        groups: attribute to the label of each case, ``None`` = not recorded.
-    """
-
-    cases: tuple[str, ...]
-    patients: tuple[str, ...]
-    y_true: tuple[bool, ...]
-    y_score: tuple[float, ...]
-    y_pred: tuple[bool, ...]
-    groups: Mapping[str, tuple[str | None, ...]] = field(default_factory=FrozenDict)
-
-    def __post_init__(self) -> None:
-        columns = (self.patients, self.y_true, self.y_pred, *self.groups.values())
-        if any(len(column) != len(self.cases) for column in columns) or len(self.y_score) not in (0, len(self.cases)):
-            raise InputError("Every column must have one entry per case: got other lengths. Pass None where unknown.")
-
-    def with_groups(self, groups: Mapping[str, Sequence[str | None]]) -> BinaryScores:
-        """The same scores with these attributes added."""
-        return replace(self, groups=FrozenDict({**self.groups, **{name: tuple(v) for name, v in groups.items()}}))
-
-    def with_patients(self, patients: Sequence[str]) -> BinaryScores:
-        """The same scores with another patient of each case."""
-        return replace(self, patients=tuple(patients))
 
 
 def group_auc(data: BinaryScores, *, min_group_size: int = 10, level: float = 0.95) -> Finding:

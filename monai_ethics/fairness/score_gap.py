@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
-from monai_ethics.fairness.comparison import Comparison, compare, detectable, holm, pairs
+from monai_ethics.fairness.data.groups import label_text, labels_of
+from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS, ScoreTable
+from monai_ethics.fairness.gap import GapNumbers, PairNumbers, gap_estimates, parity_level
 from monai_ethics.fairness.group_scores import GroupScores
-from monai_ethics.fairness.groups import label_text, labels_of
-from monai_ethics.fairness.scores import UNNAMED_PATIENTS, ScoreTable
+from monai_ethics.fairness.methods.comparison import Comparison, compare, detectable, pairs
 from monai_ethics.fairness.wording import gap_statement, is_exploratory, subject_text
 
 __all__ = ["ScoreGap"]
@@ -33,7 +34,6 @@ EXPLORATORY = (
     "Confirm what they show on other data."
 )
 _DETECTABLE = ("minimum_detectable_gap", "minimum_detectable_relative_effect")  # of means, of ranks
-_BY_DRAWS = "no interval: read it beside its distribution when labels are exchanged"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,87 +192,52 @@ class ScoreGap:
         omnibus = found.omnibus
         if omnibus is None:
             return []
-        n = len({patient for group in found.judged for patient in group.patients})
-        base: dict[str, Any] = {"n": n, "n_unit": "patients"}
         what = "share missed" if data.of_misses else "median" if found.ranks else "mean"
         kind = "random signs of patients" if found.crossed else "permutation of patients"
-        method = f"studentised {kind}, {found.draws} draws, seed {self.seed}"
-        test: dict[str, Any] = {
-            "unit": "1",
-            "estimand": "no difference between any groups",
-            "reason": "a p-value has no interval",
-        }
-        gap: dict[str, Any] = {"unit": data.unit, "method": method, **base}
-        names = {
-            "max_min_gap": (omnibus.gap, f"largest minus smallest group {what}, {data.estimand}"),
-            "gap_null_mean": (omnibus.gap_null_mean, "mean of that gap when groups do not differ"),
-            "gap_null_95th": (omnibus.gap_null_95th, "95th percentile of that gap when groups do not differ"),
-        }
-        no_gap = "a group's median is a miss without a value, or patients are in several groups"
-        return [
-            Estimate(name="p_value", value=omnibus.p, method=method, **test, **base),
-            Estimate(name="p_adjusted", value=adjusted, method=f"Holm over a family of {family}", **test, **base),
-            *(
-                Estimate(name=name, value=value, estimand=text, reason=no_gap if value is None else _BY_DRAWS, **gap)
-                for name, (value, text) in names.items()
-            ),
-            self._detectable(data, found, base, family),
-            *self._pairs(data, found, attribute, adjusted),
-        ]
-
-    def _detectable(self, data: ScoreTable, found: Comparison, base: dict[str, Any], family: int) -> Estimate:
         alpha = (1 - self.level) / family
-        result = detectable(found, alpha=alpha)
-        text = "smallest difference of means" if not found.ranks else "smallest relative effect above 0.5"
-        return Estimate(
-            name=_DETECTABLE[found.ranks],
-            value=result.value,
-            unit="1" if found.ranks else data.unit,
-            estimand=f"{text} between the two smallest groups found with 80 % power at level {alpha:.3g}",
-            method=result.method,
-            reason=result.reason or "a design figure has no interval",
-            **base,
+        least = "smallest relative effect above 0.5" if found.ranks else "smallest difference of means"
+        numbers = GapNumbers(
+            attribute=attribute,
+            omnibus=omnibus,
+            method=f"studentised {kind}, {found.draws} draws, seed {self.seed}",
+            n=len({patient for group in found.judged for patient in group.patients}),
+            unit=data.unit,
+            gap_estimand=f"{what}, {data.estimand}",
+            no_gap="a group's median is a miss without a value, or patients are in several groups",
+            detectable=detectable(found, alpha=alpha),
+            detectable_name=_DETECTABLE[found.ranks],
+            detectable_unit="1" if found.ranks else data.unit,
+            detectable_estimand=(f"{least} between the two smallest groups found with 80 % power at level {alpha:.3g}"),
+            pairs=self._pairs(data, found),
+            level=self.level,
         )
+        return gap_estimates(numbers, adjusted=adjusted, family=family)
 
-    def _pairs(self, data: ScoreTable, found: Comparison, attribute: str, adjusted: float) -> list[Estimate]:
-        items = pairs(found, level=self.level)
-        known = [index for index, (_, _, (_, p)) in enumerate(items) if p is not None]
-        raw = [p for _, _, (_, p) in items if p is not None]
-        corrected = dict(zip(known, holm(raw), strict=True))
-        estimates = []
-        for index, (first, second, (result, _)) in enumerate(items):
+    def _pairs(self, data: ScoreTable, found: Comparison) -> list[PairNumbers]:
+        parity = pairs(found, level=parity_level(self.level))
+        rows = []
+        for (first, second, (result, p)), (_, _, (close, _)) in zip(
+            pairs(found, level=self.level), parity, strict=True
+        ):
             names = label_text(first.label), label_text(second.label)
-            base: dict[str, Any] = {
-                "group": {attribute: f"{names[0]} - {names[1]}"},
-                "n": len({*first.patients, *second.patients}),
-                "n_unit": "patients",
-            }
             kind = "share missed" if data.of_misses else "mean"
             mean = f"{kind} of {names[0]} minus {kind} of {names[1]}, {data.estimand}"
             rank = f"probability that a patient of {names[0]} has a higher score than one of {names[1]}, ties half"
-            estimates.append(
-                Estimate(
+            rows.append(
+                PairNumbers(
+                    first=first.label,
+                    second=second.label,
+                    n=len({*first.patients, *second.patients}),
+                    result=result,
+                    p=p,
+                    parity=close,
+                    neutral=0.5 if found.ranks else 0.0,
                     name="relative_effect" if found.ranks else "difference",
                     unit="1" if found.ranks else data.unit,
                     estimand=rank if found.ranks else mean,
-                    level=None if result.low is None else self.level,
-                    **asdict(result),
-                    **base,
                 )
             )
-            if len(items) > 1 and index in corrected:
-                estimates.append(
-                    Estimate(
-                        name="pairwise_p_adjusted",
-                        value=max(corrected[index], adjusted),
-                        unit="1",
-                        estimand="no difference between the two groups",
-                        method=f"Holm over {len(raw)} pairs, never below the adjusted omnibus p-value",
-                        reason="a p-value has no interval",
-                        **base,
-                    )
-                )
-        return estimates
+        return rows
 
     @staticmethod
     def example(n: int, seed: int) -> ScoreTable:

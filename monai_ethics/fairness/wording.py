@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from monai_ethics.fairness.comparison import Comparison
-from monai_ethics.fairness.crossed import influence
-from monai_ethics.fairness.groups import Group, label_text
-from monai_ethics.fairness.intervals import Floats
-from monai_ethics.fairness.scores import ScoreTable
+from monai_ethics.fairness.data.groups import Group, label_text
+from monai_ethics.fairness.data.scores import ScoreTable
+from monai_ethics.fairness.methods.comparison import Comparison
+from monai_ethics.fairness.methods.crossed import influence
+from monai_ethics.fairness.methods.intervals import Floats
 
 __all__ = ["HALF_MISSED", "at_extreme", "gap_statement", "is_exploratory", "quantity", "subject_text"]
 

@@ -13,7 +13,7 @@ from ignite.engine import Engine
 from monai.engines import Trainer
 
 from monai_ethics.errors import InputError
-from monai_ethics.fairness.scores import ScoreTable
+from monai_ethics.fairness.data.scores import ScoreTable
 from monai_ethics.handlers._batch import RawRow, label_text, read_rows
 from monai_ethics.handlers._buffers import read_buffers
 from monai_ethics.handlers._events import FoundMetric, find_metrics

@@ -13,7 +13,7 @@ from monai.engines import Trainer
 from monai_ethics.handlers._keys import clean
 
 if TYPE_CHECKING:
-    from monai_ethics.fairness.scores import ScoreTable
+    from monai_ethics.fairness.data.scores import ScoreTable
     from monai_ethics.handlers._collect import EpochScores
 
 __all__ = ["EngineNotes", "Ledger"]

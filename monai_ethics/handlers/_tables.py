@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from monai_ethics.fairness.scores import ScoreTable
+from monai_ethics.fairness.data.scores import ScoreTable
 from monai_ethics.handlers._buffers import aggregate_rows, case_values, first_number
 from monai_ethics.handlers._events import FoundMetric
 from monai_ethics.handlers._keys import clean

@@ -19,7 +19,7 @@ from monai_ethics.handlers._sweep import OutputSweep
 
 if TYPE_CHECKING:
     from monai_ethics.evidence import Finding
-    from monai_ethics.fairness.scores import ScoreTable
+    from monai_ethics.fairness.data.scores import ScoreTable
     from monai_ethics.handlers._collect import EpochScores
     from monai_ethics.handlers._items import ItemDigests
     from monai_ethics.provenance.log import EvidenceLog

@@ -12,7 +12,7 @@ import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 
-from monai_ethics.fairness.scores import ScoreTable
+from monai_ethics.fairness.data.scores import ScoreTable
 from monai_ethics.handlers._collect import Collector, EpochScores
 from monai_ethics.handlers._events import has_kind, move_behind_metrics
 from monai_ethics.handlers._fit import TableFit

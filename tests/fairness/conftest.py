@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from monai_ethics.fairness.scores import ScoreTable
+from monai_ethics.fairness.data.scores import ScoreTable
 
 
 @pytest.fixture

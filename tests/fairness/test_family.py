@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from monai_ethics.fairness.comparison import holm
 from monai_ethics.fairness.family import score_findings, score_gaps, with_misses
+from monai_ethics.fairness.methods.comparison import holm
 from monai_ethics.fairness.score_gap import ScoreGap
 
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Verdict
+from monai_ethics.fairness.data.scores import ScoreTable
 from monai_ethics.fairness.score_gap import ScoreGap
-from monai_ethics.fairness.scores import ScoreTable
 
 QUICK = {"n_permutations": 199}
 

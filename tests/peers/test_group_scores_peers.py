@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monai_ethics.fairness.auc import area_under_curve
-from monai_ethics.fairness.differences import newcombe
+from monai_ethics.fairness.data.scores import ScoreTable
 from monai_ethics.fairness.group_scores import GroupScores
-from monai_ethics.fairness.intervals import wilson
-from monai_ethics.fairness.permutation import mean_omnibus
-from monai_ethics.fairness.scores import ScoreTable
+from monai_ethics.fairness.methods.auc import area_under_curve
+from monai_ethics.fairness.methods.differences import newcombe
+from monai_ethics.fairness.methods.intervals import wilson
+from monai_ethics.fairness.methods.permutation import mean_omnibus
 
 pytestmark = pytest.mark.peers
 

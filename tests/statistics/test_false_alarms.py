@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monai_ethics.fairness.comparison import compare
-from monai_ethics.fairness.scores import ScoreTable
+from monai_ethics.fairness.data.scores import ScoreTable
+from monai_ethics.fairness.methods.comparison import compare
 
 pytestmark = pytest.mark.slow
 REPLICATES, DRAWS = 600, 499

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from monai_ethics.fairness.data.scores import ScoreTable
 from monai_ethics.fairness.family import score_gaps
 from monai_ethics.fairness.score_gap import ScoreGap
-from monai_ethics.fairness.scores import ScoreTable
 
 pytestmark = pytest.mark.slow
 REPORTS, DRAWS, LEVEL = 250, 479, 0.05  # 480 arrangements: the level of 8 and of 12 tests is attained exactly

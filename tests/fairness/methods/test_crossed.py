@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monai_ethics.fairness.crossed import crossed_difference, crossed_omnibus, influence
-from monai_ethics.fairness.groups import Group
+from monai_ethics.fairness.data.groups import Group
+from monai_ethics.fairness.methods.crossed import crossed_difference, crossed_omnibus, influence
 
 
 def group(values, patients=None, label="a"):

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from monai_ethics.errors import InputError, SchemaError
-from monai_ethics.fairness.scores import OUTCOMES, ScoreTable
+from monai_ethics.fairness.data.scores import OUTCOMES, ScoreTable
 
 
 def make(**changes):

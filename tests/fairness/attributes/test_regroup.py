@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-from monai_ethics.fairness.regroup import regroup
-from monai_ethics.fairness.side_table import read_side_table
+from monai_ethics.fairness.attributes.regroup import regroup
+from monai_ethics.fairness.attributes.side_table import read_side_table
 
 
 def test_stored_tables_of_different_cases_get_groups_and_patients(tmp_path, scores):

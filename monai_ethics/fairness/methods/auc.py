@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import optimize, special, stats
 
-from monai_ethics.fairness.intervals import Floats, Result
+from monai_ethics.fairness.methods.intervals import Floats, Result
 
 __all__ = ["area_under_curve"]
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from monai_ethics.errors import InputError
-from monai_ethics.fairness.stored import decision_tables, kind_of, read_binary, read_score_tables
+from monai_ethics.fairness.data.stored import decision_tables, kind_of, read_binary, read_score_tables
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_labels_and_scores_become_sensitivity_and_specificity(write):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("case,y_true,y_score\na,1,0.5\n", "Give `--threshold`"),
+        ("case,y_true\na,1\n", "neither a column `y_score` nor `y_pred`"),
         ("case,y_true,y_pred\na,2,1\n", "must be 0 or 1: row 0"),
         ("case,y_true,y_score\na,1,\n", "row 0 has none"),
     ],

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from monai_ethics.errors import InputError
-from monai_ethics.fairness.side_table import SideTable
+from monai_ethics.fairness.attributes.side_table import SideTable
 
 __all__ = ["Joined", "join", "match_rows", "no_match", "refuse_repeated"]
 

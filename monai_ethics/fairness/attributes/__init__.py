@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attributes of cases: read a side table, join it to the cases of a run, make groups of it."""
 
-from monai_ethics.fairness.join import Joined, join, match_rows, no_match, refuse_repeated
-from monai_ethics.fairness.side_table import SideTable, clean_label, read_side_table
-from monai_ethics.fairness.strata import Strata, bin_numeric, cross, parse_bins, parse_strata, stratify
+from monai_ethics.fairness.attributes.join import Joined, join, match_rows, no_match, refuse_repeated
+from monai_ethics.fairness.attributes.side_table import SideTable, clean_label, read_side_table
+from monai_ethics.fairness.attributes.strata import Strata, bin_numeric, cross, parse_bins, parse_strata, stratify
 
 __all__ = [
     "Joined",

@@ -4,8 +4,9 @@ import pytest
 
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Verdict
-from monai_ethics.fairness.auc import area_under_curve
-from monai_ethics.fairness.group_auc import BinaryScores, group_auc
+from monai_ethics.fairness.data.binary import BinaryScores
+from monai_ethics.fairness.group_auc import group_auc
+from monai_ethics.fairness.methods.auc import area_under_curve
 
 TRUTH, SCORES = [1, 1, 1, 0, 0, 0, 0], [0.9, 0.6, 0.5, 0.5, 0.4, 0.7, 0.1]
 KEYS = [str(i) for i in range(7)]
@@ -46,7 +47,7 @@ def table(n=40, **changes):
     rng = np.random.default_rng(0)
     truth = tuple(bool(i % 2) for i in range(n))
     keys = tuple(str(i) for i in range(n))
-    base = {"cases": keys, "patients": keys, "y_true": truth, "y_pred": truth}
+    base = {"cases": keys, "patients": keys, "y_true": truth, "target": "y", "y_pred": truth, "decided_by": "x"}
     score = tuple(float(x) for x in rng.normal(size=n) + np.array(truth))
     return BinaryScores(
         **{**base, "y_score": score, "groups": {"sex": tuple("FFMM"[i % 4] for i in range(n))}, **changes}

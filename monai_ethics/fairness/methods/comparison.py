@@ -10,13 +10,13 @@ from itertools import combinations
 
 import numpy as np
 
-from monai_ethics.fairness.crossed import crossed_difference, crossed_omnibus
-from monai_ethics.fairness.differences import Pair, mean_difference, relative_effect
-from monai_ethics.fairness.groups import Group, at_worst, repeated, split
-from monai_ethics.fairness.intervals import Result
-from monai_ethics.fairness.permutation import Omnibus, mean_omnibus, rank_omnibus
-from monai_ethics.fairness.power import minimum_detectable_gap, minimum_detectable_relative_effect
-from monai_ethics.fairness.scores import ScoreTable
+from monai_ethics.fairness.data.groups import Group, at_worst, repeated, split
+from monai_ethics.fairness.data.scores import ScoreTable
+from monai_ethics.fairness.methods.crossed import crossed_difference, crossed_omnibus
+from monai_ethics.fairness.methods.differences import Pair, mean_difference, relative_effect
+from monai_ethics.fairness.methods.intervals import Result
+from monai_ethics.fairness.methods.permutation import Omnibus, mean_omnibus, rank_omnibus
+from monai_ethics.fairness.methods.power import minimum_detectable_gap, minimum_detectable_relative_effect
 
 __all__ = ["Comparison", "compare", "detectable", "holm", "judgeable", "pairs"]
 
@@ -43,6 +43,11 @@ class Comparison:
     crossed: int
     draws: int
     omnibus: Omnibus | None
+
+    @property
+    def p(self) -> float | None:
+        """p-value of the omnibus test; ``None`` if there was none."""
+        return None if self.omnibus is None else self.omnibus.p
 
 
 def judgeable(groups: Sequence[Group], min_group_size: int) -> tuple[Group, ...]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from monai_ethics.fairness.join import Joined, join
-from monai_ethics.fairness.scores import ScoreTable
-from monai_ethics.fairness.side_table import SideTable
-from monai_ethics.fairness.strata import Strata, stratify
+from monai_ethics.fairness.attributes.join import Joined, join
+from monai_ethics.fairness.attributes.side_table import SideTable
+from monai_ethics.fairness.attributes.strata import Strata, stratify
+from monai_ethics.fairness.data.scores import ScoreTable
 
 __all__ = ["regroup"]
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from monai_ethics.errors import InputError
-from monai_ethics.fairness.intervals import Floats
-from monai_ethics.fairness.scores import ESTIMAND, ScoreTable
-from monai_ethics.fairness.strata import cross
+from monai_ethics.fairness.attributes.strata import cross
+from monai_ethics.fairness.data.scores import ESTIMAND, ScoreTable
+from monai_ethics.fairness.methods.intervals import Floats
 
 __all__ = ["Group", "at_worst", "label_text", "labels_of", "repeated", "split"]
 

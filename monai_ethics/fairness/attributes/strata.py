@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from monai_ethics.errors import InputError
-from monai_ethics.fairness.side_table import clean_label, normal_name
+from monai_ethics.fairness.attributes.side_table import clean_label, normal_name
 
 __all__ = ["Strata", "bin_numeric", "cross", "parse_bins", "parse_strata", "stratify"]
 

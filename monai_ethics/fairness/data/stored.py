@@ -6,13 +6,20 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import InputError
-from monai_ethics.fairness.group_auc import BinaryScores
-from monai_ethics.fairness.scores import ScoreTable
-from monai_ethics.fairness.side_table import CASE_COLUMNS, PATIENT_COLUMNS, clean_label, normal_name, read_rows
+from monai_ethics.fairness.attributes.side_table import (
+    CASE_COLUMNS,
+    PATIENT_COLUMNS,
+    clean_label,
+    normal_name,
+    read_rows,
+)
+from monai_ethics.fairness.data.binary import BinaryScores
+from monai_ethics.fairness.data.scores import ScoreTable
 
 __all__ = ["decision_tables", "kind_of", "read_binary", "read_score_tables"]
 
@@ -94,11 +101,8 @@ def read_binary(path: str | Path, *, threshold: float | None = None) -> BinarySc
         Labels, scores and decisions.
 
     Raises:
-        InputError: if a label is not 0 or 1, a score is absent, or there is neither ``y_pred`` nor a
-            finite threshold.
+        InputError: if a label is not 0 or 1, a score is absent, or there is neither ``y_score`` nor ``y_pred``.
     """
-    if threshold is not None and not math.isfinite(threshold):
-        raise InputError("A threshold must be a finite number: got another. Give one that was chosen on other data.")
     names, rows = read_rows(path)
     place = {normal_name(name): column for column, name in enumerate(names)}
     if "y_true" not in place:
@@ -111,22 +115,28 @@ def read_binary(path: str | Path, *, threshold: float | None = None) -> BinarySc
         if None in found:
             raise InputError(f"Every case needs a y_score: row {found.index(None)} has none. Fill it or drop the case.")
         scores = [value for value in found if value is not None]
-    if "y_pred" in place:
-        decisions = [_binary(row[place["y_pred"]], position) for position, row in enumerate(rows)]
-    elif scores and threshold is not None:
-        decisions = [score >= threshold for score in scores]
-    else:
-        raise InputError(
-            "Expected decisions: got neither a column `y_pred` nor scores with a threshold. "
-            "Give `--threshold`, chosen on other data."
-        )
-    return BinaryScores(
-        cases=cases, patients=patients, y_true=tuple(truth), y_score=tuple(scores), y_pred=tuple(decisions)
+    data = BinaryScores(
+        target="y",
+        cases=cases,
+        patients=patients,
+        y_true=tuple(truth),
+        y_score=tuple(scores),
+        probabilities=bool(scores) and all(0 <= score <= 1 for score in scores),
     )
+    if "y_pred" in place:
+        decisions = tuple(_binary(row[place["y_pred"]], position) for position, row in enumerate(rows))
+        return replace(data, y_pred=decisions, decided_by="the file's own decisions")
+    if scores and threshold is not None:
+        return data.decided(threshold, decided_by=f"scores from {threshold:g} on, as given")
+    if not scores:
+        raise InputError("Expected scores or decisions: got neither a column `y_score` nor `y_pred`. Add one of them.")
+    return data
 
 
 def decision_tables(data: BinaryScores) -> list[ScoreTable]:
     """Sensitivity over the positive cases and specificity over the negative ones, 1 = decided rightly."""
+    if not data.y_pred:
+        return []
     tables = []
     for metric, positive in (("sensitivity", True), ("specificity", False)):
         rows = [i for i, truth in enumerate(data.y_true) if truth is positive]

@@ -2,7 +2,7 @@
 import pytest
 
 from monai_ethics.errors import InputError
-from monai_ethics.fairness.side_table import read_side_table
+from monai_ethics.fairness.attributes.side_table import read_side_table
 
 
 @pytest.mark.parametrize(

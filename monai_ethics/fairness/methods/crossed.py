@@ -17,9 +17,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from monai_ethics.fairness.groups import Group
-from monai_ethics.fairness.intervals import Floats, Result
-from monai_ethics.fairness.permutation import CELLS, Omnibus, share_at_least
+from monai_ethics.fairness.data.groups import Group
+from monai_ethics.fairness.methods.intervals import Floats, Result
+from monai_ethics.fairness.methods.permutation import CELLS, Omnibus, share_at_least
 
 __all__ = ["crossed_difference", "crossed_omnibus", "influence"]
 

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Labels, scores and decisions of a classifier for one target, with the patient and the groups of each case."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
+
+from monai_ethics.errors import InputError, SchemaError
+from monai_ethics.evidence import FrozenDict
+
+__all__ = ["BinaryScores"]
+
+_KEY = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BinaryScores:
+    """What a classifier said about one target, case by case. Cases of one patient are no independent cases.
+
+    Args:
+        target: what is told apart, such as ``"pneumonia"``; characters of ``[A-Za-z0-9_.-]``.
+        cases: unique key of each case, length ``N``.
+        patients: patient of each case, length ``N``; equal to `cases` when not known.
+        y_true: whether each case is positive, length ``N``.
+        y_score: score of each case, higher = more likely positive, length ``N``; empty if only decisions are known.
+        y_pred: decision for each case, length ``N``; empty if only scores are known.
+        probabilities: whether the scores are meant as probabilities of being positive.
+        threshold: score from which on a case is decided positive; ``None`` if the decisions came with the file or
+            there are none.
+        decided_by: where the decisions come from, printed; empty if there are none.
+        groups: attribute to the label of each case; ``None`` = not recorded.
+
+    Raises:
+        InputError: if lengths differ, cases repeat, a score is not finite, or a probability is outside 0 to 1.
+    """
+
+    target: str
+    cases: tuple[str, ...]
+    patients: tuple[str, ...]
+    y_true: tuple[bool, ...]
+    y_score: tuple[float, ...] = ()
+    y_pred: tuple[bool, ...] = ()
+    probabilities: bool = False
+    threshold: float | None = None
+    decided_by: str = ""
+    groups: Mapping[str, tuple[str | None, ...]] = field(default_factory=FrozenDict)
+
+    def __post_init__(self) -> None:
+        for name in ("cases", "patients"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        object.__setattr__(self, "y_true", tuple(map(bool, self.y_true)))
+        object.__setattr__(self, "y_pred", tuple(map(bool, self.y_pred)))
+        object.__setattr__(self, "y_score", tuple(map(float, self.y_score)))
+        groups = {str(name): tuple(self.groups[name]) for name in sorted(self.groups)}
+        object.__setattr__(self, "groups", FrozenDict(groups))
+        self._check_columns()
+        self._check_scores()
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def _check_columns(self) -> None:
+        if not _KEY.fullmatch(self.target):
+            raise InputError("A target's name must be made of [A-Za-z0-9_.-]: got another character. Rename it.")
+        n = len(self.cases)
+        full = (self.patients, self.y_true, *self.groups.values())
+        if any(len(column) != n for column in full) or any(len(c) not in (0, n) for c in (self.y_score, self.y_pred)):
+            raise InputError("Every column must have one entry per case: got other lengths. Pass None where unknown.")
+        if repeated := n - len(set(self.cases)):
+            raise InputError(f"Cases must be unique: got {repeated} repeated keys. Give each case a key of its own.")
+        if any(label is not None and not isinstance(label, str) for c in self.groups.values() for label in c):
+            raise InputError("Group labels must be text or None: got another type. Convert them with str().")
+
+    def _check_scores(self) -> None:
+        for position, score in enumerate(self.y_score):
+            if not math.isfinite(score):
+                raise InputError(f"Scores must be finite: got NaN or infinity at case {position}. Leave the case out.")
+            if self.probabilities and not 0 <= score <= 1:
+                raise InputError(f"Probabilities must lie between 0 and 1: case {position} does not. Correct it.")
+        if self.y_pred and not self.decided_by:
+            raise InputError("Decisions must say where they come from: got none. Fill `decided_by`.")
+
+    @property
+    def patients_named(self) -> bool:
+        """Whether any case has a patient that is not just the case itself; otherwise each case counts as a patient."""
+        return self.patients != self.cases
+
+    def reordered(self, order: Sequence[int]) -> Self:
+        """The rows at the positions of `order`, which may also leave rows out."""
+        names = ("cases", "patients", "y_true", "y_score", "y_pred")
+        columns: dict[str, Any] = {name: _take(getattr(self, name), order) for name in names}
+        groups = {name: _take(labels, order) for name, labels in self.groups.items()}
+        return replace(self, groups=groups, **columns)
+
+    def with_groups(self, groups: Mapping[str, Sequence[str | None]]) -> Self:
+        """The same scores with these attributes added; an attribute of the same name is replaced."""
+        return replace(self, groups={**self.groups, **{name: tuple(labels) for name, labels in groups.items()}})
+
+    def without_groups(self) -> Self:
+        """The same scores without any attribute."""
+        return replace(self, groups=FrozenDict())
+
+    def with_patients(self, patients: Sequence[str]) -> Self:
+        """The same scores with another patient of each case."""
+        return replace(self, patients=tuple(patients))
+
+    def decided(self, threshold: float, *, decided_by: str) -> Self:
+        """The same scores, decided positive from `threshold` on.
+
+        Args:
+            threshold: finite; chosen on other data than these.
+            decided_by: where it was chosen, printed.
+
+        Raises:
+            InputError: if there are no scores, or the threshold is not finite.
+        """
+        if not math.isfinite(threshold):
+            raise InputError(
+                "A threshold must be a finite number: got another. Give one that was chosen on other data."
+            )
+        if len(self) and not self.y_score:
+            raise InputError("Expected scores to decide by a threshold: got decisions only. Leave the threshold out.")
+        decisions = tuple(score >= threshold for score in self.y_score)
+        return replace(self, y_pred=decisions, threshold=float(threshold), decided_by=decided_by)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON with every field present."""
+        data = {item.name: getattr(self, item.name) for item in fields(self)}
+        for name in ("cases", "patients", "y_true", "y_score", "y_pred"):
+            data[name] = list(data[name])
+        data["groups"] = {name: list(labels) for name, labels in self.groups.items()}
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            SchemaError: if a field is missing, unknown or of a wrong type.
+        """
+        if not isinstance(data, Mapping) or set(data) != {item.name for item in fields(cls)}:
+            raise SchemaError(
+                "Stored labels and scores must have exactly the fields of this version: some are missing or unknown. "
+                "Read them with the version of monai_ethics that wrote them."
+            )
+        try:
+            return cls(**data)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise SchemaError(
+                "Stored labels and scores must be a table of this package: got something else."
+            ) from error
+
+
+def _take(column: Sequence[Any], order: Sequence[int]) -> tuple[Any, ...]:
+    return tuple(column[i] for i in order) if column else ()
