@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from monai_ethics.evidence import Finding
+from monai_ethics.fairness.data.groups import CASE_MIX
 from monai_ethics.fairness.data.scores import ScoreTable
 from monai_ethics.fairness.gap import GapCheck
 from monai_ethics.fairness.group_scores import GroupScores
@@ -45,7 +46,7 @@ def score_gaps(
 
     Args:
         tables: one table per metric.
-        attributes: groupings to compare; ``None`` = those of each table.
+        attributes: groupings to compare; ``None`` = those of each table, except what cases show (`CASE_MIX`).
         check: settings; its `attribute` is not used.
         misses: whether to compare the rate of misses too, where there are any.
         progress: called with the comparisons done and their number.
@@ -55,8 +56,12 @@ def score_gaps(
     """
     check = check or ScoreGap()
     every = with_misses(tables) if misses else tables
-    wanted = [(table, name) for table in every for name in (table.groups if attributes is None else attributes)]
+    wanted = [(table, name) for table in every for name in (_of_people(table) if attributes is None else attributes)]
     return gap_findings([(replace(check, attribute=name), table) for table, name in wanted], progress=progress)
+
+
+def _of_people(table: ScoreTable) -> list[str]:
+    return [name for name in table.groups if not set(CASE_MIX) & set(name.split("*"))]
 
 
 def gap_findings(

@@ -53,3 +53,16 @@ def test_the_family_is_told_how_far_it_is(tables):
     findings = score_findings(tables, progress=lambda done, total: steps.append((done, total)))
     assert steps[-1] == (9, 9)
     assert [finding.check for finding in findings] == ["fairness.group_scores"] * 2 + ["fairness.score_gap"] * 9
+
+
+def test_what_cases_show_is_compared_only_when_asked_for(scores):
+    groups = {
+        "roi_size_band": ["small", "large"] * 30,
+        "sex": ["F"] * 30 + ["M"] * 30,
+        "roi_size_band*sex": ["small*F", "large*F"] * 15 + ["small*M", "large*M"] * 15,
+    }
+    table = scores([float(v) for v in np.random.default_rng(0).beta(8, 2, 60)], groups)
+    check = ScoreGap(n_permutations=99)
+    assert [tuple(found.subjects) for found in score_gaps([table], check=check)] == [("mean_dice", "sex")]
+    asked = score_gaps([table], ["roi_size_band"], check=check)
+    assert asked[0].subjects == ("mean_dice", "roi_size_band")

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -13,9 +15,19 @@ from monai_ethics.fairness.attributes.strata import cross
 from monai_ethics.fairness.data.scores import ESTIMAND, ScoreTable
 from monai_ethics.fairness.methods.intervals import Floats
 
-__all__ = ["Group", "at_worst", "label_text", "labels_of", "repeated", "split"]
+__all__ = ["CASE_MIX", "Group", "Grouped", "at_worst", "label_text", "labels_of", "repeated", "split"]
 
 NOT_RECORDED = "(not recorded)"
+CASE_MIX = ("roi_size_band",)  # what is seen, not who: described and controlled for, never compared unless asked for
+
+
+class Grouped(Protocol):
+    """Anything with the labels of its cases: a table of scores or of a classifier's answers."""
+
+    @property
+    def groups(self) -> Mapping[str, tuple[str | None, ...]]:
+        """Attribute to the label of each case; ``None`` = not recorded."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +56,7 @@ def label_text(label: str | None) -> str:
     return NOT_RECORDED if label is None else label
 
 
-def labels_of(table: ScoreTable, attribute: str) -> tuple[str | None, ...]:
+def labels_of(table: Grouped, attribute: str) -> tuple[str | None, ...]:
     """Label of each case; ``sex*site`` is crossed from its parts where the table does not have it.
 
     Raises:
