@@ -19,7 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
-__all__ = ["T_FROM", "Result", "bounded_mean", "clustered_rate", "mean_over_patients", "median_over_patients", "wilson"]
+__all__ = [
+    "T_FROM",
+    "Result",
+    "bounded_mean",
+    "clustered_rate",
+    "effective_cases",
+    "mean_over_patients",
+    "median_over_patients",
+    "patient_rate",
+    "wilson",
+]
 
 T_FROM = 30  # simulated: below it Student's t covers .59-.91 when a tenth of the scores are failures
 _BETS = np.sin(np.pi * (np.arange(40) + 0.5) / 80) ** 2  # arcsine mixture of bets in (0, 1)
@@ -79,19 +89,52 @@ def clustered_rate(hits: Sequence[bool], patients: Sequence[str], *, level: floa
     n = len(hits)
     if not n:
         return Result(value=None, reason="no case can be counted")
-    rate = sum(hits) / n
     _, codes = np.unique(np.asarray(patients, dtype=object).astype(str), return_inverse=True)
-    sizes = np.bincount(codes)
-    if len(sizes) == n:
-        low, high = wilson(sum(hits), n, level=level)
-        return Result(value=rate, low=low, high=high, method="Wilson score interval")
-    if len(sizes) == 1:
-        return Result(value=rate, reason="all cases belong to one patient")
     totals = np.bincount(codes, weights=np.asarray(hits, dtype=np.float64))
-    count = len(sizes)
-    spread = count / (count - 1) * math.fsum(((totals - rate * sizes) / n) ** 2)
-    effective = float(count) if spread == 0 else min(rate * (1 - rate) / spread, float(n))
-    low, high = wilson(rate * effective, effective, quantile=float(stats.t.ppf((1 + level) / 2, count - 1)))
+    return patient_rate(totals, np.bincount(codes).astype(np.float64), level=level)
+
+
+def effective_cases(tops: Floats, bottoms: Floats) -> float | None:
+    """Number of independent cases that are worth as much as these [2].
+
+    Args:
+        tops: hits of each patient, shape ``(patients,)``.
+        bottoms: cases of each patient, above 0, shape ``(patients,)``.
+
+    Returns:
+        Never more than the cases; their number where each patient has one, the number of patients where the hits
+        have no spread, ``None`` for a single patient with several cases.
+    """
+    n, count = float(bottoms.sum()), len(bottoms)
+    if count == n:
+        return n
+    if count < 2:
+        return None
+    rate = float(tops.sum()) / n
+    spread = count / (count - 1) * math.fsum(((tops - rate * bottoms) / n) ** 2)
+    return float(count) if spread == 0 else min(rate * (1 - rate) / spread, n)
+
+
+def patient_rate(tops: Floats, bottoms: Floats, *, level: float = 0.95) -> Result:
+    """Case-weighted rate from counts per patient, with its interval [1, 2].
+
+    Args:
+        tops: hits of each patient, shape ``(patients,)``, 1 patient or more.
+        bottoms: cases of each patient, above 0, shape ``(patients,)``.
+        level: nominal coverage.
+
+    Returns:
+        The rate; Wilson's interval, at the effective number of cases where patients repeat.
+    """
+    n, hits, count = float(bottoms.sum()), float(tops.sum()), len(bottoms)
+    rate, effective = hits / n, effective_cases(tops, bottoms)
+    if count == n:
+        low, high = wilson(hits, n, level=level)
+        return Result(value=rate, low=low, high=high, method="Wilson score interval")
+    if effective is None:
+        return Result(value=rate, reason="all cases belong to one patient")
+    quantile = float(stats.t.ppf((1 + level) / 2, count - 1))
+    low, high = wilson(rate * effective, effective, quantile=quantile)
     method = f"Wilson score interval at the Rao-Scott effective number of cases with Student t of {count - 1} df"
     return Result(value=rate, low=min(low, rate), high=max(high, rate), method=method)
 

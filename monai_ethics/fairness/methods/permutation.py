@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 
 from monai_ethics.fairness.methods.intervals import Floats
 
-__all__ = ["CELLS", "Omnibus", "mean_omnibus", "rank_omnibus", "share_at_least"]
+__all__ = ["CELLS", "Omnibus", "histogram", "mean_omnibus", "rank_omnibus", "share_at_least", "summary"]
 
 CELLS = 400_000  # array cells worked on at once: stays in the cache and bounds the memory at a few dozen MB
+BINS = 41
 _EQUAL = 1e-5  # statistics that differ by rounding only count as equal; ranks are worked on in single precision
 
 
@@ -39,12 +40,33 @@ class Omnibus:
         gap: largest minus smallest group location (means, or medians for ranks); ``None`` if not finite.
         gap_null_mean: mean of the gap when labels are exchanged between patients.
         gap_null_95th: 95th percentile of the gap when labels are exchanged.
+        null_gaps: bin centers, and the share of draws whose gap lies in each bin; ``None`` if not finite.
     """
 
     p: float
     gap: float | None
     gap_null_mean: float | None
     gap_null_95th: float | None
+    null_gaps: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+
+
+def histogram(null: Floats) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Distribution of the gap over the draws, small enough to be kept: at most `BINS` bins from 0 to the largest.
+
+    Args:
+        null: gap of each draw, shape ``(draws,)``, 0 or above.
+
+    Returns:
+        Bin centers and the share of draws in each bin; ``None`` without a draw, or if a gap is not finite.
+    """
+    if not len(null) or not np.isfinite(null).all():
+        return None
+    top = float(null.max())
+    if top <= 0:
+        return (0.0,), (1.0,)
+    counts, edges = np.histogram(null, bins=BINS, range=(0.0, top))
+    centers = (edges[:-1] + edges[1:]) / 2
+    return tuple(centers.tolist()), tuple((counts / len(null)).tolist())
 
 
 def share_at_least(null: Floats, observed: float) -> float:
@@ -53,8 +75,8 @@ def share_at_least(null: Floats, observed: float) -> float:
     return float((1 + np.count_nonzero(null >= limit)) / (1 + len(null)))
 
 
-def _summary(statistics: Floats, gaps: Floats) -> Omnibus:
-    """First entries are the observed ones, the others the permuted ones."""
+def summary(statistics: Floats, gaps: Floats) -> Omnibus:
+    """The outcome of a test; first entries are the observed ones, the others those of the draws."""
     null = gaps[1:]
     average = math.fsum(null) / len(null) if np.isfinite(null).all() else None
     upper = float(np.quantile(null, 0.95, method="higher"))
@@ -63,6 +85,7 @@ def _summary(statistics: Floats, gaps: Floats) -> Omnibus:
         gap=_finite(float(gaps[0])),
         gap_null_mean=average,
         gap_null_95th=_finite(upper),
+        null_gaps=histogram(null),
     )
 
 
@@ -112,7 +135,7 @@ def mean_omnibus(groups: Sequence[Floats], *, n_permutations: int, rng: np.rando
         center = (weights * means).sum(axis=1) / weights.sum(axis=1)
         statistics.append((weights * (means - center[:, None]) ** 2).sum(axis=1))
         gaps.append(means.max(axis=1) - means.min(axis=1))
-    return _summary(np.concatenate(statistics), np.concatenate(gaps))
+    return summary(np.concatenate(statistics), np.concatenate(gaps))
 
 
 def rank_omnibus(groups: Sequence[Floats], *, n_permutations: int, rng: np.random.Generator) -> Omnibus:
@@ -144,7 +167,7 @@ def rank_omnibus(groups: Sequence[Floats], *, n_permutations: int, rng: np.rando
         twice = counts[:, below] + counts[:, upto] if tied else 2 * counts[:, 1:] - member
         statistics.append(_rank_wald(member, (twice / (2 * sizes)).astype(np.float32), sizes))
         gaps.append(_median_gap(counts, pooled, sizes))
-    return _summary(np.concatenate(statistics), np.concatenate(gaps))
+    return summary(np.concatenate(statistics), np.concatenate(gaps))
 
 
 def _rank_wald(member: NDArray[np.float32], shares: NDArray[np.float32], sizes: Floats) -> Floats:
