@@ -90,7 +90,7 @@ def clustered_rate(hits: Sequence[bool], patients: Sequence[str], *, level: floa
     if not n:
         return Result(value=None, reason="no case can be counted")
     _, codes = np.unique(np.asarray(patients, dtype=object).astype(str), return_inverse=True)
-    totals = np.bincount(codes, weights=np.asarray(hits, dtype=np.float64))
+    totals = np.bincount(codes, weights=np.asarray(hits, dtype=np.float64)).astype(np.float64)
     return patient_rate(totals, np.bincount(codes).astype(np.float64), level=level)
 
 

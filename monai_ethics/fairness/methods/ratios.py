@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Case-weighted ratios over patients: a sum of numerators by a sum of denominators, as every rate is.
+
+A patient's row holds its numerator and its denominator, such as positive cases found and positive cases. Patients
+without a denominator have no row, so that permuting patients permutes within the class for a TPR and within the
+decision for a PPV. Patients with equal rows are exchanged by counting, so that one case a patient costs no more than a
+table of counts.
+
+References:
+    [1] Chung & Romano 2013, Ann. Stat. 41(2); Pauly, Brunner & Konietschke 2015, JRSS-B 77(2): studentised permutation.
+    [2] Newcombe 1998, Stat. Med. 17, method 10; Donner & Zou 2012, Stat. Methods Med. Res. 21: MOVER, which puts the
+        ends of two single intervals into one of their difference.
+    [3] Rao & Scott 1992, Biometrics 48; Liang & Zeger 1986, Biometrika 73: repeated patients.
+    [4] Cochran 1977, Sampling Techniques, section 6.3: the linearised variance of a ratio.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, stats
+
+from monai_ethics.fairness.methods.crossed import wild_omnibus
+from monai_ethics.fairness.methods.differences import Pair
+from monai_ethics.fairness.methods.intervals import Floats, Result, effective_cases, patient_rate
+from monai_ethics.fairness.methods.permutation import CELLS, Omnibus, summary
+from monai_ethics.fairness.methods.power import minimum_detectable_gap
+from monai_ethics.fairness.methods.rate_power import detectable_rate_gap
+
+__all__ = [
+    "RatioGroup",
+    "design_effect",
+    "ratio_detectable",
+    "ratio_difference",
+    "ratio_omnibus",
+    "ratio_value_interval",
+]
+
+Counts = NDArray[np.int64]
+_FEWEST_P = 1e-12  # an inverted interval is looked for down to this level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatioGroup:
+    """The patients of one group that have a denominator.
+
+    Args:
+        label: label of the attribute; ``None`` = not recorded.
+        patients: each patient once, length ``n``.
+        tops: numerator of each patient, shape ``(n,)``.
+        bottoms: denominator of each patient, above 0, shape ``(n,)``.
+    """
+
+    label: str | None
+    patients: tuple[str, ...]
+    tops: Floats
+    bottoms: Floats
+
+    @property
+    def value(self) -> float:
+        """Sum of numerators by sum of denominators."""
+        return math.fsum(self.tops) / math.fsum(self.bottoms)
+
+    @property
+    def parts(self) -> Floats:
+        """What each patient contributes to the error of the value [4], shape ``(n,)``, n of 2 or more."""
+        n = len(self.tops)
+        scale = math.sqrt(n / (n - 1)) / math.fsum(self.bottoms)
+        result: Floats = (self.tops - self.value * self.bottoms) * scale
+        return result
+
+
+def ratio_value_interval(group: RatioGroup, *, level: float = 0.95, counts: bool) -> Result:
+    """The ratio of one group with its interval.
+
+    Args:
+        group: its patients.
+        level: nominal coverage.
+        counts: numerators count some of the cases that denominators count, as in a rate.
+
+    Returns:
+        Wilson's interval for counts, at the Rao-Scott effective number of cases where patients repeat [3]; else the
+        linearised Student t interval [4]; the reason where there is none.
+    """
+    n = len(group.tops)
+    if not n:
+        return Result(value=None, reason="no case can be counted")
+    if counts:
+        return patient_rate(group.tops, group.bottoms, level=level)
+    if n < 2:
+        return Result(value=group.value, method="ratio of sums", reason="all cases belong to one patient")
+    error = math.sqrt(math.fsum(group.parts**2))
+    if error <= 1e-12 * max(abs(group.value), 1e-300):
+        return Result(value=group.value, method="ratio of sums", reason="no spread between patients")
+    half = float(stats.t.ppf((1 + level) / 2, n - 1)) * error
+    method = f"linearised Student t interval of a ratio over patients ({n - 1} df)"
+    return Result(value=group.value, low=group.value - half, high=group.value + half, method=method)
+
+
+def ratio_omnibus(groups: Sequence[RatioGroup], *, n_permutations: int, rng: np.random.Generator) -> Omnibus:
+    """Test of equal ratios, studentised [1]: whole patients are permuted, or their signs where they are in several.
+
+    Args:
+        groups: at least 2 groups with 2 or more patients each.
+        n_permutations: number of random draws.
+        rng: source of random numbers.
+
+    Returns:
+        The p-value, and the gap of the ratios beside its distribution when labels are exchanged.
+    """
+    everyone = [patient for group in groups for patient in group.patients]
+    if len(set(everyone)) < len(everyone):
+        return _crossed(groups, n_permutations, rng)
+    rows, codes = np.unique(
+        np.concatenate([np.column_stack([group.tops, group.bottoms]) for group in groups]), axis=0, return_inverse=True
+    )
+    ends = np.cumsum([len(group.tops) for group in groups])[:-1]
+    members = [np.bincount(part, minlength=len(rows)) for part in np.split(codes.ravel(), ends)]
+    members = sorted(members, key=lambda counts: (int(counts.sum()), tuple(counts)))  # neither names nor rows matter
+    observed = np.array(members)
+    sizes = observed.sum(axis=1)
+    total = observed.sum(axis=0)
+    pooled = math.fsum(total * rows[:, 0]) / math.fsum(total * rows[:, 1])
+    residual = math.fsum(total * (rows[:, 0] - pooled * rows[:, 1]) ** 2) / int(total.sum())
+    features = _features(rows, pooled)
+    few = len(rows) * len(groups) * 4 <= int(total.sum()) or len(rows) <= 8
+    draws = _by_counting if few else _by_shuffling
+    statistics, gaps = [], []
+    for sums in (observed[None] @ features, *draws(total, sizes, features, n_permutations, rng)):
+        statistic, gap = _wald(sums, sizes, pooled, residual)
+        statistics.append(statistic)
+        gaps.append(gap)
+    return summary(np.concatenate(statistics), np.concatenate(gaps))
+
+
+def _features(rows: Floats, pooled: float) -> Floats:
+    """What is summed over patients: denominators, residuals from the pooled ratio, and their products."""
+    rest = rows[:, 0] - pooled * rows[:, 1]  # small numbers: sums of squares lose nothing
+    return np.column_stack([rows[:, 1], rest, rest * rest, rest * rows[:, 1], rows[:, 1] * rows[:, 1]])
+
+
+def _wald(sums: Floats, sizes: Counts, pooled: float, residual: float) -> tuple[Floats, Floats]:
+    """Statistic and gap from sums of features, shape ``(draws, K, 5)``."""
+    bottoms, rest, rest2, cross, bottoms2 = np.moveaxis(sums, -1, 0)
+    shift = rest / bottoms  # ratio minus pooled ratio
+    square = rest2 - 2 * shift * cross + shift * shift * bottoms2
+    spread = np.maximum(square * (sizes / (sizes - 1)), residual) / bottoms**2
+    weights = 1 / np.where(spread > 0, spread, 1.0)
+    center = (weights * shift).sum(axis=1) / weights.sum(axis=1)
+    return (weights * (shift - center[:, None]) ** 2).sum(axis=1), shift.max(axis=1) - shift.min(axis=1)
+
+
+def _by_counting(
+    total: Counts, sizes: Counts, features: Floats, count: int, rng: np.random.Generator
+) -> Iterator[Floats]:
+    """Divide patients of equal rows between the groups by hypergeometric draws; yields sums of features."""
+    block = max(CELLS // (len(total) * len(sizes)), 1)
+    for start in range(0, count, block):
+        draws = min(block, count - start)
+        left = np.tile(total, (draws, 1))
+        sums = np.empty((draws, len(sizes), features.shape[1]))
+        for group, size in enumerate(sizes[:-1]):
+            taken = _hypergeometric(left, int(size), rng)
+            left -= taken
+            sums[:, group] = taken @ features
+        sums[:, -1] = left @ features
+        yield sums
+
+
+def _hypergeometric(left: Counts, size: int, rng: np.random.Generator) -> Counts:
+    """How many of `size` patients drawn from those `left` have each row, shape ``(draws, rows)``."""
+    taken = np.zeros_like(left)
+    wanted = np.full(len(left), size)
+    others = left.sum(axis=1)
+    for row in range(left.shape[1] - 1):
+        others = others - left[:, row]
+        taken[:, row] = rng.hypergeometric(left[:, row], others, wanted)
+        wanted = wanted - taken[:, row]
+    taken[:, -1] = wanted
+    return taken
+
+
+def _by_shuffling(
+    total: Counts, sizes: Counts, features: Floats, count: int, rng: np.random.Generator
+) -> Iterator[Floats]:
+    """Permute the patients themselves; yields sums of features."""
+    row = np.repeat(np.arange(len(total), dtype=np.int32), total)
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(int)
+    block = max(CELLS // len(row), 1)
+    for start in range(0, count, block):
+        tiled = np.tile(row, (min(block, count - start), 1))
+        rng.permuted(tiled, axis=1, out=tiled)
+        yield np.stack([np.add.reduceat(column[tiled], starts, axis=1) for column in features.T], axis=-1)
+
+
+def _crossed(groups: Sequence[RatioGroup], n_permutations: int, rng: np.random.Generator) -> Omnibus:
+    places = np.array([group.value for group in groups])
+    _, parts = _influence(groups)
+    tops, bottoms = (math.fsum(math.fsum(getattr(group, name)) for group in groups) for name in ("tops", "bottoms"))
+    rest = np.concatenate([group.tops - tops / bottoms * group.bottoms for group in groups])
+    residual = max(math.fsum(rest**2) / len(rest), 1e-30)
+    least = np.array([residual / math.fsum(group.bottoms) ** 2 for group in groups])
+    return wild_omnibus(places, parts, least, n_permutations=n_permutations, rng=rng)
+
+
+def _influence(groups: Sequence[RatioGroup]) -> tuple[list[str], Floats]:
+    """Patients, sorted, and what each contributes to the error of every group's ratio, shape ``(patients, K)``."""
+    everyone = sorted({patient for group in groups for patient in group.patients})
+    position = {patient: row for row, patient in enumerate(everyone)}
+    parts = np.zeros((len(everyone), len(groups)))
+    for column, group in enumerate(groups):
+        parts[[position[patient] for patient in group.patients], column] = group.parts
+    return everyone, parts
+
+
+def ratio_difference(first: RatioGroup, second: RatioGroup, *, level: float = 0.95, counts: bool) -> Pair:
+    """Ratio of the first minus ratio of the second.
+
+    Args:
+        first: one group.
+        second: another.
+        level: nominal coverage.
+        counts: numerators count some of the cases that denominators count, as in a rate.
+
+    Returns:
+        The difference with Newcombe's interval for counts, at the effective number of cases where patients repeat
+        [2, 3]; the cluster sandwich's where patients are in both; the linearised Welch interval otherwise. The p-value
+        is the level at which the interval touches 0.
+    """
+    if not len(first.tops) or not len(second.tops):
+        return Result(value=None, reason="a group has no case that can be counted"), None
+    if {*first.patients} & {*second.patients}:
+        return _sandwich(first, second, level)
+    if counts:
+        return _mover(first, second, level)
+    return _welch(first, second, level)
+
+
+def _mover(first: RatioGroup, second: RatioGroup, level: float) -> Pair:
+    difference = first.value - second.value
+
+    def ends(at: float) -> tuple[float, float] | None:
+        a, b = (patient_rate(group.tops, group.bottoms, level=at) for group in (first, second))
+        if a.low is None or a.high is None or b.low is None or b.high is None:
+            return None
+        p, q = first.value, second.value
+        return difference - math.hypot(p - a.low, b.high - q), difference + math.hypot(a.high - p, q - b.low)
+
+    found = ends(level)
+    if found is None:
+        return Result(value=difference, method="difference of rates", reason="a group has one patient only"), None
+
+    def touches(log_p: float) -> float:
+        low, high = ends(1 - math.exp(log_p)) or (0.0, 0.0)
+        return low if difference > 0 else -high
+
+    lowest = math.log(_FEWEST_P)
+    p = 1.0
+    if difference != 0:
+        p = _FEWEST_P if touches(lowest) > 0 else math.exp(optimize.brentq(touches, lowest, -1e-9, xtol=1e-6))
+    repeat = any(float(group.bottoms.sum()) > len(group.bottoms) for group in (first, second))
+    method = "Newcombe interval of two rates"
+    method += " (MOVER) at the Rao-Scott effective numbers of cases with Student t" if repeat else ""
+    return Result(value=difference, low=found[0], high=found[1], method=method), p
+
+
+def _welch(first: RatioGroup, second: RatioGroup, level: float) -> Pair:
+    difference = first.value - second.value
+    n, m = len(first.tops), len(second.tops)
+    if min(n, m) < 2:
+        return Result(value=difference, method="difference of ratios", reason="a group has one patient only"), None
+    a, b = math.fsum(first.parts**2), math.fsum(second.parts**2)
+    if a + b <= 0:
+        return Result(value=difference, method="difference of ratios", reason="no spread within either group"), None
+    df = (a + b) ** 2 / (a**2 / (n - 1) + b**2 / (m - 1))
+    return _student(difference, math.sqrt(a + b), df, level, "linearised Welch interval of two ratios over patients")
+
+
+def _sandwich(first: RatioGroup, second: RatioGroup, level: float) -> Pair:
+    difference = first.value - second.value
+    n = min(len(first.tops), len(second.tops))
+    if n < 2:
+        return Result(value=difference, method="difference of ratios", reason="a group has one patient only"), None
+    _, parts = _influence((first, second))
+    error = math.sqrt(math.fsum((parts[:, 0] - parts[:, 1]) ** 2))
+    if error == 0:
+        return Result(value=difference, method="difference of ratios", reason="no spread within either group"), None
+    method = f"cluster-robust interval over patients, some in both groups (Student t, {n - 1} df)"
+    return _student(difference, error, n - 1, level, method)
+
+
+def _student(difference: float, error: float, df: float, level: float, method: str) -> Pair:
+    half = float(stats.t.ppf((1 + level) / 2, df)) * error
+    p = float(2 * stats.t.sf(abs(difference) / error, df))
+    return Result(value=difference, low=difference - half, high=difference + half, method=method), p
+
+
+def ratio_detectable(groups: Sequence[RatioGroup], *, alpha: float, base_rate: float | None = None) -> Result:
+    """Smallest gap between the two smallest groups that is found with 80 % power, never from the observed gap.
+
+    Args:
+        groups: at least 2 groups with 2 or more patients each.
+        alpha: level of the test, already adjusted for the number of tests.
+        base_rate: rate stated beforehand, for ratios that are rates: cases of each group are then divided by its
+            design effect within groups; ``None`` = the spread between patients within groups.
+
+    Returns:
+        The gap, or the reason why there is none.
+    """
+    everyone = [patient for group in groups for patient in group.patients]
+    if repeated := len(everyone) - len(set(everyone)):
+        return Result(value=None, reason=f"{repeated} patients are in several groups: not computed")
+    if base_rate is None:
+        return _detectable_by_spread(groups, alpha)
+    cases = [float(group.bottoms.sum()) for group in groups]
+    effect = design_effect(groups)
+    value = detectable_rate_gap(cases, base_rate, alpha=alpha, design_effect=effect)
+    method = f"normal approximation at a base rate of {base_rate:g} and a design effect of {effect:.3g}, 80 % power"
+    if value is None:
+        return Result(value=None, method=method, reason="no gap of any size would be found with 80 % power")
+    return Result(value=value, method=method)
+
+
+def design_effect(groups: Sequence[RatioGroup]) -> float:
+    """Variance of the rates over patients, by that of as many independent cases, pooled within groups; 1 or above."""
+    cases = sum(float(group.bottoms.sum()) for group in groups)
+    worth = sum(effective_cases(group.tops, group.bottoms) or 1.0 for group in groups)
+    return max(cases / worth, 1.0)
+
+
+def _detectable_by_spread(groups: Sequence[RatioGroup], alpha: float) -> Result:
+    sizes = [len(group.tops) for group in groups]
+    degrees = sum(sizes) - len(sizes)
+    means = [math.fsum(group.bottoms) / len(group.bottoms) for group in groups]
+    within = math.fsum(
+        math.fsum(((group.tops - group.value * group.bottoms) / mean) ** 2)
+        for group, mean in zip(groups, means, strict=True)
+    )
+    deviation = math.sqrt(within / degrees)
+    if deviation <= 1e-9 * max(abs(group.value) for group in groups):
+        return Result(value=None, reason="no spread within any group: it says nothing about new patients")
+    value = minimum_detectable_gap(sizes, deviation, alpha=alpha)
+    return Result(value=value, method="non-central F at the pooled spread between patients within groups, 80 % power")
