@@ -4,32 +4,57 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol, Self, TypeVar
 
 from monai_ethics.fairness.attributes.join import Joined, join
+from monai_ethics.fairness.attributes.rules import Bins
 from monai_ethics.fairness.attributes.side_table import SideTable
 from monai_ethics.fairness.attributes.strata import Strata, stratify
-from monai_ethics.fairness.data.scores import ScoreTable
 
 __all__ = ["regroup"]
 
 
+class Cases(Protocol):
+    """Anything that knows its cases, their patients and their groups."""
+
+    @property
+    def cases(self) -> tuple[str, ...]: ...
+
+    @property
+    def patients(self) -> tuple[str, ...]: ...
+
+    @property
+    def groups(self) -> Mapping[str, tuple[str | None, ...]]: ...
+
+    def without_groups(self) -> Self: ...
+
+    def with_patients(self, patients: Sequence[str], /) -> Self: ...
+
+    def with_groups(self, groups: Mapping[str, Sequence[str | None]], /) -> Self: ...
+
+
+Table = TypeVar("Table", bound=Cases)
+
+
 def regroup(
-    tables: Sequence[ScoreTable],
+    tables: Sequence[Table],
     side: SideTable | None,
     *,
     strata: Sequence[str] | None = None,
-    bins: Mapping[str, Sequence[float]] | None = None,
-) -> tuple[list[ScoreTable], Joined | None, Strata]:
+    bins: Bins | None = None,
+    maps: Mapping[str, Mapping[str, str]] | None = None,
+) -> tuple[list[Table], Joined | None, Strata]:
     """Join a side table to all tables at once and stratify.
 
     Attributes the tables already have are kept unless the side table has one of the same name; their intersections are
     made again when `strata` asks for them.
 
     Args:
-        tables: scores of one run; their cases may differ.
+        tables: score tables, or labels and scores of classifiers, of one run; their cases may differ.
         side: attributes; ``None`` = those of the tables only.
         strata: groupings; ``None`` = every attribute.
-        bins: attribute to edges.
+        bins: attribute to edges, or to a number of quantile groups.
+        maps: attribute to recorded label to the label that stands for it.
 
     Returns:
         The tables with the new groups, what became of the cases, and the groupings over all cases.
@@ -50,7 +75,7 @@ def regroup(
         joined = join(side, cases, [patients[case] for case in cases])
         columns.update(joined.groups)
         patients = dict(zip(cases, joined.patients, strict=True))
-    found = stratify(columns, strata=strata, bins=bins, patients=[patients[case] for case in cases])
+    found = stratify(columns, strata=strata, bins=bins, maps=maps, patients=[patients[case] for case in cases])
     place = {case: position for position, case in enumerate(cases)}
     regrouped = []
     for table in tables:

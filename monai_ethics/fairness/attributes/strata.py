@@ -4,18 +4,18 @@
 from __future__ import annotations
 
 import math
-import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 
 from monai_ethics.errors import InputError
+from monai_ethics.fairness.attributes.rules import CASE_MIX, Bins, number_of, rising_edges
 from monai_ethics.fairness.attributes.side_table import clean_label, normal_name
 
-__all__ = ["Strata", "bin_numeric", "cross", "parse_bins", "parse_strata", "stratify"]
+__all__ = ["Strata", "bin_numeric", "cross", "parse_strata", "stratify"]
 
 Labels = tuple[str | None, ...]
 MOST_LABELS = 20  # a column with more different labels is no grouping: notes, dates, identifiers
@@ -31,7 +31,6 @@ GROUPINGS = frozenset(
 MOST_NUMBERS = 12  # a numeric column with more different values is banded
 AGE_EDGES = (18.0, 40.0, 65.0)
 _BAND = "_band"
-_YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}  # DICOM age strings such as 061Y
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +41,12 @@ class Strata:
         groups: name such as ``sex``, ``age_band`` or ``sex*site`` to the label of each case, ``None`` = not recorded.
         left_out: columns that are no grouping: nearly every patient has a label of its own, or the labels are texts or
             too many.
+        no_room: intersections that would have made too many groups.
     """
 
     groups: Mapping[str, Labels]
     left_out: tuple[str, ...]
+    no_room: tuple[str, ...] = ()
 
 
 def parse_strata(text: str | Sequence[str] | None) -> tuple[str, ...] | None:
@@ -65,46 +66,6 @@ def parse_strata(text: str | Sequence[str] | None) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def parse_bins(texts: Sequence[str]) -> dict[str, tuple[float, ...]]:
-    """Edges from texts such as ``"age=18,40,65"``.
-
-    Raises:
-        InputError: if a text has another form or the edges do not rise.
-    """
-    bins = {}
-    for text in texts:
-        name, _, edges = text.partition("=")
-        try:
-            bins[name.strip()] = _edges([float(edge) for edge in edges.split(",")])
-        except ValueError as error:
-            raise InputError(
-                "Bins must have the form age=18,40,65 with rising numbers: got another. See --help."
-            ) from error
-    return bins
-
-
-def _edges(edges: Sequence[float]) -> tuple[float, ...]:
-    rising = all(low < high for low, high in pairwise(edges))
-    if not edges or not rising or not all(math.isfinite(edge) for edge in edges):
-        raise InputError("Bin edges must be finite and rising: got others. Sort them.")
-    return tuple(float(edge) for edge in edges)
-
-
-def _number(label: str | None) -> float | None:
-    """Value of a label, DICOM age strings in years; NaN if it is no number; ``None`` if not recorded."""
-    label = clean_label(label)
-    if label is None:
-        return None
-    match = re.fullmatch(r"(\d{1,3})([YMWD])", label)
-    if match:
-        return int(match[1]) * _YEARS[match[2]]
-    try:
-        value = float(label)
-    except ValueError:
-        return math.nan
-    return value if math.isfinite(value) else math.nan
-
-
 def bin_numeric(name: str, labels: Sequence[str | None], edges: Sequence[float]) -> Labels:
     """Labels such as ``"[18, 40)"``; the first and last bin reach to infinity.
 
@@ -119,8 +80,8 @@ def bin_numeric(name: str, labels: Sequence[str | None], edges: Sequence[float])
     Raises:
         InputError: if a recorded label is no number.
     """
-    bounds = (-math.inf, *_edges(edges), math.inf)
-    values = [_number(label) for label in labels]
+    bounds = (-math.inf, *rising_edges(edges), math.inf)
+    values = [number_of(label) for label in labels]
     wrong = [position for position, value in enumerate(values) if value is not None and math.isnan(value)]
     if wrong:
         raise InputError(
@@ -143,20 +104,23 @@ def stratify(
     groups: Mapping[str, Sequence[str | None]],
     *,
     strata: Sequence[str] | None = None,
-    bins: Mapping[str, Sequence[float]] | None = None,
+    bins: Bins | None = None,
+    maps: Mapping[str, Mapping[str, str]] | None = None,
     patients: Sequence[str] | None = None,
 ) -> Strata:
     """Groupings to compare, from the recorded attributes.
 
-    Without `strata`, every attribute is one; numeric ones with more than 12 different values become bands, and
-    columns in which nearly every patient has a label of its own are left out and named: names, dates and identifiers,
-    whose labels would otherwise stand in the evidence. ``<name>_band`` is the numeric
-    attribute ``<name>`` in bins: those of `bins`, 18, 40 and 65 for age, quartiles otherwise.
+    Without `strata`, every attribute is one, and every intersection of two of them as far as there is room; numeric
+    ones with more than 12 different values become bands, and columns in which nearly every patient has a label of its
+    own are left out and named: names, dates and identifiers, whose labels would otherwise stand in the evidence.
+    ``<name>_band`` is the numeric attribute ``<name>`` in bins: those of `bins`, 18, 40 and 65 for age, quartiles
+    otherwise.
 
     Args:
         groups: attribute to the label of each case, ``None`` = not recorded.
         strata: names of groupings, ``*`` for intersections.
-        bins: attribute to edges.
+        bins: attribute to edges, or to a number of quantile groups.
+        maps: attribute to recorded label to the label that stands for it; labels it does not name stay.
         patients: patient of each case; each case its own if absent.
 
     Returns:
@@ -166,7 +130,10 @@ def stratify(
         InputError: if a name is not an attribute or cannot be a grouping, or there are more than 200 groups.
     """
     cleaned = {name: tuple(_label(label) for label in labels) for name, labels in groups.items()}
-    edges = {_lookup(cleaned, name): _edges(list(values)) for name, values in (bins or {}).items()}
+    for name, replaced in (maps or {}).items():
+        known = _lookup(cleaned, name)
+        cleaned[known] = _mapped(known, cleaned[known], replaced)
+    edges = {(known := _lookup(cleaned, name)): _cuts(cleaned[known], rule) for name, rule in (bins or {}).items()}
     if strata is not None:
         asked = {name: _resolve(name, cleaned, edges) for name in strata}
         if (number := sum(map(_distinct, asked.values()))) > MOST_GROUPS:
@@ -184,7 +151,44 @@ def stratify(
             found[name] = labels
     while sum(map(_distinct, found.values())) > MOST_GROUPS:
         left_out.append(found.popitem()[0])
-    return Strata(groups=found, left_out=tuple(left_out))
+    crossed, no_room = _crossed(found)
+    return Strata(groups={**found, **crossed}, left_out=tuple(left_out), no_room=no_room)
+
+
+def _crossed(found: Mapping[str, Labels]) -> tuple[dict[str, Labels], tuple[str, ...]]:
+    """Every intersection of two groupings of people, the smallest first, as long as there is room for its groups."""
+    people = [name for name, labels in found.items() if name not in CASE_MIX and _distinct(labels) > 1]
+    every = {f"{a}*{b}": cross(found, (a, b)) for a, b in combinations(people, 2)}
+    room = MOST_GROUPS - sum(map(_distinct, found.values()))
+    crossed, no_room = {}, []
+    for name in sorted(every, key=lambda name: (_distinct(every[name]), name)):
+        room -= _distinct(every[name])
+        if room < 0:
+            no_room.append(name)
+        else:
+            crossed[name] = every[name]
+    return crossed, tuple(no_room)
+
+
+def _mapped(name: str, labels: Labels, replaced: Mapping[str, str]) -> Labels:
+    unknown = set(replaced) - {label for label in labels if label is not None}
+    if unknown:
+        raise InputError(
+            f"A map of `{name}` must name labels that are recorded: {len(unknown)} of {len(replaced)} are not. "
+            "Correct them."
+        )
+    return tuple(None if label is None else clean_label(replaced.get(label, label)) for label in labels)
+
+
+def _cuts(labels: Labels, rule: Sequence[float] | int) -> tuple[float, ...]:
+    """Edges as given, or those of so many quantile groups, to three digits."""
+    if not isinstance(rule, int):
+        return rising_edges(list(rule))
+    numbers = [value for value in map(number_of, labels) if value is not None and not math.isnan(value)]
+    if not numbers:
+        return (0.0,)
+    shares = [part / rule for part in range(1, rule)]
+    return tuple(sorted({float(f"{edge:.3g}") for edge in np.quantile(numbers, shares)}))
 
 
 def _label(label: str | None) -> str | None:
@@ -244,7 +248,7 @@ def _resolve(name: str, groups: Mapping[str, Labels], edges: Mapping[str, Sequen
 
 
 def _is_numeric(labels: Labels) -> bool:
-    values = [value for value in (_number(label) for label in labels) if value is not None]
+    values = [value for value in (number_of(label) for label in labels) if value is not None]
     return bool(values) and not any(math.isnan(value) for value in values)
 
 
@@ -253,8 +257,4 @@ def _band(name: str, labels: Labels, edges: Mapping[str, Sequence[float]]) -> La
         return bin_numeric(name, labels, edges[name])
     if "age" in normal_name(name).split("_"):
         return bin_numeric(name, labels, AGE_EDGES)
-    numbers = [value for value in (_number(label) for label in labels) if value is not None and not math.isnan(value)]
-    if not numbers:
-        return bin_numeric(name, labels, (0.0,))
-    quartiles = {float(f"{edge:.3g}") for edge in np.quantile(numbers, (0.25, 0.5, 0.75))}
-    return bin_numeric(name, labels, sorted(quartiles))
+    return bin_numeric(name, labels, _cuts(labels, 4))

@@ -2,7 +2,7 @@
 import pytest
 
 from monai_ethics.errors import InputError
-from monai_ethics.fairness.attributes import bin_numeric, cross, parse_bins, parse_strata, stratify
+from monai_ethics.fairness.attributes import bin_numeric, cross, parse_bins, parse_maps, parse_strata, stratify
 
 
 def test_strata_are_read_from_text_or_list():
@@ -49,7 +49,7 @@ def test_without_strata_numbers_become_bands_and_identifiers_are_left_out():
         "note": [f"n{i}" for i in range(30)],
     }
     found = stratify(groups)
-    assert list(found.groups) == ["sex", "age_band", "weight_band"]
+    assert [name for name in found.groups if "*" not in name] == ["sex", "age_band", "weight_band"]
     assert found.left_out == ("note",)
     assert set(found.groups["age_band"]) == {"[18, 40)", "[40, 65)"}
     assert len(set(found.groups["weight_band"])) == 4
@@ -107,6 +107,38 @@ def test_more_groups_than_an_entry_of_the_log_can_hold_are_refused_or_left_out()
     groups = {f"a{i}": [str(j % 20) + "x" for j in range(400)] for i in range(11)}
     groups["b"] = [str(j // 20) for j in range(400)]
     found = stratify(groups)
-    assert (len(found.groups), found.left_out) == (10, ("b_band", "a10"))
+    assert (len(found.groups), found.left_out, len(found.no_room)) == (10, ("b_band", "a10"), 45)
     with pytest.raises(InputError, match="at most 200 groups in all: got 400"):
         stratify({"a": groups["a0"], "c": [f"{j // 20}y" for j in range(400)]}, strata=["a*c"])
+
+
+def test_intersections_of_two_come_unasked_and_case_mix_is_in_none():
+    groups = {"sex": ["F", "M"] * 20, "site": ["A", "A", "B", "B"] * 10, "roi_size_band": ["s", "s", "l", "l"] * 10}
+    assert list(stratify(groups).groups) == ["sex", "site", "roi_size_band", "sex*site"]
+    groups["one"] = ["x"] * 40
+    assert "sex*one" not in stratify(groups).groups
+
+
+def test_labels_can_be_merged_by_a_map_and_numbers_cut_at_quantiles():
+    groups = {"site": ["A", "B", "C", None] * 10, "age": [str(20 + i) for i in range(40)]}
+    maps = parse_maps(["site=A:north,B:north"])
+    found = stratify(groups, strata=["site", "age_band"], bins=parse_bins(["age=q2"]), maps=maps)
+    assert found.groups["site"][:4] == ("north", "north", "C", None)
+    assert sorted(set(found.groups["age_band"])) == ["(-inf, 39.5)", "[39.5, inf)"]
+
+
+@pytest.mark.parametrize("text", ["site", "site=A", "site=A:", "=A:b", "site=A:b,A:c"])
+def test_a_map_of_another_form_is_refused(text):
+    with pytest.raises(InputError, match=r"A map|Maps must"):
+        parse_maps([text])
+
+
+def test_a_map_of_a_label_that_nobody_has_is_refused():
+    with pytest.raises(InputError, match="1 of 2 are not"):
+        stratify({"site": ["A", "B"]}, maps={"site": {"A": "north", "Z": "south"}})
+
+
+@pytest.mark.parametrize("text", ["age=q1", "age=q99"])
+def test_quantile_groups_are_two_to_twenty(text):
+    with pytest.raises(InputError, match="2 to 20"):
+        parse_bins([text])
