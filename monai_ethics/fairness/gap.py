@@ -17,13 +17,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from monai_ethics.evidence import Estimate, Finding
+from monai_ethics.evidence import Curve, Estimate, Finding
 from monai_ethics.fairness.data.groups import label_text
-from monai_ethics.fairness.methods.comparison import holm
+from monai_ethics.fairness.methods.corrections import adjust, correction_text
 from monai_ethics.fairness.methods.intervals import Result
 from monai_ethics.fairness.methods.permutation import Omnibus
 
-__all__ = ["Compared", "GapCheck", "GapNumbers", "PairNumbers", "gap_estimates", "parity_level"]
+__all__ = ["Compared", "GapCheck", "GapNumbers", "PairNumbers", "gap_curves", "gap_estimates", "parity_level"]
 
 _BY_DRAWS = "no interval: read it beside its distribution when labels are exchanged"
 _P = "a p-value has no interval"
@@ -78,6 +78,7 @@ class PairNumbers:
         name: name of the effect.
         unit: its unit.
         estimand: what it estimates.
+        joint: its p-value adjusted over all pairs by max-T; used with that correction only.
     """
 
     first: str | None
@@ -90,6 +91,7 @@ class PairNumbers:
     neutral: float = 0.0
     name: str = "difference"
     unit: str = "1"
+    joint: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,7 @@ class GapNumbers:
         detectable_estimand: what it is.
         pairs: every pair of judged groups.
         level: nominal coverage of intervals; tests are at one minus it.
+        correction: how pairs are adjusted for their number: ``"holm"``, ``"max_t"`` or ``"bh"``.
     """
 
     attribute: str
@@ -126,6 +129,7 @@ class GapNumbers:
     detectable_name: str = "minimum_detectable_gap"
     detectable_unit: str = "1"
     no_gap: str = "the gap of these groups is not defined"
+    correction: str = "holm"
 
 
 def parity_level(level: float) -> float:
@@ -177,6 +181,27 @@ def gap_estimates(numbers: GapNumbers, *, adjusted: float, family: int) -> list[
     ]
 
 
+def gap_curves(numbers: GapNumbers) -> list[Curve]:
+    """The gap's distribution when labels are exchanged, as curve ``gap_null``; none if it has no finite one."""
+    if numbers.omnibus.null_gaps is None:
+        return []
+    centers, shares = numbers.omnibus.null_gaps
+    return [
+        Curve(
+            name="gap_null",
+            x_name=f"largest minus smallest group {numbers.gap_estimand}",
+            y_name="share of draws",
+            x=centers,
+            y=shares,
+            n=numbers.n,
+            n_unit=numbers.n_unit,
+            x_unit=numbers.unit,
+            method=numbers.method,
+            reason="a share of random draws has no interval that matters: more draws make it as sure as wanted",
+        )
+    ]
+
+
 def _margin(numbers: GapNumbers, base: dict[str, Any]) -> Estimate:
     """The smallest margin within which all groups would be shown to lie [1]; a policy may set a limit on it."""
     ends = [_reach(pair) for pair in numbers.pairs]
@@ -203,10 +228,18 @@ def _reach(pair: PairNumbers) -> float | None:
     return max(abs(pair.parity.low - pair.neutral), abs(pair.parity.high - pair.neutral))
 
 
+def _adjusted(numbers: GapNumbers) -> dict[int, float]:
+    """Adjusted p-value of each pair that has one, by its position."""
+    pairs = list(enumerate(numbers.pairs))
+    if numbers.correction == "max_t":
+        return {index: pair.joint for index, pair in pairs if pair.joint is not None}
+    known = {index: pair.p for index, pair in pairs if pair.p is not None}
+    return dict(zip(known, adjust(list(known.values()), numbers.correction), strict=True))
+
+
 def _pairs(numbers: GapNumbers, adjusted: float) -> list[Estimate]:
-    known = [index for index, pair in enumerate(numbers.pairs) if pair.p is not None]
-    raw = [pair.p for pair in numbers.pairs if pair.p is not None]
-    corrected = dict(zip(known, holm(raw), strict=True))
+    corrected = _adjusted(numbers)
+    by = f"{correction_text(numbers.correction)} over {len(corrected)} pairs, never below the adjusted omnibus p-value"
     estimates = []
     for index, pair in enumerate(numbers.pairs):
         group = {numbers.attribute: f"{label_text(pair.first)} - {label_text(pair.second)}"}
@@ -228,7 +261,7 @@ def _pairs(numbers: GapNumbers, adjusted: float) -> list[Estimate]:
                     value=max(corrected[index], adjusted),
                     unit="1",
                     estimand="no difference between the two groups",
-                    method=f"Holm over {len(raw)} pairs, never below the adjusted omnibus p-value",
+                    method=by,
                     reason=_P,
                     **base,
                 )

@@ -3,16 +3,22 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
-from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
+import numpy as np
+
+from monai_ethics.evidence import Curve, Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.data.groups import label_text, labels_of
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS, ScoreTable
-from monai_ethics.fairness.gap import GapNumbers, PairNumbers, gap_estimates, parity_level
+from monai_ethics.fairness.gap import GapNumbers, PairNumbers, gap_curves, gap_estimates, parity_level
 from monai_ethics.fairness.group_scores import GroupScores
 from monai_ethics.fairness.methods.comparison import Comparison, compare, detectable, pairs
+from monai_ethics.fairness.methods.corrections import check_correction
+from monai_ethics.fairness.methods.joint import crossed_pairs_max_t, pairs_max_t
+from monai_ethics.fairness.methods.permutation import Omnibus
 from monai_ethics.fairness.wording import gap_statement, is_exploratory, subject_text
 
 __all__ = ["ScoreGap"]
@@ -52,6 +58,9 @@ class ScoreGap:
         n_permutations: random draws; fewer, and printed, for rank tests of very many patients.
         level: nominal coverage of intervals; the test's level is one minus it.
         seed: seed of the draws.
+        correction: how pairs of groups are adjusted for their number: ``"holm"``, ``"max_t"`` (Westfall-Young, the
+            same draws for all pairs) or ``"bh"`` (Benjamini-Hochberg). The adjusted p-value of a pair is never below
+            that of the omnibus test.
 
     Notes:
         It does not show that groups are served alike: small groups hide large gaps.
@@ -70,6 +79,10 @@ class ScoreGap:
     n_permutations: int = 10_000
     level: float = 0.95
     seed: int = 0
+    correction: str = "holm"
+
+    def __post_init__(self) -> None:
+        check_correction(self.correction)
 
     def __call__(self, data: ScoreTable, /) -> Finding:
         """Compare the groups of one attribute; this test is then a family of its own.
@@ -125,6 +138,7 @@ class ScoreGap:
         """
         attribute = self._name(data) or ""
         estimates: list[Estimate] = []
+        curves: list[Curve] = []
         reason = None
         if found is None:
             reason = f"the table has {len(data.groups)} attributes and none was named"
@@ -135,7 +149,8 @@ class ScoreGap:
             )
         else:
             adjusted = found.omnibus.p if p_adjusted is None else p_adjusted
-            estimates = self._estimates(data, found, attribute, adjusted, family)
+            numbers = self._numbers(data, found, attribute, found.omnibus, family)
+            estimates, curves = gap_estimates(numbers, adjusted=adjusted, family=family), gap_curves(numbers)
         settings = {"family": family, "family_name": family_name, **self._settings(found)}
         return Finding(
             check=self.id,
@@ -146,6 +161,7 @@ class ScoreGap:
             requirements=self.requirements,
             subjects=(data.metric, attribute) if attribute else (data.metric,),
             estimates=estimates,
+            curves=curves,
             accounting=_accounting(data, attribute, found),
             parameters={**asdict(self), **settings, "attribute": attribute},
             reason=reason,
@@ -186,17 +202,14 @@ class ScoreGap:
             "patients_in_several_groups": found.crossed,
         }
 
-    def _estimates(
-        self, data: ScoreTable, found: Comparison, attribute: str, adjusted: float, family: int
-    ) -> list[Estimate]:
-        omnibus = found.omnibus
-        if omnibus is None:
-            return []
+    def _numbers(
+        self, data: ScoreTable, found: Comparison, attribute: str, omnibus: Omnibus, family: int
+    ) -> GapNumbers:
         what = "share missed" if data.of_misses else "median" if found.ranks else "mean"
         kind = "random signs of patients" if found.crossed else "permutation of patients"
         alpha = (1 - self.level) / family
         least = "smallest relative effect above 0.5" if found.ranks else "smallest difference of means"
-        numbers = GapNumbers(
+        return GapNumbers(
             attribute=attribute,
             omnibus=omnibus,
             method=f"studentised {kind}, {found.draws} draws, seed {self.seed}",
@@ -210,14 +223,15 @@ class ScoreGap:
             detectable_estimand=(f"{least} between the two smallest groups found with 80 % power at level {alpha:.3g}"),
             pairs=self._pairs(data, found),
             level=self.level,
+            correction=self._used(found),
         )
-        return gap_estimates(numbers, adjusted=adjusted, family=family)
 
     def _pairs(self, data: ScoreTable, found: Comparison) -> list[PairNumbers]:
         parity = pairs(found, level=parity_level(self.level))
+        joint = self._joint(found)
         rows = []
-        for (first, second, (result, p)), (_, _, (close, _)) in zip(
-            pairs(found, level=self.level), parity, strict=True
+        for (first, second, (result, p)), (_, _, (close, _)), together in zip(
+            pairs(found, level=self.level), parity, joint, strict=True
         ):
             names = label_text(first.label), label_text(second.label)
             kind = "share missed" if data.of_misses else "mean"
@@ -235,9 +249,24 @@ class ScoreGap:
                     name="relative_effect" if found.ranks else "difference",
                     unit="1" if found.ranks else data.unit,
                     estimand=rank if found.ranks else mean,
+                    joint=together,
                 )
             )
         return rows
+
+    def _used(self, found: Comparison) -> str:
+        """Holm in place of max-T where ranks of patients in several groups give no joint draws."""
+        return "holm" if self.correction == "max_t" and found.ranks and found.crossed else self.correction
+
+    def _joint(self, found: Comparison) -> list[float] | list[None]:
+        """Adjusted p-value of every pair by max-T, if that is asked for."""
+        if self._used(found) != "max_t":
+            return [None] * math.comb(len(found.judged), 2)
+        rng = np.random.default_rng(self.seed)
+        if found.crossed:
+            return crossed_pairs_max_t(found.judged, n_permutations=found.draws, rng=rng)
+        values = [group.values for group in found.judged]
+        return pairs_max_t(values, ranks=found.ranks, n_permutations=found.draws, rng=rng)
 
     @staticmethod
     def example(n: int, seed: int) -> ScoreTable:

@@ -2,15 +2,10 @@
 import numpy as np
 import pytest
 
-from monai_ethics.fairness.family import score_findings, score_gaps, with_misses
-from monai_ethics.fairness.methods.comparison import holm
+from monai_ethics.errors import InputError
+from monai_ethics.fairness.family import max_t, score_findings, score_gaps, with_misses
+from monai_ethics.fairness.methods.corrections import benjamini_hochberg, holm
 from monai_ethics.fairness.score_gap import ScoreGap
-
-
-def test_holms_correction_is_that_of_the_textbook():
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([]) == []
-    assert holm([0.9, 0.8]) == [1, 1]
 
 
 @pytest.fixture
@@ -66,3 +61,40 @@ def test_what_cases_show_is_compared_only_when_asked_for(scores):
     assert [tuple(found.subjects) for found in score_gaps([table], check=check)] == [("mean_dice", "sex")]
     asked = score_gaps([table], ["roi_size_band"], check=check)
     assert asked[0].subjects == ("mean_dice", "roi_size_band")
+
+
+def test_a_family_may_be_corrected_by_benjamini_and_hochberg_and_says_so(tables, pick):
+    found = score_gaps(tables, ["sex", "site"], check=ScoreGap(n_permutations=199), correction="bh")
+    raw = [pick(finding, "p_value").value for finding in found]
+    assert [pick(finding, "p_adjusted").value for finding in found] == pytest.approx(benjamini_hochberg(raw))
+    assert all(pick(finding, "p_adjusted").method.startswith("Benjamini-Hochberg") for finding in found)
+    assert {finding.parameters["family_correction"] for finding in found} == {"bh"}
+    with pytest.raises(InputError, match="holm, bh"):
+        score_gaps(tables, correction="max_t")
+
+
+def test_max_t_keeps_what_metrics_share_and_is_never_below_their_own_p_values(tables, pick):
+    tables = [table.reordered(range(60)) for table in tables]
+    found = max_t(tables, "sex", check=ScoreGap(n_permutations=999))
+    raw = [pick(finding, "p_value").value for finding in found]
+    adjusted = [pick(finding, "p_adjusted").value for finding in found]
+    assert len(found) == 3
+    assert all(p <= q <= h + 0.01 for p, q, h in zip(raw, adjusted, holm(raw), strict=True))
+    assert all("max-T" in pick(finding, "p_adjusted").method for finding in found)
+    assert found[0].parameters["family_name"] == "all metrics over sex"
+    assert [q.to_dict() for q in max_t([t.reordered(range(59, -1, -1)) for t in tables], "sex")] == [
+        q.to_dict() for q in max_t(tables, "sex")
+    ]
+
+
+def test_max_t_needs_the_same_patients_in_one_group_each(tables):
+    with pytest.raises(InputError, match="same patients"):
+        max_t([tables[0], tables[1].reordered(range(50))], "sex")
+    twice = [table.with_patients([f"p{i // 2}" for i in range(60)]) for table in tables]
+    with pytest.raises(InputError, match="several"):
+        max_t(twice, "sex")
+
+
+def test_max_t_without_groups_to_compare_is_not_assessable(tables):
+    few = [table.reordered(range(8)) for table in tables]
+    assert {finding.verdict.value for finding in max_t(few, "sex")} == {"not_assessable"}

@@ -62,6 +62,57 @@ def test_every_pair_of_several_groups_is_adjusted_and_never_below_the_omnibus(sc
     assert pick(found, "pairwise_p_adjusted", {"site": "A - B"}).value > 0.05
 
 
+@pytest.mark.parametrize(
+    ("correction", "words"), [("holm", "Holm over 3 pairs"), ("max_t", "max-T (Westfall-Young"), ("bh", "Benjamini")]
+)
+@pytest.mark.parametrize("failures", [False, True])
+def test_pairs_are_adjusted_as_asked_and_the_method_says_how(scores, pick, correction, words, failures):
+    rng = np.random.default_rng(1)
+    values = [float(v) for v in np.concatenate([rng.beta(8, 2, 40), rng.beta(8, 2, 40), rng.beta(4, 4, 40)])]
+    if failures:
+        values[3] = values[50] = values[90] = 0.0
+    table = scores(values, {"site": ["A"] * 40 + ["B"] * 40 + ["C"] * 40}, bounds=(0, 1))
+    found = ScoreGap(correction=correction, n_permutations=999)(table)
+    assert found.parameters["correction"] == correction
+    omnibus = pick(found, "p_adjusted").value
+    pairs = [pick(found, "pairwise_p_adjusted", {"site": pair}) for pair in ("A - B", "A - C", "B - C")]
+    assert all(words in pair.method and pair.value >= omnibus for pair in pairs)
+    assert pairs[0].value > 0.05 > max(pairs[1].value, pairs[2].value)
+
+
+def test_an_unknown_correction_is_refused():
+    with pytest.raises(InputError, match="holm, max_t, bh"):
+        ScoreGap(correction="tukey")
+
+
+def test_max_t_holds_when_patients_are_in_several_groups_and_gives_way_to_holm_for_their_ranks(scores, pick):
+    rng = np.random.default_rng(4)
+    own = rng.normal(0.6, 0.1, 30)
+    values = [float(v) for shift in (0, 0, 0.05) for v in own + shift + 0.02 * rng.normal(size=30)]
+    groups = {"view": ["AP"] * 30 + ["LL"] * 30 + ["PA"] * 30}
+    patients = [f"p{i}" for i in range(30)] * 3
+    check = ScoreGap(correction="max_t", n_permutations=499)
+    found = check(scores(values, groups, patients=patients, metric="score"))
+    assert "max-T" in pick(found, "pairwise_p_adjusted", {"view": "AP - PA"}).method
+    assert pick(found, "pairwise_p_adjusted", {"view": "AP - PA"}).value < 0.02
+    assert pick(found, "pairwise_p_adjusted", {"view": "AP - LL"}).value > 0.05
+    outcomes = ["missed" if i % 10 == 0 else "scored" for i in range(90)]
+    ranked = check(scores(values, groups, patients=patients, metric="score", outcomes=outcomes))
+    assert not [item for item in ranked.estimates if "max-T" in (item.method or "")]
+
+
+def test_the_gap_stands_beside_its_distribution_when_labels_are_exchanged(scores, pick):
+    values, groups = two(np.random.default_rng(0), 60, 60, 0.15)
+    found = ScoreGap(n_permutations=999)(scores(values, groups))
+    (curve,) = found.curves
+    assert curve.name == "gap_null"
+    assert len(curve.x) <= 61
+    assert sum(curve.y) == pytest.approx(1)
+    assert max(curve.x) < pick(found, "max_min_gap").value
+    mean = sum(x * y for x, y in zip(curve.x, curve.y, strict=True))
+    assert mean == pytest.approx(pick(found, "gap_null_mean").value, rel=0.05)
+
+
 @pytest.mark.parametrize("sizes", [(0, 0), (1, 0), (1, 1), (30, 9), (30, 0)])
 def test_fewer_than_two_groups_that_are_large_enough_are_not_assessable(scores, sizes):
     values, groups = two(np.random.default_rng(0), *sizes, 0)

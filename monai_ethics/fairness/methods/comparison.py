@@ -12,6 +12,7 @@ import numpy as np
 
 from monai_ethics.fairness.data.groups import Group, at_worst, repeated, split
 from monai_ethics.fairness.data.scores import ScoreTable
+from monai_ethics.fairness.methods.corrections import holm
 from monai_ethics.fairness.methods.crossed import crossed_difference, crossed_omnibus
 from monai_ethics.fairness.methods.differences import Pair, mean_difference, relative_effect
 from monai_ethics.fairness.methods.intervals import Result
@@ -125,13 +126,3 @@ def detectable(found: Comparison, *, alpha: float) -> Result:
         return Result(value=None, reason="no spread within any group: it says nothing about new patients")
     value = minimum_detectable_gap(sizes, deviation, alpha=alpha)
     return Result(value=value, method="non-central F at the pooled spread within groups, 80 % power")
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values, in the order given (Holm 1979, Scand. J. Stat. 6)."""
-    adjusted = [0.0] * len(p_values)
-    highest = 0.0
-    for step, index in enumerate(sorted(range(len(p_values)), key=lambda i: (p_values[i], i))):
-        highest = max(highest, min((len(p_values) - step) * p_values[index], 1.0))
-        adjusted[index] = highest
-    return adjusted
