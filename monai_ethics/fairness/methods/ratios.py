@@ -17,17 +17,17 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from monai_ethics.fairness.methods.crossed import wild_omnibus
 from monai_ethics.fairness.methods.differences import Pair
+from monai_ethics.fairness.methods.exchange import Counts, count_rows, exchanged_sums
 from monai_ethics.fairness.methods.intervals import Floats, Result, effective_cases, patient_rate
-from monai_ethics.fairness.methods.permutation import CELLS, Omnibus, summary
+from monai_ethics.fairness.methods.permutation import Omnibus, summary
 from monai_ethics.fairness.methods.power import minimum_detectable_gap
 from monai_ethics.fairness.methods.rate_power import detectable_rate_gap
 
@@ -40,7 +40,6 @@ __all__ = [
     "ratio_value_interval",
 ]
 
-Counts = NDArray[np.int64]
 _FEWEST_P = 1e-12  # an inverted interval is looked for down to this level
 
 
@@ -115,22 +114,14 @@ def ratio_omnibus(groups: Sequence[RatioGroup], *, n_permutations: int, rng: np.
     everyone = [patient for group in groups for patient in group.patients]
     if len(set(everyone)) < len(everyone):
         return _crossed(groups, n_permutations, rng)
-    rows, codes = np.unique(
-        np.concatenate([np.column_stack([group.tops, group.bottoms]) for group in groups]), axis=0, return_inverse=True
-    )
-    ends = np.cumsum([len(group.tops) for group in groups])[:-1]
-    members = [np.bincount(part, minlength=len(rows)) for part in np.split(codes.ravel(), ends)]
-    members = sorted(members, key=lambda counts: (int(counts.sum()), tuple(counts)))  # neither names nor rows matter
-    observed = np.array(members)
+    rows, observed = count_rows([np.column_stack([group.tops, group.bottoms]) for group in groups])
     sizes = observed.sum(axis=1)
     total = observed.sum(axis=0)
     pooled = math.fsum(total * rows[:, 0]) / math.fsum(total * rows[:, 1])
     residual = math.fsum(total * (rows[:, 0] - pooled * rows[:, 1]) ** 2) / int(total.sum())
     features = _features(rows, pooled)
-    few = len(rows) * len(groups) * 4 <= int(total.sum()) or len(rows) <= 8
-    draws = _by_counting if few else _by_shuffling
     statistics, gaps = [], []
-    for sums in (observed[None] @ features, *draws(total, sizes, features, n_permutations, rng)):
+    for sums in exchanged_sums(observed, features, n_permutations=n_permutations, rng=rng):
         statistic, gap = _wald(sums, sizes, pooled, residual)
         statistics.append(statistic)
         gaps.append(gap)
@@ -152,49 +143,6 @@ def _wald(sums: Floats, sizes: Counts, pooled: float, residual: float) -> tuple[
     weights = 1 / np.where(spread > 0, spread, 1.0)
     center = (weights * shift).sum(axis=1) / weights.sum(axis=1)
     return (weights * (shift - center[:, None]) ** 2).sum(axis=1), shift.max(axis=1) - shift.min(axis=1)
-
-
-def _by_counting(
-    total: Counts, sizes: Counts, features: Floats, count: int, rng: np.random.Generator
-) -> Iterator[Floats]:
-    """Divide patients of equal rows between the groups by hypergeometric draws; yields sums of features."""
-    block = max(CELLS // (len(total) * len(sizes)), 1)
-    for start in range(0, count, block):
-        draws = min(block, count - start)
-        left = np.tile(total, (draws, 1))
-        sums = np.empty((draws, len(sizes), features.shape[1]))
-        for group, size in enumerate(sizes[:-1]):
-            taken = _hypergeometric(left, int(size), rng)
-            left -= taken
-            sums[:, group] = taken @ features
-        sums[:, -1] = left @ features
-        yield sums
-
-
-def _hypergeometric(left: Counts, size: int, rng: np.random.Generator) -> Counts:
-    """How many of `size` patients drawn from those `left` have each row, shape ``(draws, rows)``."""
-    taken = np.zeros_like(left)
-    wanted = np.full(len(left), size)
-    others = left.sum(axis=1)
-    for row in range(left.shape[1] - 1):
-        others = others - left[:, row]
-        taken[:, row] = rng.hypergeometric(left[:, row], others, wanted)
-        wanted = wanted - taken[:, row]
-    taken[:, -1] = wanted
-    return taken
-
-
-def _by_shuffling(
-    total: Counts, sizes: Counts, features: Floats, count: int, rng: np.random.Generator
-) -> Iterator[Floats]:
-    """Permute the patients themselves; yields sums of features."""
-    row = np.repeat(np.arange(len(total), dtype=np.int32), total)
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(int)
-    block = max(CELLS // len(row), 1)
-    for start in range(0, count, block):
-        tiled = np.tile(row, (min(block, count - start), 1))
-        rng.permuted(tiled, axis=1, out=tiled)
-        yield np.stack([np.add.reduceat(column[tiled], starts, axis=1) for column in features.T], axis=-1)
 
 
 def _crossed(groups: Sequence[RatioGroup], n_permutations: int, rng: np.random.Generator) -> Omnibus:
