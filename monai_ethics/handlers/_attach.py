@@ -26,6 +26,7 @@ def attach(
     attributes: str | Path | Sequence[str] | None = None,
     strata: Any = None,
     policy: str | Path | None = None,
+    threshold: float | None = None,
     log: bool = True,
     synthetic: bool = False,
 ) -> RunSession:
@@ -38,6 +39,7 @@ def attach(
         attributes: side table with the attributes of cases, or names of batch or meta keys.
         strata: attributes and intersections to compare, such as ``"sex,site,sex*site"``.
         policy: file with limits by which the findings are judged.
+        threshold: score from which on a classifier's case is decided positive, chosen on other data.
         log: whether the engines' own loggers are given the groups' values.
         synthetic: whether every image that the run writes is declared synthetic.
 
@@ -51,7 +53,13 @@ def attach(
         raise InputError("`attach` needs exactly one of `out` and `session`: give the folder for the evidence.")
     if session is None:
         session = RunSession(
-            out=str(out), attributes=attributes, strata=strata, policy=policy, log=log, synthetic=synthetic
+            out=str(out),
+            attributes=attributes,
+            strata=strata,
+            policy=policy,
+            threshold=threshold,
+            log=log,
+            synthetic=synthetic,
         )
     engines = list(engine) if isinstance(engine, Sequence) else [engine]
     kinds = [type(item).__name__ for item in engines]

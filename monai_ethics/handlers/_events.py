@@ -16,6 +16,18 @@ from ignite.metrics import Metric
 __all__ = ["FoundMetric", "find_metrics", "foreign_handlers", "has_kind", "move_behind_metrics", "move_to_front"]
 
 
+REFUSED = {
+    "RunningAverage": "follows a value over iterations: it is not a metric of cases",
+    "MetricsLambda": "is computed from other metrics: attach those under names of their own",
+    "MetricGroup": "holds several metrics: attach them one by one",
+    "Frequency": "measures speed, not cases",
+    "FID": "compares sets of features: it has no value for a case",
+    "InceptionScore": "judges a set of images: it has no value for a case",
+    "MaximumMeanDiscrepancy": "compares sets of features: it has no value for a case",
+    "SubgroupMetric": "forms groups of its own: attach the metric inside it",
+}
+
+
 class FoundMetric(NamedTuple):
     """A metric on an engine: the name of its value, the Ignite object, and MONAI's cumulative metric inside, if any."""
 
@@ -23,6 +35,16 @@ class FoundMetric(NamedTuple):
     handler: Any
     metric_fn: Any
     reason: str
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a plain Ignite metric, which keeps no row per case."""
+        return self.metric_fn is None
+
+    @property
+    def subject(self) -> Any:
+        """What its traits are known by."""
+        return self.handler if self.plain else self.metric_fn
 
 
 def _entries(engine: Engine, event: Any) -> list[Any]:
@@ -36,21 +58,29 @@ def _owner(entry: Any) -> Any:
 
 
 def find_metrics(engine: Engine) -> list[FoundMetric]:
-    """Every epoch-wise metric on the engine by name, in the order in which they were attached."""
+    """Every metric on the engine by name, in the order in which they were attached, those of an epoch first.
+
+    A metric that cannot be looked at by case has the reason.
+    """
     found: dict[str, FoundMetric] = {}
-    for entry in _entries(engine, Events.EPOCH_COMPLETED):
-        metric = _owner(entry)
-        if isinstance(metric, Metric) and getattr(entry[0], "__name__", "") == "completed" and entry[1]:
-            name = str(entry[1][-1])
-            # `vars`: an Ignite metric answers getattr() for every name
-            metric_fn = vars(metric).get("metric_fn")
-            found[name] = FoundMetric(name, metric, metric_fn, _unsupported(metric, metric_fn))
+    for event in (Events.EPOCH_COMPLETED, Events.ITERATION_COMPLETED):
+        for entry in _entries(engine, event):
+            metric = _owner(entry)
+            if isinstance(metric, Metric) and getattr(entry[0], "__name__", "") == "completed" and entry[1]:
+                name = str(entry[1][-1])
+                # `vars`: an Ignite metric answers getattr() for every name
+                metric_fn = vars(metric).get("metric_fn")
+                reason = _unsupported(metric, metric_fn)
+                if event is not Events.EPOCH_COMPLETED:
+                    reason = f"{type(metric).__name__} is computed anew in each iteration, not over an epoch"
+                found.setdefault(name, FoundMetric(name, metric, metric_fn, reason))
     return list(found.values())
 
 
 def _unsupported(metric: Metric, metric_fn: Any) -> str:
     if metric_fn is None:
-        return f"{type(metric).__name__} is a plain Ignite metric: it keeps no row per case"
+        known = next((REFUSED[cls.__name__] for cls in type(metric).__mro__ if cls.__name__ in REFUSED), "")
+        return f"{type(metric).__name__} {known}" if known else ""
     if not (callable(getattr(metric_fn, "get_buffer", None)) and callable(getattr(metric_fn, "aggregate", None))):
         return f"{type(metric_fn).__name__} keeps no buffer with a row per case"
     return ""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monai_ethics.errors import InputError
+from monai_ethics.fairness.attributes.rules import CASE_MIX
 
 __all__ = ["GroupSource", "Grouped", "RowUse"]
 
@@ -65,8 +66,10 @@ class GroupSource:
             self.path = os.fspath(attributes)
         elif attributes is not None:
             self._listed = tuple(str(name) for name in attributes)
-        self.strata = strata
-        self.names = tuple(dict.fromkeys((*self._listed, *base_attributes(strata))))
+        self.strata, self._mixed = _without_mix(strata)
+        names = base_attributes(self.strata), stratum_parts([name for name in self._mixed if "*" in name])
+        mix = {*CASE_MIX, *(name.removesuffix("_band") for name in CASE_MIX)}
+        self.names = tuple(dict.fromkeys(n for n in (*self._listed, *names[0], *names[1]) if n not in mix))
         self._side: Any = None
         self._known: tuple[tuple[str, ...], Any, list[int]] | None = None
 
@@ -155,6 +158,13 @@ class GroupSource:
         groups = dict(stratify({**attributes, **missing}, strata=strata, patients=clusters).groups)
         return Grouped(attributes=attributes, groups=groups, patients=clusters, table=use)
 
+    def crossed(self, groups: Groups) -> Groups:
+        """Intersections with what the cases themselves show, such as ``sex*roi_size_band``, where that is known."""
+        from monai_ethics.fairness.attributes import cross
+
+        asked = {name: name.split("*") for name in self._mixed if "*" in name}
+        return {name: cross(groups, parts) for name, parts in asked.items() if set(parts) <= set(groups)}
+
     def _join(self, cases: tuple[str, ...], clusters: tuple[str, ...]) -> tuple[Any, list[int]]:
         """The table joined to each image once, and the place of each case in it: crops share their image's row."""
         if self._known is None or self._known[0] != cases:
@@ -168,12 +178,24 @@ class GroupSource:
         return self._known[1], self._known[2]
 
 
+def _without_mix(strata: Any) -> tuple[Any, tuple[str, ...]]:
+    """Strata that attributes give, and those that name what cases show, which are known only after an epoch."""
+    if strata is None:
+        return None, ()
+    names = [name.strip() if isinstance(name, str) else "*".join(name) for name in _items(strata)]
+    mixed = tuple(name for name in names if set(name.split("*")) & set(CASE_MIX))
+    return (strata if not mixed else [name for name in names if name not in mixed] or None), mixed
+
+
+def _items(strata: Any) -> list[Any]:
+    return strata.split(",") if isinstance(strata, str) else list(strata)
+
+
 def stratum_parts(strata: Any) -> tuple[str, ...]:
     """Names in a list of strata; an intersection ``a*b`` names two."""
     if strata is None:
         return ()
-    items = strata.split(",") if isinstance(strata, str) else list(strata)
-    parts = [part for item in items for part in (item.split("*") if isinstance(item, str) else item)]
+    parts = [part for item in _items(strata) for part in (item.split("*") if isinstance(item, str) else item)]
     return tuple(dict.fromkeys(str(part).strip() for part in parts if str(part).strip()))
 
 

@@ -13,6 +13,7 @@ from monai.engines import Trainer
 from monai_ethics.handlers._keys import clean
 
 if TYPE_CHECKING:
+    from monai_ethics.fairness.data.binary import BinaryScores
     from monai_ethics.fairness.data.scores import ScoreTable
     from monai_ethics.handlers._collect import EpochScores
 
@@ -30,6 +31,7 @@ class EngineNotes:
         carried: whether it started with this package's handlers.
         training: whether it trains.
         tables: score tables of its last epoch.
+        labels: labels and scores of classes of its last epoch.
         scores: all that its last epoch gave.
     """
 
@@ -39,6 +41,7 @@ class EngineNotes:
     carried: bool = False
     training: bool = False
     tables: tuple[ScoreTable, ...] = field(default=())
+    labels: tuple[BinaryScores, ...] = field(default=())
     scores: EpochScores | None = None
 
 
@@ -67,12 +70,29 @@ class Ledger:
         notes = self._notes(engine_id)
         notes.ran = notes.carried = True
         notes.tables, notes.scores = tuple(tables), scores
+        notes.labels = tuple(scores.labels) if scores is not None else ()
 
     def named_tables(self, notes: EngineNotes) -> list[ScoreTable]:
         """Tables of an engine; a metric name that another engine has too carries the engine's id."""
         others = {t.metric for other in self.engines.values() if other is not notes for t in other.tables}
         stem = clean(notes.engine_id)
         return [replace(t, metric=f"{stem}.{t.metric}") if t.metric in others else t for t in notes.tables]
+
+    def named_labels(self, notes: EngineNotes) -> list[BinaryScores]:
+        """Labels and scores of an engine; a target that another engine has too carries the engine's id."""
+        others = {t.target for other in self.engines.values() if other is not notes for t in other.labels}
+        stem = clean(notes.engine_id)
+        return [replace(t, target=f"{stem}.{t.target}") if t.target in others else t for t in notes.labels]
+
+    def labels(self, *, training: bool | None = None) -> list[BinaryScores]:
+        """Labels and scores of every engine under unique names.
+
+        Args:
+            training: only of engines that train, which are described and not compared, or only of the others;
+                ``None`` for all.
+        """
+        asked = [notes for notes in self.engines.values() if training is None or notes.training is training]
+        return [table for notes in asked for table in self.named_labels(notes)]
 
     def tables(self) -> list[ScoreTable]:
         """Tables of every engine under unique names."""

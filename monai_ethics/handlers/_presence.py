@@ -24,11 +24,14 @@ class PresenceTap:
     Args:
         inner: the metric's own output transform.
         include_background: whether channel 0 is part of the metric; then it is looked at whether it is a background.
+        measure: whether to note the size of each reference too.
     """
 
-    def __init__(self, inner: Callable[[Any], Any], *, include_background: bool = True) -> None:
+    def __init__(self, inner: Callable[[Any], Any], *, include_background: bool = True, measure: bool = False) -> None:
         self.inner = inner
         self.include_background = include_background
+        self.measure = measure
+        self._sizes: list[torch.Tensor | None] = []
         self.seen: list[torch.Tensor | None] = []
         self._one_hot: torch.Tensor | None = None
 
@@ -50,6 +53,8 @@ class PresenceTap:
             if masks is not None and self._one_hot is None and self.include_background and len(masks[1]) > 1:
                 self._one_hot = _one_hot(masks[1])
             self.seen.append(None if masks is None else torch.cat([_highest(masks[1]), _highest(masks[0])]))
+            if self.measure:
+                self._sizes.append(None if masks is None else _sizes(masks[1]))
 
     def bits(self) -> list[list[list[int]] | None]:
         """Per case ``[reference bits, prediction bits, [channel 0 is background]]``, or ``None``; one device read."""
@@ -65,6 +70,27 @@ class PresenceTap:
             row = [int(v != 0) for v in next(rows)]
             out.append([row[: len(row) // 2], row[len(row) // 2 :], [background]])
         return out
+
+    def sizes(self) -> list[int | None]:
+        """Foreground voxels of each case's reference over all classes, ``None`` without masks; one device read."""
+        held = [t for t in self._sizes if t is not None]
+        rows = iter(torch.stack(held).cpu().tolist() if len({t.device for t in held}) == 1 else map(_listed, held))
+        first = self._one_hot is not None and bool(self._one_hot.item())
+        drop = first or not self.include_background
+        return [None if t is None else int(next(rows)[int(drop)]) for t in self._sizes]
+
+
+def _sizes(mask: torch.Tensor) -> torch.Tensor:
+    """Places that belong to any channel, and to any but the first where there are several, ``(2,)`` int64."""
+    flat = mask.flatten(1)
+    if len(flat) == 1:
+        return flat.count_nonzero().repeat(2)
+    rest = flat[1:].amax(0)
+    return torch.stack([torch.maximum(rest, flat[0]).count_nonzero(), rest.count_nonzero()])
+
+
+def _listed(size: torch.Tensor) -> list[int]:
+    return [int(value) for value in size.tolist()]
 
 
 def _masks(y_pred: Any, y: Any) -> tuple[torch.Tensor, torch.Tensor] | None:

@@ -23,10 +23,10 @@ def _json(value: Any) -> bytes:
 
 
 def store_scores(log: EvidenceLog, ledger: Ledger) -> None:
-    """Keep every score table, so that groups can be compared later without running inference again."""
-    tables = [table.to_dict() for table in ledger.tables()]
-    if tables:
-        log.put_private("scores", _json(tables), media_type=JSON)
+    """Keep every table of scores and of labels, so that groups can be compared later without inference."""
+    for kind, tables in (("scores", ledger.tables()), ("labels", ledger.labels())):
+        if tables:
+            log.put_private(kind, _json([table.to_dict() for table in tables]), media_type=JSON)
 
 
 def store_cases(log: EvidenceLog, ledger: Ledger) -> None:

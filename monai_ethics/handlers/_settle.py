@@ -38,11 +38,13 @@ def check_settings(session: RunSession) -> None:
     """Read what can be wrong before anything is written.
 
     Raises:
-        InputError: if the policy or the strata cannot be read.
+        InputError: if the policy, the strata or the threshold cannot be read.
     """
     from monai_ethics.fairness.attributes import parse_strata
+    from monai_ethics.handlers._labels import as_threshold
 
     parse_strata(session.strata)
+    as_threshold(session.threshold)
     if session.policy is not None:
         from monai_ethics.lifecycle.policy import read_policy
 

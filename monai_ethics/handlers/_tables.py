@@ -14,10 +14,11 @@ from monai_ethics.fairness.data.scores import ScoreTable
 from monai_ethics.handlers._buffers import aggregate_rows, case_values, first_number
 from monai_ethics.handlers._events import FoundMetric
 from monai_ethics.handlers._keys import clean
+from monai_ethics.handlers._plain import Case, Twin
 from monai_ethics.handlers._presence import MISSED, case_outcome, channel_outcomes
 from monai_ethics.handlers._traits import traits_of
 
-__all__ = ["Cases", "MetricRows", "group_values", "score_tables"]
+__all__ = ["Cases", "MetricRows", "PlainRows", "group_values", "score_tables"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +71,41 @@ class MetricRows:
             values = values[index]
         return cls(found=found, buffers=buffers, presence=presence, values=values)
 
+    def aggregate(self, cases: Cases, members: Sequence[int]) -> float | None:
+        """The metric of some of the cases."""
+        return first_number(aggregate_rows(self.found.metric_fn, self.buffers, cases.index[list(members)]))
 
-def score_tables(rows: MetricRows, cases: Cases) -> list[ScoreTable]:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainRows:
+    """A plain Ignite metric with what it was given.
+
+    Args:
+        found: the metric on the engine.
+        values: of the cases, shape ``(N, 1)`` float64; ``None`` for a metric of sets.
+        twin: a copy of the metric, for sets of cases.
+        given: per gathered row, what the metric was given; empty if it has values per case.
+    """
+
+    found: FoundMetric
+    values: torch.Tensor | None
+    twin: Twin | None = None
+    given: Sequence[Case] = ()
+    presence: Sequence[Any] = ()
+
+    def aggregate(self, cases: Cases, members: Sequence[int]) -> float | None:
+        """The metric of some of the cases."""
+        if self.values is not None:
+            return float(self.values[list(members), 0].mean())
+        index = cases.index.tolist()
+        return None if self.twin is None else self.twin.value([self.given[index[i]] for i in members])
+
+
+def score_tables(rows: MetricRows | PlainRows, cases: Cases) -> list[ScoreTable]:
     """Score tables of a metric: the mean over its channels, and each channel where there are several."""
     if rows.values is None:
         return []
-    name, traits = clean(rows.found.name), traits_of(rows.found.metric_fn)
+    name, traits = clean(rows.found.name), traits_of(rows.found.subject)
     values, channels = rows.values, rows.values.shape[1]
     bits = [rows.presence[i] if rows.presence else None for i in cases.index.tolist()]
     defined = (~values.isnan()).tolist()
@@ -132,7 +162,7 @@ def _numbers(values: torch.Tensor) -> list[float | None]:
     return [None if math.isnan(v) else v for v in values.tolist()]
 
 
-def group_values(rows: MetricRows, cases: Cases, attribute: str) -> dict[str | None, float | None]:
+def group_values(rows: MetricRows | PlainRows, cases: Cases, attribute: str) -> dict[str | None, float | None]:
     """The host's own aggregate over each group of an attribute.
 
     Returns:
@@ -144,5 +174,5 @@ def group_values(rows: MetricRows, cases: Cases, attribute: str) -> dict[str | N
         if not defined:
             out[label] = None
             continue
-        out[label] = first_number(aggregate_rows(rows.found.metric_fn, rows.buffers, cases.index[members]))
+        out[label] = rows.aggregate(cases, members)
     return out

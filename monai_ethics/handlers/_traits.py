@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known about MONAI's metrics beyond their number: direction, unit, whether a case has a value of its own."""
+"""What is known about metrics of MONAI and Ignite beyond their number: direction, unit, whether a case has a value."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ HIGHER = frozenset(
         "MultiScaleSSIMMetric",
         "FBetaScore",
         "PanopticQualityMetric",
+        *("Accuracy", "Precision", "Recall", "TopKCategoricalAccuracy", "ROC_AUC", "AveragePrecision"),
+        *("CohenKappa", "F1Score", "R2Score", "PSNR", "SSIM"),
     ]
 )
 LOWER = frozenset(
@@ -32,6 +34,13 @@ LOWER = frozenset(
         "RMSEMetric",
         "LossMetric",
         "CalibrationErrorMetric",
+        *("MeanSquaredError", "MeanAbsoluteError", "RootMeanSquaredError", "MeanPairwiseDistance", "Loss"),
+    ]
+)
+ERRORS = frozenset(
+    [
+        *("LossMetric", "MSEMetric", "MAEMetric", "RMSEMetric"),
+        *("MeanSquaredError", "MeanAbsoluteError", "RootMeanSquaredError", "MeanPairwiseDistance", "Loss"),
     ]
 )
 DISTANCES = frozenset(("HausdorffDistanceMetric", "SurfaceDistanceMetric"))
@@ -78,6 +87,7 @@ RATES = frozenset(
         "FBetaScore",
         "PanopticQualityMetric",
         "CalibrationErrorMetric",
+        *("Accuracy", "Precision", "Recall", "TopKCategoricalAccuracy", "ROC_AUC", "AveragePrecision", "F1Score"),
     ]
 )
 OTHER_RATES = frozenset(["prevalence_threshold", "pt"])
@@ -105,7 +115,7 @@ class Traits:
 
 
 def traits_of(metric_fn: Any) -> Traits:
-    """Traits of a metric by the class of MONAI that it is or extends."""
+    """Traits of a metric by the class of MONAI or Ignite that it is or extends."""
     names = {cls.__name__ for cls in type(metric_fn).__mro__}
     if "ConfusionMatrixMetric" in names:
         better = _rate_direction(getattr(metric_fn, "metric_name", ()))
@@ -124,7 +134,7 @@ def traits_of(metric_fn: Any) -> Traits:
 def _unit(names: set[str], better: bool | None) -> str:
     if names & DISTANCES:
         return "voxels"  # MONAI's handlers pass no spacing to the metric
-    foreign = better is None or names & {"LossMetric", "MSEMetric", "MAEMetric", "RMSEMetric"}
+    foreign = better is None or names & ERRORS
     return "unknown" if foreign else "1"
 
 

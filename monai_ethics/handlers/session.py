@@ -36,6 +36,8 @@ class RunSession:
         attributes: side table with the attributes of cases, or names of batch or meta keys.
         strata: attributes and intersections to compare, such as ``"sex,site,sex*site"``.
         policy: file with limits by which the findings are judged.
+        threshold: score from which on a classifier's case is decided positive, chosen on other data; ``None`` for no
+            decisions.
         log: whether the engines' own loggers are given the groups' values.
         synthetic: whether every image that the run writes is declared synthetic: it gets a sidecar and is registered.
         config: what the launcher knows: ``files`` (name to SHA-256 of the raw files), ``engines`` (expected engines
@@ -50,6 +52,7 @@ class RunSession:
         attributes: str | Path | Sequence[str] | None = None,
         strata: Any = None,
         policy: str | Path | None = None,
+        threshold: float | None = None,
         log: bool = True,
         synthetic: bool = False,
         config: Mapping[str, Any] | None = None,
@@ -59,6 +62,7 @@ class RunSession:
         self.attributes = attributes
         self.strata = strata
         self.policy = policy
+        self.threshold = threshold
         self.log = log
         self.synthetic = synthetic
         self.config = dict(config or {})

@@ -12,6 +12,7 @@ import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 
+from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.scores import ScoreTable
 from monai_ethics.handlers._collect import Collector, EpochScores
 from monai_ethics.handlers._events import has_kind, move_behind_metrics
@@ -63,6 +64,7 @@ class StratifiedScores:
         self.patient_key = patient_key
         self.log = bool(log) and bool(getattr(session, "log", True))
         self.tables: tuple[ScoreTable, ...] = ()
+        self.labels: tuple[BinaryScores, ...] = ()
         self.not_assessable: Mapping[str, str] = {}
         self._source = GroupSource(self.attributes, self.strata)
         self._fit: TableFit = getattr(session, "fit", None) or TableFit()
@@ -89,7 +91,12 @@ class StratifiedScores:
     def _started(self, engine: Engine) -> None:
         self._fit.check()
         if engine not in self._collectors:
-            self._collectors[engine] = Collector(self._source, case_key=self.case_key, patient_key=self.patient_key)
+            self._collectors[engine] = Collector(
+                self._source,
+                case_key=self.case_key,
+                patient_key=self.patient_key,
+                threshold=getattr(self.session, "threshold", None),
+            )
         if self.session is not None:
             self.session.observe_engine(self._id(engine), engine)
 
@@ -103,6 +110,7 @@ class StratifiedScores:
     def _epoch_completed(self, engine: Engine) -> None:
         scores = self._collectors[engine].scores(engine)
         self.tables, self.not_assessable = tuple(scores.tables), dict(scores.not_assessable)
+        self.labels = tuple(scores.labels)
         if self.log:
             self._show(engine, scores)
         if self.session is not None and idist.get_rank() == 0:
