@@ -11,15 +11,17 @@ if TYPE_CHECKING:
     from monai_ethics.handlers.recorder import ProvenanceRecorder
     from monai_ethics.handlers.session import RunSession
     from monai_ethics.handlers.stratified import StratifiedScores
+    from monai_ethics.handlers.worst_group import WorstGroupScore
     from monai_ethics.handlers.writer import EvidenceWriter
 
-__all__ = ["EvidenceWriter", "ProvenanceRecorder", "RunSession", "StratifiedScores", "attach"]
+__all__ = ["EvidenceWriter", "ProvenanceRecorder", "RunSession", "StratifiedScores", "WorstGroupScore", "attach"]
 
 _HOME = {
     "EvidenceWriter": "writer",
     "ProvenanceRecorder": "recorder",
     "RunSession": "session",
     "StratifiedScores": "stratified",
+    "WorstGroupScore": "worst_group",
     "attach": "_attach",
 }
 
