@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -14,6 +14,8 @@ from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.data.groups import Group, at_worst, label_text, labels_of, split
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS, ScoreTable
 from monai_ethics.fairness.methods.intervals import Result, clustered_rate, mean_over_patients, median_over_patients
+from monai_ethics.fairness.methods.shrunk import shrunk_means
+from monai_ethics.fairness.spread import spread_curves
 from monai_ethics.fairness.wording import HALF_MISSED, at_extreme, quantity
 
 __all__ = ["GroupScores"]
@@ -39,7 +41,9 @@ class GroupScores:
     (share of cases with an empty reference in which something was found), each with Wilson's interval, at the
     Rao-Scott effective number where patients have several cases; the median over patients with its exact interval; the
     mean over patients with Student's t from 30 patients without a failure, otherwise the guaranteed interval of bounded
-    scores, otherwise the reason why none is sure.
+    scores, otherwise the reason why none is sure. Curves show how patients' values are spread, smoothed. With 5 or more
+    judged groups of an attribute, partially pooled means stand beside the raw ones, labelled "shrunk"; they enter no
+    verdict, no gap and no worst group, because pooling hides a group that is harmed.
 
     Args:
         min_group_size: smallest group (patients with a score) whose numbers are given; smaller ones are listed.
@@ -73,15 +77,18 @@ class GroupScores:
         n = len(everyone[0].patients) if everyone else 0
         estimates = [item for group in everyone for item in self._estimates(data, group, {}, rates=rates)]
         small, places = 0, {}
+        drawn: list[tuple[Mapping[str, str | None], Group]] = [({}, group) for group in everyone]
         for attribute in data.groups:
-            labels = labels_of(data, attribute)
-            for group in split(data, attribute):
+            labels, groups = labels_of(data, attribute), split(data, attribute)
+            drawn += [({attribute: group.label}, group) for group in groups]
+            for group in groups:
                 rows = data.reordered([i for i, label in enumerate(labels) if label == group.label])
                 if len(group.patients) >= max(self.min_group_size, 1):
                     places[attribute, group.label] = _place(group, rates=rates)
                 else:
                     small += 1
                 estimates += self._estimates(rows, group, {attribute: group.label}, rates=rates)
+            estimates += self._shrunk(data, attribute, groups)
         reason = None
         if n < self.min_group_size:
             reason = f"{n} patients with a score are fewer than the {self.min_group_size} a statement needs"
@@ -94,6 +101,7 @@ class GroupScores:
             requirements=self.requirements,
             subjects=(data.metric,),
             estimates=estimates,
+            curves=[] if rates or reason else spread_curves(data, drawn, min_group_size=self.min_group_size),
             accounting=data.accounting(),
             parameters={**asdict(self), "higher_is_better": data.higher_is_better, "attributes": list(data.groups)},
             reason=reason,
@@ -122,6 +130,28 @@ class GroupScores:
             results = [(what, estimand, hidden) for what, estimand, _ in results]
         found = [self._estimate(what, estimand, result, base) for what, estimand, result in results]
         return found + [item for item in self._rates(rows, name) if not rates or item.name != "failure_rate"]
+
+    def _shrunk(self, data: ScoreTable, attribute: str, groups: Sequence[Group]) -> list[Estimate]:
+        """Partially pooled means, beside the raw ones and never in their place."""
+        judged = [group for group in groups if len(group.patients) >= max(self.min_group_size, 2)]
+        values = shrunk_means([group.values for group in judged])
+        if values is None:
+            return []
+        return [
+            Estimate(
+                name="shrunk_mean",
+                value=float(value),
+                unit=data.unit,
+                n=group.n_patients,
+                n_valid=len(group.patients),
+                n_unit="patients",
+                estimand=f"shrunk: mean pulled towards the {len(judged)} judged groups, {group.estimand}",
+                method="empirical Bayes with DerSimonian-Laird's variance between groups",
+                group={attribute: group.label},
+                reason="shrunk values hide a harmed group and their interval does not cover: read the mean",
+            )
+            for group, value in zip(judged, values, strict=True)
+        ]
 
     def _mean(self, rows: ScoreTable, group: Group, *, rates: bool) -> Result:
         failures = group.missed or at_worst(rows, group.values)

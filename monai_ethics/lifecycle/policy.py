@@ -20,6 +20,7 @@ __all__ = ["GateResult", "GateRow", "Policy", "PolicyLimit", "RequiredCheck", "a
 
 Answer = Literal["refuse", "accept"]
 JUDGEABLE = (Verdict.MEASURED, Verdict.WARNED)
+POOLED = "Pooled (shrunk) values hide a group that is harmed and are never judged: set the limit on the raw value."
 UNDECIDED = (Verdict.NOT_ASSESSABLE, Verdict.ATTESTED)
 
 
@@ -208,6 +209,8 @@ def judge(finding: Finding, limit: Limit) -> Finding:
     """One finding by one limit; a finding that was not measured comes back as it is."""
     if finding.verdict not in JUDGEABLE:
         return finding
+    if limit.estimate.startswith("shrunk_"):
+        return replace(finding, verdict=Verdict.NOT_ASSESSABLE, limit=limit, reason=POOLED)
     named = _named(finding, limit)
     answers = [limit.accepts(estimate) for estimate in named]
     if False in answers:

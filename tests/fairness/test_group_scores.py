@@ -2,6 +2,7 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from monai_ethics.evidence import Verdict
@@ -165,3 +166,29 @@ def test_a_missed_slice_of_many_does_not_make_its_patient_a_miss(scores, pick):
     assert "each patient's value is the median over the patient's cases" in median.estimand
     assert pick(found, "median", {"sex": "F"}).estimand == median.estimand
     assert pick(found, "failure_rate").value == pytest.approx(1 / 3)
+
+
+def test_patients_values_are_drawn_for_groups_that_are_large_enough(scores):
+    rng = np.random.default_rng(0)
+    values = [float(v) for v in rng.beta(8, 2, 45)]
+    found = GroupScores()(scores(values, {"site": ["A"] * 20 + ["B"] * 20 + ["C"] * 5}, bounds=(0, 1)))
+    drawn = {(curve.name, curve.group.get("site", "everyone")) for curve in found.curves}
+    assert drawn == {(name, site) for name in ("distribution", "quantiles") for site in ("everyone", "A", "B")}
+    shown = {value for curve in found.curves for value in curve.y}
+    assert not shown & {round(value, 6) for value in values}
+    assert len({curve.x for curve in found.curves if curve.name == "distribution"}) == 1
+    assert all(len(curve.x) <= 61 for curve in found.curves)
+
+
+def test_shrunk_means_stand_beside_the_raw_ones_from_five_groups_on_and_decide_nothing(scores, pick):
+    rng = np.random.default_rng(3)
+    values = [float(v) for v in np.concatenate([rng.beta(4, 4, 20), rng.beta(8, 2, 80)])]
+    sites = [site for site in "ABCDE" for _ in range(20)]
+    found = GroupScores()(scores(values, {"site": sites}, bounds=(0, 1)))
+    shrunk, raw = pick(found, "shrunk_mean", {"site": "A"}), pick(found, "mean", {"site": "A"})
+    assert shrunk.value > raw.value
+    assert shrunk.low is None
+    assert "hide a harmed group" in shrunk.reason
+    four = GroupScores()(scores(values[:80], {"site": sites[:80]}, bounds=(0, 1)))
+    assert not [item for item in four.estimates if item.name == "shrunk_mean"]
+    assert "shrunk" not in found.statement

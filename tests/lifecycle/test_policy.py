@@ -221,3 +221,11 @@ def test_a_value_with_a_tag_of_its_own_is_no_policy(tmp_path, value):
     with pytest.raises(ValueError, match=r"must be YAML|at `limits`") as caught:
         read_policy(path)
     assert "doe" not in str(caught.value)
+
+
+def test_a_limit_on_a_pooled_value_is_never_met():
+    pooled = finding(estimate(0.9, name="shrunk_mean"))
+    (judged,) = apply_policy([pooled], policy(limit(0.5, estimate="shrunk_mean")))
+    assert judged.verdict is Verdict.NOT_ASSESSABLE
+    assert "hide a group that is harmed" in judged.reason
+    assert not gate([pooled], policy(limit(0.5, estimate="shrunk_mean"))).passed
