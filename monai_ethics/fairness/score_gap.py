@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from monai_ethics.evidence import Curve, Estimate, Finding, Source, Stage, Verdict
-from monai_ethics.fairness.data.groups import label_text, labels_of
+from monai_ethics.fairness.data.groups import Group, label_text, labels_of
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS, ScoreTable
 from monai_ethics.fairness.gap import GapNumbers, PairNumbers, gap_curves, gap_estimates, parity_level
 from monai_ethics.fairness.group_scores import GroupScores
@@ -21,7 +22,7 @@ from monai_ethics.fairness.methods.joint import crossed_pairs_max_t, pairs_max_t
 from monai_ethics.fairness.methods.permutation import Omnibus
 from monai_ethics.fairness.wording import gap_statement, is_exploratory, subject_text
 
-__all__ = ["ScoreGap"]
+__all__ = ["ScoreGap", "case_accounting"]
 
 SOURCES = (
     Source(title="Ethics-by-Design for medical imaging AI", locator="Table 1", url="https://arxiv.org/abs/2507.04249"),
@@ -162,7 +163,7 @@ class ScoreGap:
             subjects=(data.metric, attribute) if attribute else (data.metric,),
             estimates=estimates,
             curves=curves,
-            accounting=_accounting(data, attribute, found),
+            accounting=case_accounting(data, attribute, found.judged if found else None),
             parameters={**asdict(self), **settings, "attribute": attribute},
             reason=reason,
             limitations=_limitations(data, attribute),
@@ -279,12 +280,21 @@ def _limitations(data: ScoreTable, attribute: str) -> tuple[str, ...]:
     return (*exploratory, *LIMITATIONS, *(() if data.patients_named else (UNNAMED_PATIENTS,)))
 
 
-def _accounting(data: ScoreTable, attribute: str, found: Comparison | None) -> dict[str, int]:
-    """Cases by what became of them; adds up to all cases."""
+def case_accounting(data: ScoreTable, attribute: str, judged: Sequence[Group] | None) -> dict[str, int]:
+    """Cases by what became of them in a comparison; adds up to all cases.
+
+    Args:
+        data: the scores.
+        attribute: the grouping; empty if there was none.
+        judged: groups that were compared if there were two or more of them; ``None`` without a grouping.
+
+    Returns:
+        Number of cases of each kind.
+    """
     names = ("compared", "in_groups_too_small", "without_a_group_to_compare_with", "empty_reference", "undefined")
     labels = labels_of(data, attribute) if attribute else (None,) * len(data)
-    judged = {group.label for group in found.judged} if found else set()
-    compared = names[0] if found and found.omnibus else names[2]
+    large = {group.label for group in judged or ()}
+    compared = names[0] if len(large) > 1 else names[2]
     counts: Counter[str] = Counter()
     for value, outcome, label in zip(data.case_values(), data.outcomes, labels, strict=True):
         if outcome in ("false_positive", "true_negative"):
@@ -292,5 +302,5 @@ def _accounting(data: ScoreTable, attribute: str, found: Comparison | None) -> d
         elif value is None:
             counts["undefined"] += 1
         else:
-            counts[compared if label in judged or not found else "in_groups_too_small"] += 1
+            counts[compared if label in large or judged is None else "in_groups_too_small"] += 1
     return {name: counts[name] for name in names}
