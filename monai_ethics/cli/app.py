@@ -23,6 +23,7 @@ COMMANDS = (
     "guard",
     "inspect",
     "overlay",
+    "plan",
     "private",
     "report",
     "stamp",

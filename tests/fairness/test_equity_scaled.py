@@ -46,7 +46,7 @@ def test_groups_that_differ_are_below_chance(scores, pick):
     found = EquityScaled()(scores(values, groups, bounds=(0, 1)))
     assert pick(found, "equity_scaled").value < pick(found, "equity_scaled_null_5th").value
     assert pick(found, "share_of_draws_as_low").value < 0.01
-    assert pick(found, "skewed_error_ratio").value == pytest.approx(3, abs=0.3)
+    assert pick(found, "skewed_error_ratio").value == pytest.approx(3, abs=0.6)
     assert pick(found, "skewed_error_ratio").value > pick(found, "skewed_error_ratio_null_95th").value
     assert pick(found, "between_group_sd").value == pytest.approx(np.std([0.85, 0.85, 0.55], ddof=1), abs=0.02)
 

@@ -5,7 +5,7 @@ All of them are worse than the truth by chance alone, the more so the more group
 the same true Dice of .80 in each, the equity-scaled Dice (sum) is .73 on average. They are read beside their null.
 
 References:
-    [1] Luo et al. 2024, FairVision (arXiv 2310.02492) and FairCLIP: the sum of absolute deviations.
+    [1] Luo et al. 2023, FairVision (arXiv 2310.02492) and FairCLIP: the sum of absolute deviations.
     [2] Tian et al. 2024, FairSeg (arXiv 2311.02189): the standard deviation, in code with ``ddof=1``.
     [3] Jin et al. 2024, FairMedFM (arXiv 2407.00983): the standard deviation with ``ddof=0``; skewed error ratio.
     [4] DerSimonian & Laird 1986, Control. Clin. Trials 7: spread between groups beyond chance.
