@@ -66,10 +66,9 @@ class GroupSource:
             self.path = os.fspath(attributes)
         elif attributes is not None:
             self._listed = tuple(str(name) for name in attributes)
-        self.strata, self._mixed = _without_mix(strata)
-        names = base_attributes(self.strata), stratum_parts([name for name in self._mixed if "*" in name])
-        mix = {*CASE_MIX, *(name.removesuffix("_band") for name in CASE_MIX)}
-        self.names = tuple(dict.fromkeys(n for n in (*self._listed, *names[0], *names[1]) if n not in mix))
+        self.strata, self._mixed = _without_mix(strata, own=self._listed)
+        crossed = (part for part in stratum_parts(self._mixed) if part not in CASE_MIX)
+        self.names = tuple(dict.fromkeys((*self._listed, *base_attributes(self.strata), *crossed)))
         self._side: Any = None
         self._known: tuple[tuple[str, ...], Any, list[int]] | None = None
 
@@ -178,12 +177,12 @@ class GroupSource:
         return self._known[1], self._known[2]
 
 
-def _without_mix(strata: Any) -> tuple[Any, tuple[str, ...]]:
+def _without_mix(strata: Any, *, own: Sequence[str]) -> tuple[Any, tuple[str, ...]]:
     """Strata that attributes give, and those that name what cases show, which are known only after an epoch."""
     if strata is None:
         return None, ()
     names = [name.strip() if isinstance(name, str) else "*".join(name) for name in _items(strata)]
-    mixed = tuple(name for name in names if set(name.split("*")) & set(CASE_MIX))
+    mixed = tuple(name for name in names if set(name.split("*")) & (set(CASE_MIX) - set(own)))
     return (strata if not mixed else [name for name in names if name not in mixed] or None), mixed
 
 

@@ -137,3 +137,25 @@ def test_only_a_defined_scalar_is_a_number():
     assert first_number(torch.tensor([0.5, 0.6])) is None
     assert first_number(math.nan) is None
     assert first_number({"label_1": 0.5}) is None
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum", "mean_batch", "sum_batch", "mean_channel", "sum_channel"])
+@pytest.mark.parametrize("name", ["dice", "hd95", "surface dice", "volume difference", "psnr"])
+def test_every_reduction_and_every_class_of_a_subset_is_the_metrics_own(name, reduction):
+    y_pred, y = pairs(name)
+    made = METRICS[name]()
+    made.reduction = reduction
+    metric = fill(made, y_pred, y, range(N))
+    buffers = read_buffers(metric)
+    subset = [0, 3, 5, 7, 11]
+    alone = fill(METRICS[name](), y_pred, y, subset)
+    alone.reduction = reduction
+    expected = alone.aggregate()
+    expected = expected[0] if isinstance(expected, (list, tuple)) else expected
+    torch.testing.assert_close(
+        aggregate_rows(metric, buffers, torch.tensor(subset)), expected, rtol=0, atol=0, equal_nan=True
+    )
+    values = case_values(metric, buffers)
+    own = torch.stack([t.double() for t in (alone.get_buffer(),)])[0].reshape(len(subset), -1)
+    own = torch.where(torch.isfinite(own), own, torch.nan)
+    torch.testing.assert_close(values[subset], own, rtol=0, atol=1e-12, equal_nan=True)
