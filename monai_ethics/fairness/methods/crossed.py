@@ -12,7 +12,7 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy import stats
@@ -21,7 +21,7 @@ from monai_ethics.fairness.data.groups import Group
 from monai_ethics.fairness.methods.intervals import Floats, Result
 from monai_ethics.fairness.methods.permutation import CELLS, Omnibus, summary
 
-__all__ = ["crossed_difference", "crossed_omnibus", "influence", "wild_omnibus"]
+__all__ = ["crossed_difference", "crossed_omnibus", "influence", "signed_sums", "wald", "wild_omnibus"]
 
 
 def influence(groups: Sequence[Group], *, ranks: bool) -> tuple[Floats, Floats]:
@@ -112,16 +112,49 @@ def wild_omnibus(
     Returns:
         The p-value, and the gap of locations beside its distribution under no difference.
     """
-    parts = parts[np.lexsort(parts.T)]
-    spread = parts.T @ parts + np.diag(least)
-    statistics, gaps = [_wald(places, spread)[None]], [np.array([places.max() - places.min()])]
+    statistics, gaps = [wald(places, parts, least)], [np.array([places.max() - places.min()])]
+    for moved in signed_sums(parts, n_permutations=n_permutations, rng=rng):
+        statistics.append(wald(moved, parts, least, drawn=True))
+        gaps.append(moved.max(axis=1) - moved.min(axis=1))
+    return summary(np.concatenate(statistics), np.concatenate(gaps))
+
+
+def signed_sums(parts: Floats, *, n_permutations: int, rng: np.random.Generator) -> Iterator[Floats]:
+    """Sums of contributions with random signs of whole patients [2]; the order of patients changes nothing.
+
+    Args:
+        parts: contributions, shape ``(patients, K)``.
+        n_permutations: number of random draws.
+        rng: source of random numbers.
+
+    Yields:
+        Sums of shape ``(draws, K)``.
+    """
+    ordered = parts[np.lexsort(parts.T)]
     block = max(CELLS // max(len(parts), 1), 1)
     for start in range(0, n_permutations, block):
         shape = min(block, n_permutations - start), len(parts)
-        moved = (2.0 * rng.integers(0, 2, shape) - 1.0) @ parts
-        statistics.append(_wald(moved, spread - moved[:, :, None] * moved[:, None, :] / len(parts)))
-        gaps.append(moved.max(axis=1) - moved.min(axis=1))
-    return summary(np.concatenate(statistics), np.concatenate(gaps))
+        yield (2.0 * rng.integers(0, 2, shape) - 1.0) @ ordered
+
+
+def wald(places: Floats, parts: Floats, least: Floats, *, drawn: bool = False) -> Floats:
+    """Wald statistic of equal locations with the sandwich's spread [1].
+
+    Args:
+        places: locations, shape ``(K,)``, or those of draws, shape ``(draws, K)``.
+        parts: contributions of patients to their error, shape ``(patients, K)``.
+        least: added to each variance, shape ``(K,)``.
+        drawn: `places` are sums of `signed_sums`; each draw then has a spread of its own.
+
+    Returns:
+        Statistics, shape ``(draws,)``.
+    """
+    parts = parts[np.lexsort(parts.T)]
+    places = np.atleast_2d(places)
+    spread = parts.T @ parts + np.diag(least)
+    if drawn:
+        spread = spread - places[:, :, None] * places[:, None, :] / len(parts)
+    return _wald(places, spread)
 
 
 def crossed_difference(first: Group, second: Group, *, level: float) -> tuple[Result, float | None]:

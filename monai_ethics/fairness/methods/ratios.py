@@ -33,9 +33,12 @@ from monai_ethics.fairness.methods.rate_power import detectable_rate_gap
 
 __all__ = [
     "RatioGroup",
+    "Studentized",
     "design_effect",
     "ratio_detectable",
     "ratio_difference",
+    "ratio_influence",
+    "ratio_least",
     "ratio_omnibus",
     "ratio_value_interval",
 ]
@@ -115,54 +118,75 @@ def ratio_omnibus(groups: Sequence[RatioGroup], *, n_permutations: int, rng: np.
     if len(set(everyone)) < len(everyone):
         return _crossed(groups, n_permutations, rng)
     rows, observed = count_rows([np.column_stack([group.tops, group.bottoms]) for group in groups])
-    sizes = observed.sum(axis=1)
-    total = observed.sum(axis=0)
-    pooled = math.fsum(total * rows[:, 0]) / math.fsum(total * rows[:, 1])
-    residual = math.fsum(total * (rows[:, 0] - pooled * rows[:, 1]) ** 2) / int(total.sum())
-    features = _features(rows, pooled)
+    test = Studentized(rows[:, 0], rows[:, 1], observed)
     statistics, gaps = [], []
-    for sums in exchanged_sums(observed, features, n_permutations=n_permutations, rng=rng):
-        statistic, gap = _wald(sums, sizes, pooled, residual)
+    for sums in exchanged_sums(observed, test.features, n_permutations=n_permutations, rng=rng):
+        statistic, gap = test(sums)
         statistics.append(statistic)
         gaps.append(gap)
     return summary(np.concatenate(statistics), np.concatenate(gaps))
 
 
-def _features(rows: Floats, pooled: float) -> Floats:
-    """What is summed over patients: denominators, residuals from the pooled ratio, and their products."""
-    rest = rows[:, 0] - pooled * rows[:, 1]  # small numbers: sums of squares lose nothing
-    return np.column_stack([rows[:, 1], rest, rest * rest, rest * rows[:, 1], rows[:, 1] * rows[:, 1]])
+class Studentized:
+    """Wald statistic of equal ratios from sums over patients [1].
 
+    Args:
+        tops: numerator of each kind of patients, shape ``(R,)``.
+        bottoms: denominator, shape ``(R,)``; kinds without one count nothing.
+        observed: how often each group has each kind, shape ``(K, R)``.
+    """
 
-def _wald(sums: Floats, sizes: Counts, pooled: float, residual: float) -> tuple[Floats, Floats]:
-    """Statistic and gap from sums of features, shape ``(draws, K, 5)``."""
-    bottoms, rest, rest2, cross, bottoms2 = np.moveaxis(sums, -1, 0)
-    shift = rest / bottoms  # ratio minus pooled ratio
-    square = rest2 - 2 * shift * cross + shift * shift * bottoms2
-    spread = np.maximum(square * (sizes / (sizes - 1)), residual) / bottoms**2
-    weights = 1 / np.where(spread > 0, spread, 1.0)
-    center = (weights * shift).sum(axis=1) / weights.sum(axis=1)
-    return (weights * (shift - center[:, None]) ** 2).sum(axis=1), shift.max(axis=1) - shift.min(axis=1)
+    def __init__(self, tops: Floats, bottoms: Floats, observed: Counts) -> None:
+        counted = bottoms > 0
+        total = observed.sum(axis=0)
+        pooled = math.fsum(total * tops) / math.fsum(total * bottoms)
+        rest = np.where(counted, tops - pooled * bottoms, 0.0)  # small numbers: sums of squares lose nothing
+        self.sizes = observed[:, counted].sum(axis=1)
+        self.least = math.fsum(total * rest**2) / int(self.sizes.sum())
+        #: what is summed over patients, shape ``(R, 5)``
+        self.features = np.column_stack([bottoms, rest, rest * rest, rest * bottoms, bottoms * bottoms])
+
+    def __call__(self, sums: Floats) -> tuple[Floats, Floats]:
+        """Statistic and gap, shape ``(draws,)``, from sums of `features`, shape ``(draws, K, 5)``."""
+        bottoms, rest, rest2, cross, bottoms2 = np.moveaxis(sums, -1, 0)
+        shift = rest / bottoms  # ratio minus pooled ratio
+        square = rest2 - 2 * shift * cross + shift * shift * bottoms2
+        spread = np.maximum(square * (self.sizes / (self.sizes - 1)), self.least) / bottoms**2
+        weights = 1 / np.where(spread > 0, spread, 1.0)
+        center = (weights * shift).sum(axis=1) / weights.sum(axis=1)
+        return (weights * (shift - center[:, None]) ** 2).sum(axis=1), shift.max(axis=1) - shift.min(axis=1)
 
 
 def _crossed(groups: Sequence[RatioGroup], n_permutations: int, rng: np.random.Generator) -> Omnibus:
     places = np.array([group.value for group in groups])
-    _, parts = _influence(groups)
+    parts = ratio_influence(groups)
+    return wild_omnibus(places, parts, ratio_least(groups), n_permutations=n_permutations, rng=rng)
+
+
+def ratio_least(groups: Sequence[RatioGroup]) -> Floats:
+    """Least variance of each ratio: a small group of equal values is not sure of itself."""
     tops, bottoms = (math.fsum(math.fsum(getattr(group, name)) for group in groups) for name in ("tops", "bottoms"))
     rest = np.concatenate([group.tops - tops / bottoms * group.bottoms for group in groups])
     residual = max(math.fsum(rest**2) / len(rest), 1e-30)
-    least = np.array([residual / math.fsum(group.bottoms) ** 2 for group in groups])
-    return wild_omnibus(places, parts, least, n_permutations=n_permutations, rng=rng)
+    return np.array([residual / math.fsum(group.bottoms) ** 2 for group in groups])
 
 
-def _influence(groups: Sequence[RatioGroup]) -> tuple[list[str], Floats]:
-    """Patients, sorted, and what each contributes to the error of every group's ratio, shape ``(patients, K)``."""
-    everyone = sorted({patient for group in groups for patient in group.patients})
+def ratio_influence(groups: Sequence[RatioGroup], patients: Sequence[str] = ()) -> Floats:
+    """What each patient contributes to the error of every group's ratio.
+
+    Args:
+        groups: groups with 2 or more patients each.
+        patients: the patients of the rows; all of `groups`, sorted, if empty.
+
+    Returns:
+        Contributions, shape ``(patients, K)``.
+    """
+    everyone = patients or sorted({patient for group in groups for patient in group.patients})
     position = {patient: row for row, patient in enumerate(everyone)}
     parts = np.zeros((len(everyone), len(groups)))
     for column, group in enumerate(groups):
         parts[[position[patient] for patient in group.patients], column] = group.parts
-    return everyone, parts
+    return parts
 
 
 def ratio_difference(first: RatioGroup, second: RatioGroup, *, level: float = 0.95, counts: bool) -> Pair:
@@ -233,7 +257,7 @@ def _sandwich(first: RatioGroup, second: RatioGroup, level: float) -> Pair:
     n = min(len(first.tops), len(second.tops))
     if n < 2:
         return Result(value=difference, method="difference of ratios", reason="a group has one patient only"), None
-    _, parts = _influence((first, second))
+    parts = ratio_influence((first, second))
     error = math.sqrt(math.fsum((parts[:, 0] - parts[:, 1]) ** 2))
     if error == 0:
         return Result(value=difference, method="difference of ratios", reason="no spread within either group"), None
