@@ -30,6 +30,11 @@ def _separated(n: int, m: int) -> float:
     return min(2 / math.comb(n + m, n), 1.0)
 
 
+def _spread(values: Floats) -> float:
+    """Variance, exactly 0 where all scores are equal: rounding is no spread."""
+    return 0.0 if (values == values[0]).all() else float(np.var(values, ddof=1))
+
+
 def newcombe(hits: tuple[int, int], sizes: tuple[int, int], *, level: float = 0.95) -> tuple[float, float]:
     """Newcombe's interval of a difference of two rates [2].
 
@@ -62,7 +67,7 @@ def mean_difference(first: Floats, second: Floats, *, level: float = 0.95) -> Pa
     """
     n, m = len(first), len(second)
     difference = math.fsum(first) / n - math.fsum(second) / m
-    parts = float(np.var(first, ddof=1)) / n, float(np.var(second, ddof=1)) / m
+    parts = _spread(first) / n, _spread(second) / m
     total = sum(parts)
     p = 1.0 if difference == 0 else _separated(n, m)
     if total > 0:

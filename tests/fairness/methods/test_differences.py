@@ -52,3 +52,9 @@ def test_groups_that_do_not_overlap_have_no_interval_of_ranks():
     assert (result.value, result.low) == (0, None)
     assert p == pytest.approx(stats.mannwhitneyu(FIRST, FIRST + 100, method="exact").pvalue)
     assert relative_effect(np.ones(5), np.ones(6))[1] == 1
+
+
+def test_rounding_is_no_spread():
+    result, p = mean_difference(np.full(20, 0.8), np.full(30, 0.8))
+    assert result.low is None
+    assert p == 1
