@@ -56,7 +56,7 @@ def smoothed_epsilon(selected: Any, cases: Any, *, concentration: float = 1.0) -
     every = np.asarray(cases, dtype=np.float64) + concentration
     logs = np.log(np.stack([top, every - top])) - np.log(every)
     ranges: Floats = logs.max(axis=-1) - logs.min(axis=-1)
-    return np.asarray(ranges.max(axis=0))
+    return np.asarray(np.round(ranges.max(axis=0), 12))  # equal counts give equal numbers in any place of an array
 
 
 def epsilon_by_chance(
