@@ -4,23 +4,28 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from itertools import combinations
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.data.binary import BinaryScores
-from monai_ethics.fairness.data.groups import label_text, labels_of
-from monai_ethics.fairness.data.per_patient import selected_by_patient
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
-from monai_ethics.fairness.gap import GapNumbers, PairNumbers, gap_curves, gap_estimates, parity_level
+from monai_ethics.fairness.gap import GapNumbers, gap_curves, gap_estimates
+from monai_ethics.fairness.group_rates import GroupRates
 from monai_ethics.fairness.methods.epsilon import EpsilonByChance, epsilon_by_chance
 from monai_ethics.fairness.methods.permutation import Omnibus
-from monai_ethics.fairness.methods.ratios import RatioGroup, ratio_detectable, ratio_difference, ratio_omnibus
+from monai_ethics.fairness.methods.rate_comparison import RateComparison, compare_rate
+from monai_ethics.fairness.methods.ratios import ratio_detectable
+from monai_ethics.fairness.rate_finding import (
+    attribute_of,
+    comparison_settings,
+    method_text,
+    pair_numbers,
+    rate_accounting,
+    why_not,
+)
 from monai_ethics.fairness.wording import is_exploratory
 
 __all__ = ["DecisionGap", "DifferentialFairness"]
@@ -43,21 +48,17 @@ class DecisionGap:
     """What was compared.
 
     Args:
-        groups: every group, small ones and missing labels included.
-        judged: those with enough patients.
-        omnibus: test of equal selection rates; ``None`` with fewer than 2 judged groups.
+        rates: selection rates of every group, and the test of their equality.
         chance: epsilon beside its distribution; ``None`` where there is no test.
     """
 
-    groups: tuple[RatioGroup, ...]
-    judged: tuple[RatioGroup, ...]
-    omnibus: Omnibus | None
+    rates: RateComparison
     chance: EpsilonByChance | None
 
     @property
     def p(self) -> float | None:
         """p-value of the omnibus test; ``None`` if there was none."""
-        return None if self.omnibus is None else self.omnibus.p
+        return self.rates.p
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,8 @@ class DifferentialFairness:
         attribute: name of the grouping, such as ``sex*site``; empty if the table has only one.
         min_group_size: smallest group that is judged (patients); smaller ones are listed.
         concentration: weight of the prior that smooths rates, in cases, half of them of each decision.
+        base_rate: selection rate that all groups would share without a gap, stated beforehand, for the minimum
+            detectable gap; 0.5 is the hardest.
         n_permutations: random draws.
         level: nominal coverage of intervals; the test's level is one minus it.
         seed: seed of the draws.
@@ -91,6 +94,7 @@ class DifferentialFairness:
     attribute: str = ""
     min_group_size: int = 10
     concentration: float = 1.0
+    base_rate: float = 0.5
     n_permutations: int = 10_000
     level: float = 0.95
     seed: int = 0
@@ -108,27 +112,26 @@ class DifferentialFairness:
 
     def compare(self, data: BinaryScores) -> DecisionGap | None:
         """The omnibus test alone, or ``None`` without decisions or an attribute to compare."""
-        attribute = self._name(data)
+        attribute = attribute_of(self.attribute, data)
         if attribute is None or not data.y_pred:
             return None
-        groups = tuple(selected_by_patient(data, attribute))
-        judged = tuple(group for group in groups if len(group.patients) >= max(self.min_group_size, 2))
-        if len(judged) < 2:
-            return DecisionGap(groups=groups, judged=judged, omnibus=None, chance=None)
-        draws = self.n_permutations
-        omnibus = ratio_omnibus(judged, n_permutations=draws, rng=np.random.default_rng(self.seed))
-        chance = epsilon_by_chance(
-            judged,
-            concentration=self.concentration,
-            n_permutations=draws,
-            rng=np.random.default_rng(self.seed),
+        rates = compare_rate(
+            data,
+            attribute,
+            "selection_rate",
+            min_group_size=self.min_group_size,
+            n_permutations=self.n_permutations,
+            seed=self.seed,
         )
-        return DecisionGap(groups=groups, judged=judged, omnibus=omnibus, chance=chance)
-
-    def _name(self, data: BinaryScores) -> str | None:
-        if self.attribute:
-            return self.attribute
-        return next(iter(data.groups)) if len(data.groups) == 1 else None
+        chance = None
+        if rates.omnibus is not None:
+            chance = epsilon_by_chance(
+                rates.judged[0],
+                concentration=self.concentration,
+                n_permutations=self.n_permutations,
+                rng=np.random.default_rng(self.seed),
+            )
+        return DecisionGap(rates=rates, chance=chance)
 
     def finding(
         self,
@@ -151,16 +154,19 @@ class DifferentialFairness:
         Returns:
             The finding.
         """
-        attribute = self._name(data) or ""
-        reason = self._reason(data, found)
-        numbers = None if found is None else self._numbers(found, attribute, family)
-        adjusted = p_adjusted if p_adjusted is not None else (found.p if found else None) or 0.0
+        attribute = attribute_of(self.attribute, data) or ""
+        rates = None if found is None else found.rates
+        reason = why_not(data, rates, attribute, self.min_group_size)
+        statement = (
+            f"{data.target}: whether decisions differ by {attribute or 'group'} cannot be said, because {reason}."
+        )
+        numbers = None
         estimates: list[Estimate] = []
-        if numbers is not None and found is not None and found.chance is not None:
-            estimates = [
-                *gap_estimates(numbers, adjusted=adjusted, family=family),
-                *self._epsilon(found.chance, numbers),
-            ]
+        if found is not None and found.chance is not None and found.rates.omnibus is not None:
+            adjusted = found.rates.omnibus.p if p_adjusted is None else p_adjusted
+            numbers = self._numbers(found.rates, found.rates.omnibus, attribute, family)
+            estimates = gap_estimates(numbers, adjusted=adjusted, family=family) + self._epsilon(found.chance, numbers)
+            statement = self._statement(data, attribute, found.rates, found.chance, adjusted)
         exploratory = (EXPLORATORY,) if is_exploratory(attribute) else ()
         unnamed = () if data.patients_named else (UNNAMED_PATIENTS,)
         return Finding(
@@ -168,18 +174,17 @@ class DifferentialFairness:
             title=self.title,
             stage=self.stage,
             verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
-            statement=self._statement(data, attribute, found, adjusted, reason),
+            statement=statement,
             requirements=self.requirements,
             subjects=(f"{data.target}_differential_fairness", *((attribute,) if attribute else ())),
             estimates=estimates,
             curves=[] if numbers is None else gap_curves(numbers),
-            accounting=_accounting(data, attribute, found),
+            accounting=rate_accounting(data, attribute, rates),
             parameters={
                 **asdict(self),
-                **_settings(data, found),
+                **comparison_settings(data, rates),
                 "family": family,
                 "family_name": family_name,
-                "draws": self.n_permutations if estimates else 0,
                 "attribute": attribute,
             },
             reason=reason,
@@ -188,52 +193,21 @@ class DifferentialFairness:
             seed=self.seed,
         )
 
-    def _reason(self, data: BinaryScores, found: DecisionGap | None) -> str | None:
-        if not data.y_pred:
-            return "there are no decisions, and no threshold to make them from scores"
-        if found is None:
-            return f"the table has {len(data.groups)} attributes and none was named"
-        if found.omnibus is None:
-            return (
-                f"{len(found.judged)} of {len(found.groups)} groups have {self.min_group_size} patients, "
-                "and a comparison needs two such groups"
-            )
-        return None
-
-    def _numbers(self, found: DecisionGap, attribute: str, family: int) -> GapNumbers | None:
-        if found.omnibus is None:
-            return None
-        everyone = [patient for group in found.judged for patient in group.patients]
-        n = len(set(everyone))
+    def _numbers(self, found: RateComparison, omnibus: Omnibus, attribute: str, family: int) -> GapNumbers:
         alpha = (1 - self.level) / family
-        kind = "permutation of patients" if n == len(everyone) else "random signs of patients"
         return GapNumbers(
             attribute=attribute,
-            omnibus=found.omnibus,
-            method=f"studentised {kind}, {self.n_permutations} draws, seed {self.seed}",
-            n=n,
+            omnibus=omnibus,
+            method=method_text(found, self.seed),
+            n=found.n,
             gap_estimand="selection rate, case-weighted",
-            detectable=ratio_detectable(found.judged, alpha=alpha),
+            detectable=ratio_detectable(found.judged[0], alpha=alpha, base_rate=self.base_rate),
             detectable_estimand=(
                 f"smallest difference of selection rates between the two smallest groups found with 80 % power at "
-                f"level {alpha:.3g}"
+                f"level {alpha:.3g}, if the rate is {self.base_rate:g} (stated beforehand)"
             ),
-            pairs=[self._pair(first, second) for first, second in combinations(found.judged, 2)],
+            pairs=pair_numbers(found, 0, level=self.level),
             level=self.level,
-        )
-
-    def _pair(self, first: RatioGroup, second: RatioGroup) -> PairNumbers:
-        result, p = ratio_difference(first, second, level=self.level, counts=True)
-        close, _ = ratio_difference(first, second, level=parity_level(self.level), counts=True)
-        names = label_text(first.label), label_text(second.label)
-        return PairNumbers(
-            first=first.label,
-            second=second.label,
-            n=len({*first.patients, *second.patients}),
-            result=result,
-            p=p,
-            parity=close,
-            estimand=f"selection rate of {names[0]} minus selection rate of {names[1]}, case-weighted",
         )
 
     def _epsilon(self, chance: EpsilonByChance, numbers: GapNumbers) -> list[Estimate]:
@@ -258,15 +232,11 @@ class DifferentialFairness:
         ]
 
     def _statement(
-        self, data: BinaryScores, attribute: str, found: DecisionGap | None, adjusted: float, reason: str | None
+        self, data: BinaryScores, attribute: str, found: RateComparison, chance: EpsilonByChance, adjusted: float
     ) -> str:
-        if reason or found is None or found.chance is None:
-            by = attribute or "group"
-            return f"{data.target}: whether decisions differ by {by} cannot be said, because {reason}."
-        seen, mean = math.exp(found.chance.epsilon), math.exp(found.chance.null_mean)
-        n = len({patient for group in found.judged for patient in group.patients})
+        seen, mean = math.exp(chance.epsilon), math.exp(chance.null_mean)
         explored = "exploratory; " if is_exploratory(attribute) else ""
-        tested = f"{explored}adjusted p = {adjusted:.2g}, {n} patients in {len(found.judged)} groups"
+        tested = f"{explored}adjusted p = {adjusted:.2g}, {found.n} patients in {len(found.judged[0])} groups"
         text = (
             f"the chances of a decision differ by up to a factor of {seen:.3g} between groups, where {mean:.3g} is "
             "expected without a difference."
@@ -280,42 +250,5 @@ class DifferentialFairness:
 
     @staticmethod
     def example(n: int, seed: int) -> BinaryScores:
-        """Decisions on `n` patients with sex."""
-        rng = np.random.default_rng(seed)
-        truth = rng.random(n) < 0.4
-        scores = np.round(rng.beta(2, 3, n) * 0.6 + 0.4 * truth * rng.random(n), 3)
-        return BinaryScores(
-            target="finding",
-            cases=tuple(f"case-{i}" for i in range(n)),
-            patients=tuple(f"patient-{i}" for i in range(n)),
-            y_true=tuple(truth.tolist()),
-            y_score=tuple(scores.tolist()),
-            probabilities=True,
-            groups={"sex": tuple("FM"[i] for i in rng.integers(0, 2, n))},
-        ).decided(0.4, decided_by="a threshold of 0.4, fixed beforehand")
-
-
-def _settings(data: BinaryScores, found: DecisionGap | None) -> Mapping[str, Any]:
-    decided = {"threshold": data.threshold, "decided_by": data.decided_by}
-    if found is None:
-        return decided
-    judged = {group.label for group in found.judged}
-    everyone = [patient for group in found.judged for patient in group.patients]
-    repeats = sum(count > 1 for count in Counter(everyone).values())
-    return {
-        **decided,
-        "groups": {label_text(group.label): len(group.patients) for group in found.groups},
-        "small_groups": [label_text(group.label) for group in found.groups if group.label not in judged],
-        "patients_in_several_groups": repeats,
-    }
-
-
-def _accounting(data: BinaryScores, attribute: str, found: DecisionGap | None) -> dict[str, int]:
-    """Cases by what became of them; adds up to all cases."""
-    names = ("compared", "in_groups_too_small", "without_a_group_to_compare_with", "not_compared")
-    if found is None:
-        return {name: len(data) if name == "not_compared" else 0 for name in names}
-    judged = {group.label for group in found.judged}
-    large = names[0] if found.omnibus else names[2]
-    counts = Counter(large if label in judged else names[1] for label in labels_of(data, attribute))
-    return {name: counts[name] for name in names}
+        """Decisions about `n` patients with sex."""
+        return GroupRates.example(n, seed)

@@ -8,6 +8,7 @@ other data, and `decide_elsewhere` refuses data that share a patient.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import ClassVar, Literal
@@ -17,10 +18,10 @@ import numpy as np
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Curve, Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.data.binary import BinaryScores
-from monai_ethics.fairness.data.groups import CASE_MIX, label_text
-from monai_ethics.fairness.data.per_patient import group_rows
+from monai_ethics.fairness.data.groups import CASE_MIX, label_text, labels_of
+from monai_ethics.fairness.data.rates import MIN_DENOMINATOR
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
-from monai_ethics.fairness.differential_fairness import DifferentialFairness
+from monai_ethics.fairness.group_rates import GroupRates
 from monai_ethics.fairness.methods.intervals import Floats
 from monai_ethics.fairness.methods.sweep import RATES_SWEPT, SweptRate, common_grid, sweep
 from monai_ethics.fairness.wording import is_exploratory
@@ -53,8 +54,8 @@ class ThresholdSweep:
     Args:
         attribute: grouping to describe; empty = every attribute of the table that is no intersection and no case mix.
         n_thresholds: thresholds, evenly spaced over the range of nearly all scores; at most 60.
-        min_group_size: smallest group (patients) whose curves are given; smaller ones are listed.
-        min_cases: cases that a denominator needs for its rate to be given.
+        min_group_size: smallest group (patients, 5 of them with a denominator) whose curves are given; smaller ones are
+            listed.
         level: nominal coverage of the intervals.
 
     Notes:
@@ -72,7 +73,6 @@ class ThresholdSweep:
     attribute: str = ""
     n_thresholds: int = 41
     min_group_size: int = 10
-    min_cases: int = 5
     level: float = 0.95
 
     def __call__(self, data: BinaryScores, /) -> Finding:
@@ -99,7 +99,7 @@ class ThresholdSweep:
         if reason is None:
             grid = common_grid(np.array(data.y_score), self.n_thresholds, data.threshold)
             for name in (None, *names):
-                for label, rows in group_rows(data, name).items():
+                for label, rows in _rows(data, name).items():
                     group = {} if name is None else {name: label}
                     people = len({data.patients[i] for i in rows})
                     if name is not None:
@@ -156,7 +156,7 @@ class ThresholdSweep:
 
     def _curves(self, data: BinaryScores, group: Mapping[str, str | None], people: int, grid: Floats) -> list[Curve]:
         truth, scores = np.array(data.y_true, dtype=bool), np.array(data.y_score, dtype=np.float64)
-        found = sweep(truth, scores, data.patients, grid, level=self.level, least=self.min_cases)
+        found = sweep(truth, scores, data.patients, grid, level=self.level, least=MIN_DENOMINATOR)
         return [self._curve(name, rate, group, people, grid) for name, rate in found.items()]
 
     def _curve(self, name: str, rate: SweptRate, group: Mapping[str, str | None], people: int, grid: Floats) -> Curve:
@@ -169,18 +169,27 @@ class ThresholdSweep:
             y=rate.values,
             n=people,
             n_unit="patients",
-            method=f"{rate.method}; undefined below {self.min_cases} cases in the denominator",
+            method=f"{rate.method}; undefined below {MIN_DENOMINATOR} patients in the denominator",
             low=rate.low if defined else (),
             high=rate.high if defined else (),
             level=self.level if defined else None,
             group=group,
-            reason=None if defined else f"no threshold has {self.min_cases} cases of 2 patients in the denominator",
+            reason=None if defined else f"no threshold has {MIN_DENOMINATOR} patients in the denominator",
         )
 
     @staticmethod
     def example(n: int, seed: int) -> BinaryScores:
         """Scores of `n` patients with sex, and a threshold fixed beforehand."""
-        return DifferentialFairness.example(n, seed)
+        return GroupRates.example(n, seed)
+
+
+def _rows(data: BinaryScores, attribute: str | None) -> dict[str | None, list[int]]:
+    """Rows of each group, sorted by label, not recorded last; everyone as one group if there is no attribute."""
+    labels = (None,) * len(data) if attribute is None else labels_of(data, attribute)
+    rows: defaultdict[str | None, list[int]] = defaultdict(list)
+    for position, label in enumerate(labels):
+        rows[label].append(position)
+    return {label: rows[label] for label in sorted(rows, key=lambda label: (label is None, label or ""))}
 
 
 def _describes(name: str) -> bool:

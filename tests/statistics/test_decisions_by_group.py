@@ -63,7 +63,7 @@ def test_differential_fairness_alarms_in_one_of_20_null_data_sets(name):
         found = DifferentialFairness(n_permutations=DRAWS, seed=replicate).compare(data)
         alarms += found.p <= 0.05
         beyond += found.chance.epsilon > found.chance.null_95th
-        rows, observed = count_rows([np.column_stack([group.tops, group.bottoms]) for group in found.judged])
+        rows, observed = count_rows([np.column_stack([group.tops, group.bottoms]) for group in found.rates.judged[0]])
         own = np.random.default_rng(replicate)
         sums = np.concatenate(list(exchanged_sums(observed, rows, n_permutations=DRAWS, rng=own)))
         null = smoothed_epsilon(sums[1:, :, 0], sums[1:, :, 1])

@@ -85,7 +85,7 @@ def sweep(
         patients: its patient, length ``N``.
         grid: thresholds, shape ``(T,)``; positive from there on.
         level: nominal coverage at each threshold.
-        least: cases that a denominator needs.
+        least: patients that a denominator needs.
 
     Returns:
         Name to rate, in the order of `RATES_SWEPT`.
@@ -102,11 +102,11 @@ def sweep(
 
 def _hits(codes: NDArray[np.int64], hits: NDArray[np.bool_], level: float, least: int) -> Result:
     """Rate over the cases of patients `codes`."""
-    if len(hits) < max(least, 1):
-        return Result(value=None, reason="too few cases in the denominator")
     cases = np.bincount(codes)
     tops = np.bincount(codes, weights=hits).astype(np.float64)
     present = cases > 0
+    if np.count_nonzero(present) < max(least, 1):
+        return Result(value=None, reason="too few patients in the denominator")
     return patient_rate(tops[present], cases[present].astype(np.float64), level=level)
 
 
