@@ -7,12 +7,13 @@ as a tuple of tensors (plain Ignite). Nothing here keeps a reference to an image
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
+
+from monai_ethics.transforms.recorded import label_text, look_up
 
 __all__ = ["RawRow", "label_text", "read_rows", "row_count"]
 
@@ -44,7 +45,7 @@ def read_rows(batch: Any, names: Sequence[str], *, case_key: str | None, patient
 
     Args:
         batch: what the engine's ``state.batch`` holds at ITERATION_COMPLETED.
-        names: attributes to read, from the item's own keys or from an image's meta.
+        names: attributes to read, from the item's own keys or from an image's meta; DICOM keywords and tags too.
         case_key: item key that names the case; ``None`` takes the file name in an image's meta.
         patient_key: item key or meta key that names the patient; ``None`` if there is none.
 
@@ -58,7 +59,7 @@ def read_rows(batch: Any, names: Sequence[str], *, case_key: str | None, patient
         return [_stacked_row(batch, i, names, case_key, patient_key) for i in range(n)]
     meta = _meta_of(batch) if isinstance(batch, torch.Tensor) else {}
     return [
-        RawRow(_file_text(_at(meta.get(FILE_KEY), i)), None, tuple(_at(meta.get(k), i) for k in names))
+        RawRow(_file_text(_at(meta.get(FILE_KEY), i)), None, tuple(_at(look_up({}, meta, k), i) for k in names))
         for i in range(n)
     ]
 
@@ -68,8 +69,8 @@ def _item_row(item: Mapping[str, Any], names: Sequence[str], case_key: str | Non
     case = label_text(item.get(case_key)) if case_key else _file_text(meta.get(FILE_KEY))
     return RawRow(
         case,
-        _detached(_look(item, meta, patient_key)) if patient_key else None,
-        tuple(_detached(_look(item, meta, name)) for name in names),
+        _detached(look_up(item, meta, patient_key)) if patient_key else None,
+        tuple(_detached(look_up(item, meta, name)) for name in names),
     )
 
 
@@ -79,14 +80,10 @@ def _stacked_row(
     meta = _image_meta(batch)
 
     def at(name: str) -> Any:
-        return _detached(_at(_look(batch, meta, name), index))
+        return _detached(_at(look_up(batch, meta, name), index))
 
     case = label_text(at(case_key)) if case_key else _file_text(_at(meta.get(FILE_KEY), index))
     return RawRow(case, at(patient_key) if patient_key else None, tuple(at(name) for name in names))
-
-
-def _look(item: Mapping[str, Any], meta: Mapping[str, Any], name: str) -> Any:
-    return item[name] if name in item else meta.get(name)
 
 
 def _image_meta(item: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -110,6 +107,9 @@ def _meta_of(value: Any) -> Mapping[str, Any]:
 
 def _at(value: Any, index: int) -> Any:
     """Element of a stacked value; a single value belongs to every case."""
+    if isinstance(value, Mapping) and "vr" in value:  # a DICOM element, each of whose entries was stacked
+        inner = value.get("Value")
+        return {"vr": _at(value["vr"], index), "Value": [_at(one, index) for one in inner] if inner else []}
     if isinstance(value, (list, tuple)) or (isinstance(value, torch.Tensor) and value.ndim):
         return value[index] if index < len(value) else None
     return value
@@ -125,27 +125,4 @@ def _file_text(value: Any) -> str | None:
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     text = str(value).replace("\\", "/") if value is not None and not isinstance(value, torch.Tensor) else ""
-    return text or None
-
-
-def label_text(value: Any) -> str | None:
-    """Text of a recorded label; ``None`` if it is not recorded.
-
-    Args:
-        value: a string, number, bool, 0-dimensional tensor or DICOM element as JSON.
-
-    Returns:
-        The label without surrounding blanks; whole numbers without a decimal point; ``None`` for empty and NaN.
-    """
-    if isinstance(value, Mapping):  # a DICOM element as JSON: {"vr": "CS", "Value": ["F"]}
-        value = (value.get("Value") or [None])[0]
-    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
-        value = value.item()
-    elif getattr(value, "size", 0) == 1 or (isinstance(value, torch.Tensor) and value.numel() == 1):
-        value = value.reshape(-1)[0].item()
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            return None
-        value = int(value) if value.is_integer() else value
-    text = "" if value is None else " ".join(str(value).split())
     return text or None
