@@ -131,7 +131,7 @@ def _areas(
     binary: list[BinaryScores] | None, side: Any, strata: str | None, edges: dict[str, Any], least: int
 ) -> list[Finding]:
     from monai_ethics.fairness.attributes import join, parse_strata, stratify
-    from monai_ethics.fairness.group_auc import group_auc
+    from monai_ethics.fairness.group_ranking import GroupRanking
 
     found = []
     for data in binary or []:
@@ -140,7 +140,7 @@ def _areas(
             joined = join(side, data.cases, data.patients)
             groups = stratify(joined.groups, strata=parse_strata(strata), bins=edges, patients=joined.patients).groups
             grouped = data.with_patients(joined.patients).with_groups(groups)
-        found.append(group_auc(grouped, min_group_size=least))
+        found.append(GroupRanking(min_group_size=least)(grouped))
     return found
 
 

@@ -2,11 +2,14 @@
 import numpy as np
 import pytest
 
-from monai_ethics.errors import InputError
-from monai_ethics.evidence import Verdict
-from monai_ethics.fairness.data.binary import BinaryScores
-from monai_ethics.fairness.group_auc import group_auc
-from monai_ethics.fairness.methods.auc import area_under_curve
+from monai_ethics.fairness.methods.auc import (
+    area_between,
+    area_difference,
+    area_under_curve,
+    areas_by_group,
+    cross_areas,
+)
+from monai_ethics.fairness.methods.placements import runs_of
 
 TRUTH, SCORES = [1, 1, 1, 0, 0, 0, 0], [0.9, 0.6, 0.5, 0.5, 0.4, 0.7, 0.1]
 KEYS = [str(i) for i in range(7)]
@@ -43,33 +46,74 @@ def test_one_class_or_one_patient_has_a_reason():
     assert "fewer than 2 patients" in area_under_curve([1, 1, 0, 0], [1, 3, 2, 0], ["a", "a", "b", "c"]).reason
 
 
-def table(n=40, **changes):
+def drawn(n=400, *, groups=5, decimals=1, patients=None):
     rng = np.random.default_rng(0)
-    truth = tuple(bool(i % 2) for i in range(n))
-    keys = tuple(str(i) for i in range(n))
-    base = {"cases": keys, "patients": keys, "y_true": truth, "target": "y", "y_pred": truth, "decided_by": "x"}
-    score = tuple(float(x) for x in rng.normal(size=n) + np.array(truth))
-    return BinaryScores(
-        **{**base, "y_score": score, "groups": {"sex": tuple("FFMM"[i % 4] for i in range(n))}, **changes}
+    truth = rng.random(n) < 0.3
+    scores = np.round(rng.normal(size=n) + truth, decimals)
+    people = np.arange(n) if patients is None else rng.integers(0, patients, n)
+    return rng.integers(0, groups, n), truth, scores, people
+
+
+@pytest.mark.parametrize("patients", [None, 120])
+@pytest.mark.parametrize("decimals", [1, 9])
+def test_one_sort_gives_the_areas_and_intervals_of_each_group_alone(patients, decimals):
+    codes, truth, scores, people = drawn(decimals=decimals, patients=patients)
+    found = areas_by_group(codes, truth, scores, people, 5)
+    for group in range(5):
+        own = codes == group
+        alone = area_under_curve(truth[own], scores[own], people[own].astype(str))
+        assert found.values[group] == alone.value
+        width = np.log(alone.high / (1 - alone.high)) - np.log(alone.low / (1 - alone.low))
+        error = width / 2 / 1.959963984540054 * alone.value * (1 - alone.value)
+        assert np.sqrt(found.variances[group]) == pytest.approx(error, rel=1e-12)
+        assert found.influence[own].sum() == pytest.approx(0, abs=1e-12)
+
+
+def test_areas_do_not_depend_on_the_order_of_cases():
+    columns = drawn()
+    turned = [column[::-1].copy() for column in columns]
+    assert (areas_by_group(*columns, 5).values == areas_by_group(*turned, 5).values).all()
+
+
+def test_a_group_without_a_class_has_no_area():
+    found = areas_by_group(
+        np.array([0, 0, 1]), np.array([True, False, True]), np.array([1.0, 0.0, 2.0]), np.arange(3), 3
     )
+    assert found.values[0] == 1
+    assert np.isnan(found.values[1:]).all()
+    assert np.isnan(found.variances).all()
 
 
-def test_areas_are_given_overall_and_within_groups(pick):
-    found = group_auc(table())
-    assert found.verdict is Verdict.MEASURED
-    assert pick(found, "auc", {"sex": "M"}).n == 20
-    assert sum(found.accounting.values()) == 40
+@pytest.mark.parametrize("decimals", [1, 9])
+def test_areas_across_groups_are_those_of_everyone_outside(decimals):
+    codes, truth, scores, people = drawn(decimals=decimals)
+    order = np.argsort(scores, kind="stable")
+    areas, parts = cross_areas(codes[order][None], truth[order], runs_of(scores[order]), 4)
+    for group in range(4):  # the fifth is nobody's group and everybody's background
+        alone = area_between(scores, people, truth & (codes != group), ~truth & (codes == group))
+        assert areas[0, group] == pytest.approx(alone.value, abs=1e-14)
+        assert parts[0, :, group].sum() == pytest.approx(0, abs=1e-12)
+        width = np.log(alone.high / (1 - alone.high)) - np.log(alone.low / (1 - alone.low))
+        error = width / 2 / 1.959963984540054 * alone.value * (1 - alone.value)
+        assert np.sqrt((parts[0, :, group] ** 2).sum()) == pytest.approx(error, rel=0.02)
 
 
-def test_groups_of_one_class_are_undefined_and_never_dropped(pick):
-    truth = tuple(i % 4 == 1 for i in range(40))
-    found = group_auc(table(y_true=truth))
-    assert pick(found, "auc", {"sex": "M"}).value is None
-    assert pick(found, "auc", {"sex": "F"}).value is not None
+def test_a_difference_of_areas_has_an_interval_and_agrees_with_its_p_value():
+    codes, truth, scores, people = drawn(200, groups=2)
+    first, second = (area_between(scores, people, truth & (codes == g), ~truth & (codes == g)) for g in (0, 1))
+    result, p = area_difference(first, second)
+    assert result.value == first.value - second.value
+    assert result.low < result.value < result.high
+    assert (p < 0.05) == (not result.low <= 0 <= result.high)
+    close, _ = area_difference(first, second, correlation=0.5)
+    assert close.high - close.low < result.high - result.low
+    assert area_difference(first, first)[1] == 1
 
 
-def test_too_few_patients_or_no_scores_are_not_assessable():
-    assert group_auc(table(4)).verdict is Verdict.NOT_ASSESSABLE
-    assert "no scores" in group_auc(table(y_score=())).reason
-    with pytest.raises(InputError, match="one entry per case"):
-        table(y_pred=(True,))
+def test_a_difference_without_an_area_or_an_interval_has_a_reason():
+    none = area_under_curve([1, 1], [1, 2], ["a", "b"])
+    bare = area_under_curve([1, 1, 0, 0], [1, 3, 2, 0], ["a", "a", "b", "c"])
+    assert area_difference(none, bare)[0].value is None
+    result, p = area_difference(bare, bare)
+    assert (result.value, result.low, p) == (0, None, None)
+    assert result.reason
