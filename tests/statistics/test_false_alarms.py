@@ -59,7 +59,21 @@ def rejections(makers, sizes, seed):
     return hits
 
 
+def gentle(rng, n):
+    """The mean of `beta`, with another shape and place of the bulk: a few scores are far below it."""
+    return rng.beta(4, 1, n)
+
+
 NULLS = {
+    "2 x 30": ([beta] * 2, (30,) * 2),
+    "5 x 10": ([beta] * 5, (10,) * 5),
+    "5 x 30": ([beta] * 5, (30,) * 5),
+    "8 x 100": ([beta] * 8, (100,) * 8),
+    "failures, 2 x 30": ([failing] * 2, (30,) * 2),
+    "failures, 5 x 10": ([failing] * 5, (10,) * 5),
+    "rates, 2 x 30": ([rate(0.85)] * 2, (30,) * 2),
+    "rates, 5 x 30": ([rate(0.85)] * 5, (30,) * 5),
+    "bulk elsewhere, same mean": ([beta, gentle], (60, 30)),
     "equal": ([beta] * 2, (50, 50)),
     "unequal n": ([beta] * 3, (100, 40, 12)),
     "unequal spread, small group wide": ([spread(0.12), spread(0.04)], (15, 60)),
@@ -83,6 +97,42 @@ def test_false_alarms_are_as_often_as_stated(name):
     hits = rejections(*NULLS[name], seed=17)
     print(f"{name}: {hits} of {REPLICATES} = {hits / REPLICATES:.3f} (accepted {LOW} to {HIGH})")
     assert LOW <= hits <= HIGH
+
+
+def repeated(rng, n_patients, images, *, two_views):
+    """Scores of patients with several images, of which two correlate by .5; the group is the patient's or the view."""
+    own = np.repeat(rng.standard_normal(n_patients), images)
+    values = 0.7 + 0.05 * (own + rng.standard_normal(len(own)))
+    patients = tuple(f"p{i:03d}" for i in np.repeat(np.arange(n_patients), images))
+    keys = tuple(map(str, range(len(values))))
+    if two_views:
+        labels = tuple(str(i % images % 2) for i in range(len(values)))
+    else:
+        labels = tuple(str(int(i * 3 // n_patients)) for i in np.repeat(np.arange(n_patients), images))
+    return ScoreTable(
+        metric="score",
+        unit="1",
+        higher_is_better=True,
+        cases=keys,
+        patients=patients,
+        values=tuple(values.tolist()),
+        outcomes=("scored",) * len(keys),
+        groups={"g": labels},
+    )
+
+
+@pytest.mark.parametrize(("two_views", "n", "images"), [(False, 60, 4), (True, 40, 2)])
+def test_images_of_one_patient_do_not_raise_more_alarms(two_views, n, images):
+    rng, hits, rows = np.random.default_rng(31), 0, 0
+    for seed in range(REPLICATES):
+        kept = {"min_group_size": 10, "n_permutations": DRAWS, "seed": seed}
+        scores = repeated(rng, n, images, two_views=two_views)
+        hits += compare(scores, "g", **kept).p <= 0.05
+        rows += compare(scores.with_patients(scores.cases), "g", **kept).p <= 0.05
+    what = "views of the same patients" if two_views else f"3 groups of patients, {images} images each"
+    print(f"{what}: {hits / REPLICATES:.3f}; images taken as patients {rows / REPLICATES:.3f}")
+    assert LOW <= hits <= HIGH
+    assert rows < LOW if two_views else rows > HIGH  # views of one patient would lose power, repeats raise alarms
 
 
 GAPS = {

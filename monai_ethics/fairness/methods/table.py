@@ -276,10 +276,13 @@ METHODS = (
         metric="change of a gap (mitigation)",
         checks=("fairness.mitigation_change",),
         exchanged="before and after within a patient",
-        independent="paired bootstrap over patients of the change of the gap",
-        clustered="whole patients resampled",
+        independent=(
+            "studentized bootstrap over patients of each group's and pair's change; the gap's change beside exchanges "
+            "of before and after"
+        ),
+        clustered="one value per patient",
         not_assessable=f"{_SMALL}; other patients before than after",
-        functions=("methods.paired:paired_changes",),
+        functions=("methods.paired:paired_changes", "methods.paired:exchange"),
     ),
 )
 _HEAD = ("metric", "what is exchanged", "one case a patient", "repeated patients", "not assessable", "checks", "by")
