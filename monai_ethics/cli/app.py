@@ -22,6 +22,7 @@ COMMANDS = (
     "gate",
     "guard",
     "inspect",
+    "mitigation",
     "overlay",
     "plan",
     "private",

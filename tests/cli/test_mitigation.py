@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+
+import numpy as np
+import pytest
+
+from monai_ethics.__main__ import main
+from monai_ethics.provenance.read import read_entries, read_private
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """Evidence of 80 cases before and after, where the women's Dice rises by 0.1."""
+    monkeypatch.setenv("MONAI_ETHICS_KEY_HOME", str(tmp_path / "keys"))
+    rng = np.random.default_rng(0)
+    side = ["participant_id\tsex", *(f"sub-{i:04d}\t{'FM'[i % 2]}" for i in range(80))]
+    (tmp_path / "participants.tsv").write_text("\n".join(side) + "\n")
+    base = [0.6 + 0.2 * (i % 2) + rng.normal(0, 0.03) for i in range(80)]
+    for name, gain in (("before", 0.0), ("after", 0.1)):
+        dice = [base[i] + gain * (i % 2 == 0) + rng.normal(0, 0.01) for i in range(80)]
+        rows = ["filename,mean", *(f"/data/sub-{i:04d}/image.nii.gz,{value:.4f}" for i, value in enumerate(dice))]
+        table = tmp_path / "val_mean_dice_raw.csv"
+        table.write_text("\n".join(rows) + "\n")
+        words = ["fairness", "--scores", str(table), "--out", str(tmp_path / name), "--strata", "sex"]
+        assert main([*words, "--attributes", str(tmp_path / "participants.tsv")]) == 0
+    return tmp_path
+
+
+def words(runs, *more, after="after"):
+    later = ["--after", str(runs / after)] if after else []
+    side = str(runs / "participants.tsv")
+    out = str(runs / "out")
+    return ["mitigation", "--before", str(runs / "before"), *later, "--attributes", side, "--out", out, *more]
+
+
+def test_a_change_is_measured_and_what_was_done_is_recorded(runs, capsys):
+    capsys.readouterr()
+    assert main(words(runs, "--action", "Resampled Mrs Example's group", "--uses", "1")) == 0
+    assert "worst group's mean went from" in capsys.readouterr().out
+    report = json.loads((runs / "out" / "report.json").read_text())
+    (finding,) = report["findings"]
+    assert finding["check"] == "fairness.mitigation_change"
+    estimates = {(e["name"], *e["group"].values()): e for e in finding["estimates"]}
+    assert estimates["change", "F"]["low"] > 0.05
+    assert estimates["test_set_uses",]["value"] == 3
+    (entry,) = [entry for entry in read_entries(runs / "out") if entry.kind == "mitigation"]
+    assert entry.body["cases"] == 80
+    assert entry.body["before"]["run_id"].startswith("fairness")
+    assert set(entry.body["after"]) == {"run_id", "head"}
+    assert "Example" not in (runs / "out" / "log.jsonl").read_text()
+    assert read_private(runs / "out", "action")[0][1] == b"Resampled Mrs Example's group"
+    assert "Example" not in (runs / "out" / "report.html").read_text()
+
+
+def test_the_same_test_set_has_the_same_pseudonym_in_one_folder(runs):
+    assert main(words(runs)) == main(words(runs)) == 0
+    sets = {entry.body["case_set"] for entry in read_entries(runs / "out") if entry.kind == "mitigation"}
+    assert len(sets) == 1
+
+
+def test_without_an_evaluation_afterwards_nothing_is_shown(runs, capsys):
+    capsys.readouterr()
+    assert main(words(runs, "--json", "--strata", "sex", after=None)) == 0
+    (finding,) = json.loads(capsys.readouterr().out)
+    assert finding["verdict"] == "not_assessable"
+    (entry,) = [entry for entry in read_entries(runs / "out") if entry.kind == "mitigation"]
+    assert "after" not in entry.body
+
+
+def test_evidence_without_scores_is_refused(runs, capsys):
+    assert main(words(runs)) == 0
+    assert main(words(runs, after="out")) == 2
+    assert "Expected stored scores" in capsys.readouterr().err
+
+
+def test_the_same_evidence_twice_shows_no_change(runs, capsys):
+    capsys.readouterr()
+    assert main(words(runs, "--json", after="before")) == 0
+    (finding,) = json.loads(capsys.readouterr().out)
+    estimates = {(e["name"], *e["group"].values()): e["value"] for e in finding["estimates"]}
+    assert estimates["max_min_gap_change",] == 0
+    assert estimates["test_set_uses",] == 1
