@@ -16,7 +16,7 @@ from monai_ethics.fairness.data.probabilities import Forecasts, forecasts
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
 from monai_ethics.fairness.methods.calibration import ERRORS, Bins, common_bins, errors, null_errors
 from monai_ethics.fairness.methods.calibration_slope import calibration_slope, slope_interval
-from monai_ethics.fairness.methods.intervals import Floats, Result
+from monai_ethics.fairness.methods.intervals import T_FROM, Floats, Result, mean_over_patients
 from monai_ethics.fairness.methods.ratios import RatioGroup, ratio_value_interval
 from monai_ethics.fairness.reliability import reliability
 
@@ -175,7 +175,7 @@ class Calibration:
             ("calibration_in_the_large", group.p - group.y, "mean probability minus share of positives"),
             ("brier", (group.p - group.y) ** 2, "mean squared difference of probability and outcome (Brier score)"),
         ):
-            result = ratio_value_interval(ratio_group(group, values), level=self.level, counts=False)
+            result = self._mean(group, name, values)
             if few < FEWEST_OUTCOMES:
                 result = Result(value=result.value, method="mean over cases", reason=why)
             rows.append(self._estimate(name, f"case-weighted {words}", result, base))
@@ -184,6 +184,15 @@ class Calibration:
             slope = slope_interval(calibration_slope(group.p, group.y, group.patients), level=self.level)
         words = "slope of the outcome's log odds on the logit of the probability; 1 = calibrated, below 1 = too extreme"
         return [*rows, self._estimate("calibration_slope", words, slope, base)]
+
+    def _mean(self, group: Forecasts, name: str, values: Floats) -> Result:
+        """Student's t, except for the Brier score of few patients, which is skewed."""
+        if name != "brier" or len(group.names) >= T_FROM:
+            return ratio_value_interval(ratio_group(group, values), level=self.level, counts=False)
+        if not group.repeated:
+            return mean_over_patients(values, bounds=(0.0, 1.0), failures=False, level=self.level)
+        why = f"fewer than {T_FROM} patients with several cases: no interval is sure"
+        return Result(value=ratio_group(group, values).value, method="mean over cases", reason=why)
 
     def _estimate(self, name: str, estimand: str, result: Result, base: Mapping[str, Any]) -> Estimate:
         level = None if result.low is None else self.level

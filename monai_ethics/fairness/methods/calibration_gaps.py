@@ -108,7 +108,7 @@ def slope_difference(first: Slope, second: Slope, *, level: float) -> Pair:
     error = math.sqrt(math.fsum((parts[:, 0] - parts[:, 1]) ** 2))
     if error == 0:
         return Result(value=difference, method="difference of slopes", reason="no spread within either group"), None
-    df = max(min(len(first.patients), len(second.patients)) - 2, 1)
+    df = min(first.df, second.df)
     half = float(stats.t.ppf((1 + level) / 2, df)) * error
     p = float(2 * stats.t.sf(abs(difference) / error, df))
     method = f"Wald interval with a clustered sandwich over patients (Student t, {df} df)"

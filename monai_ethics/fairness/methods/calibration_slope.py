@@ -31,6 +31,7 @@ class Slope:
         patients: patients in the order of `parts`.
         parts: what each patient contributes to the slope's error, shape ``(patients,)``; its sum of squares is the
             clustered sandwich variance, with the factor ``G / (G - 1)`` of `G` patients.
+        rarer: patients with a case of the rarer outcome; Student's t has one degree of freedom less.
         clipped: cases with a probability nearer to 0 or 1 than `CLIP`.
         reason: why there is no slope.
     """
@@ -38,8 +39,14 @@ class Slope:
     value: float | None
     patients: tuple[str, ...] = ()
     parts: Floats
+    rarer: int = 0
     clipped: int = 0
     reason: str | None = None
+
+    @property
+    def df(self) -> int:
+        """Degrees of freedom: information is bounded by the patients of the rarer outcome."""
+        return max(min(self.rarer - 1, len(self.patients) - 2), 1)
 
     @property
     def error(self) -> float:
@@ -92,7 +99,8 @@ def calibration_slope(p: Floats, y: Floats, patients: Sequence[str]) -> Slope:
     parts = (scores @ bread)[:, 1] * factor
     if not np.isfinite(parts).all() or not (parts != 0).any():
         return _no_slope("the slope has no error to be read from these patients")
-    return Slope(value=float(beta[1]), patients=tuple(names.tolist()), parts=parts, clipped=clipped)
+    rarer = min(len(np.unique(codes[y == outcome])) for outcome in (0, 1))
+    return Slope(value=float(beta[1]), patients=tuple(names.tolist()), parts=parts, rarer=rarer, clipped=clipped)
 
 
 def _newton(design: Floats, y: Floats) -> Floats | None:
@@ -133,9 +141,8 @@ def slope_interval(slope: Slope, *, level: float) -> Result:
     """
     if slope.value is None:
         return Result(value=None, reason=slope.reason)
-    df = len(slope.patients) - 2
-    half = float(stats.t.ppf((1 + level) / 2, max(df, 1))) * slope.error
-    method = f"logistic regression on the logit, clustered sandwich over patients, Student t with {df} df"
+    half = float(stats.t.ppf((1 + level) / 2, slope.df)) * slope.error
+    method = f"logistic regression on the logit, clustered sandwich over patients, Student t with {slope.df} df"
     if slope.clipped:
         method += f"; {slope.clipped} probabilities clipped to [{CLIP:g}, 1 - {CLIP:g}]"
     return Result(value=slope.value, low=slope.value - half, high=slope.value + half, method=method)
