@@ -19,12 +19,18 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from monai_ethics.fairness.methods.crossed import signed_sums, wald
+from monai_ethics.fairness.methods.crossed import signed_sums
 from monai_ethics.fairness.methods.differences import Pair
 from monai_ethics.fairness.methods.exchange import Counts, count_rows, exchanged_sums
 from monai_ethics.fairness.methods.intervals import Floats, Result
 from monai_ethics.fairness.methods.permutation import Omnibus, summary
-from monai_ethics.fairness.methods.ratios import RatioGroup, Studentized, ratio_influence, ratio_least
+from monai_ethics.fairness.methods.ratios import (
+    RatioGroup,
+    Studentized,
+    ratio_influence,
+    ratio_parts,
+    signed_statistics,
+)
 
 __all__ = ["OddsTest", "average_odds", "odds_omnibus"]
 
@@ -97,19 +103,16 @@ def _rows(first: RatioGroup, second: RatioGroup) -> Floats:
 
 
 def _signed(first: Ratios, second: Ratios, draws: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Random signs of whole patients, the same for both ratios."""
     everyone = sorted({patient for group in (*first, *second) for patient in group.patients})
-    sides = [ratio_influence(groups, everyone) for groups in (first, second)]
-    joint = np.hstack(sides)
-    count = len(first)
+    joint = np.hstack([ratio_parts(groups, everyone) for groups in (first, second)])
     statistics: list[Floats] = []
     gaps: list[Floats] = []
-    places = np.array([[group.value for group in groups] for groups in (first, second)])
-    for block in (places.reshape(1, -1), *signed_sums(joint, n_permutations=draws, rng=rng)):
-        moved = block[:, :count], block[:, count:]
-        drawn = bool(statistics)
-        pairs = zip(moved, sides, (first, second), strict=True)
-        statistics.append(np.array([wald(own, parts, ratio_least(of), drawn=drawn) for own, parts, of in pairs]))
-        gaps.append(np.array([own.max(axis=1) - own.min(axis=1) for own in moved]))
+    for block in (joint.sum(axis=0)[None], *signed_sums(joint, n_permutations=draws, rng=rng)):
+        sides = (first, block[:, : len(first)]), (second, block[:, len(first) :])
+        found = [signed_statistics(groups, moved) for groups, moved in sides]
+        statistics.append(np.array([each[0] for each in found]))
+        gaps.append(np.array([each[1] for each in found]))
     return np.concatenate(statistics, axis=1), np.concatenate(gaps, axis=1)
 
 
