@@ -21,7 +21,24 @@ class Asked:
     label: str
     finding: Finding
     gap: Gap | None
+    sentences: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
+
+    @property
+    def lead(self) -> tuple[Picture, ...]:
+        """Figures seen without a click."""
+        return tuple(picture for picture in self.pictures if picture.lead)
+
+    @property
+    def more(self) -> tuple[Picture, ...]:
+        """The other figures."""
+        return tuple(picture for picture in self.pictures if not picture.lead)
+
+    @property
+    def lines(self) -> tuple[tuple[str, int], ...]:
+        """Names of the finding's curves, each with how many there are."""
+        names = [curve.name for curve in self.finding.curves]
+        return tuple((name, names.count(name)) for name in dict.fromkeys(names))
 
     @property
     def urgency(self) -> tuple[int, float]:

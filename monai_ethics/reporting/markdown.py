@@ -9,7 +9,18 @@ from monai_ethics.evidence import Estimate, Finding
 from monai_ethics.reporting.asked import Asked
 from monai_ethics.reporting.escape import for_markdown as esc
 from monai_ethics.reporting.escape import json_text, link
-from monai_ethics.reporting.quantity import TIMES, counted, group_label, interval, name_label, percent, value_label
+from monai_ethics.reporting.matrix import Matrix
+from monai_ethics.reporting.quantity import (
+    TIMES,
+    counted,
+    group_label,
+    interval,
+    name_label,
+    number,
+    percent,
+    value_label,
+)
+from monai_ethics.reporting.represented import Represented
 from monai_ethics.reporting.view import View
 from monai_ethics.reporting.words import STAGE_NOTE, VERDICTS
 
@@ -45,6 +56,9 @@ def _first(view: View) -> Iterator[str]:
         yield f"- {VERDICTS[held.verdict].mark} {esc(held.reason)} — {'; '.join(map(esc, held.what))}"
     if not view.withheld:
         yield "- Everything that was asked has an answer."
+    yield from _present(view.represented)
+    yield from _compared(view.overview)
+    yield from _ends(view)
     yield from ("", "## What this report does not show", "", f"- {STAGE_NOTE}")
     yield from (f"- {esc(text)}" for text in view.limitations)
     yield from (
@@ -58,6 +72,62 @@ def _first(view: View) -> Iterator[str]:
     yield from (f"- {esc(name)}: {esc(text)}" for name, text in view.seal)
     if view.plots_note:
         yield from ("", esc(view.plots_note))
+
+
+def _present(found: Represented | None) -> Iterator[str]:
+    if found is None:
+        return
+    yield from ("", "## Who is not represented", "")
+    yield " ".join(esc(text) for text in (found.statement, found.sentence) if text)
+    if found.open:
+        yield ""
+        rows = ((row.group, row.n, ", ".join(row.what)) for row in found.open)
+        yield from _table(("group that could not be judged", "at most", "no number for"), rows)
+    if found.absent:
+        yield ""
+        yield from _table(("not there at all", "what", "note"), ((row.who, row.what, row.note) for row in found.absent))
+    if found.counts:
+        yield ""
+        cells = ((row.group, *(_count(cell) for cell in row.cells)) for row in found.counts)
+        yield from _table(("group", *map(name_label, found.columns)), cells)
+
+
+def _count(row: Estimate | None) -> str:
+    return "—" if row is None or row.value is None else number(row.value, row.unit)
+
+
+def _compared(matrix: Matrix | None) -> Iterator[str]:
+    if matrix is None:
+        return
+    yield from ("", "## Every comparison of groups", "")
+    rows = ((subject, *(_cell(cell) for cell in cells)) for subject, cells in matrix.rows)
+    yield from _table(("largest difference", *(f"by {column}" for column in matrix.columns)), rows)
+
+
+def _cell(item: Asked | None) -> str:
+    if item is None:
+        return "not asked"
+    words = VERDICTS[item.finding.verdict]
+    if item.gap is None:
+        return f"{words.mark} {words.word}"
+    chance = {True: ", more than chance", False: ", chance may explain it", None: ""}[item.gap.beyond_chance]
+    return f"{words.mark} {value_label(item.gap.observed)}{chance}"
+
+
+def _ends(view: View) -> Iterator[str]:
+    if not view.extremes:
+        return
+    yield from ("", "## The worst result beside the best", "")
+    rows = (
+        (
+            item.label or pair.subject,
+            f"{name_label(pair.name)} by {pair.attribute}",
+            *(f"{word}: {group_label(row.group)}, {value_label(row)} ({interval(row)})" for word, row in pair.ends),
+            f"{pair.groups} groups, {pair.withheld} not judged",
+        )
+        for item, pair in view.extremes
+    )
+    yield from _table(("score", "number", "one end", "other end", "groups"), rows)
 
 
 def _questions(view: View) -> Iterator[str]:
@@ -74,11 +144,17 @@ def _finding(item: Asked) -> Iterator[str]:
     yield f"{words.mark} **{words.word}.** {esc(finding.statement)}"
     if finding.reason:
         yield from ("", f"Reason: {esc(finding.reason)}")
+    if item.sentences:
+        yield ""
+        yield from (f"- {esc(text)}" for text in item.sentences)
     if finding.limit is not None:
         yield from ("", _limit(finding))
     if finding.estimates:
         yield ""
         yield from _table(COLUMNS, map(_cells, finding.estimates))
+    if item.lines:
+        lines = ", ".join(f"{esc(name_label(name))} ({count})" for name, count in item.lines)
+        yield from ("", f"Lines in report.json: {lines}.")
     if finding.observations:
         yield ""
         cells = (
@@ -133,7 +209,7 @@ def _cells(row: Estimate) -> tuple[object, ...]:
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
     names = list(head)
-    yield f"| {' | '.join(names)} |"
+    yield f"| {' | '.join(map(esc, names))} |"
     yield f"|{'---|' * len(names)}"
     for row in rows:
         yield f"| {' | '.join(esc(cell) for cell in row)} |"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from monai_ethics.evidence import UNJUDGED, Estimate, Finding
 from monai_ethics.reporting.quantity import TIMES
+from monai_ethics.reporting.telling import BETTER, COUNTED, RATES, by_weight
 
 __all__ = [
     "Extremes",
@@ -19,6 +20,8 @@ __all__ = [
     "is_rate",
     "label",
     "primary",
+    "rates",
+    "scores",
     "subject_label",
 ]
 
@@ -74,7 +77,7 @@ class Extremes:
     @property
     def ends(self) -> tuple[tuple[str, Estimate], tuple[str, Estimate]]:
         """Both ends, the worst first where the finding says which way is better and neither ties nor misses hide it."""
-        better = direction(self.finding)
+        better = direction(self.finding, self.name)
         if better is None or self.missed or self.low.value == self.high.value:
             return ("lowest", self.low), ("highest", self.high)
         worst, best = (self.low, self.high) if better else (self.high, self.low)
@@ -83,6 +86,8 @@ class Extremes:
 
 def is_rate(estimate: Estimate) -> bool:
     """Whether the estimate is a share of cases rather than a score."""
+    if estimate.name in RATES:
+        return True
     method = (estimate.method or "").lower()
     return estimate.unit == "1" and ("rate" in estimate.name or "share" in estimate.name or "wilson" in method)
 
@@ -99,20 +104,27 @@ def grouped(finding: Finding, name: str) -> tuple[Estimate, ...]:
 def _names(finding: Finding, *, rate: bool) -> list[str]:
     names: dict[str, None] = {}
     for estimate in finding.estimates:
-        other = estimate.unit in COUNTS or any(word in estimate.name for word in NOT_A_SCORE)
+        other = (
+            estimate.unit in COUNTS or estimate.name in COUNTED or any(word in estimate.name for word in NOT_A_SCORE)
+        )
         if estimate.group and is_rate(estimate) is rate and not other:
             names.setdefault(estimate.name)
-    return list(names)
+    return by_weight(names)
 
 
 def primary(finding: Finding) -> str | None:
-    """Name of the estimate a forest plot shows: the median, else the mean, else the first that groups have."""
-    names = _names(finding, rate=False)
-    return next((name for word in LOCATION for name in names if word in name), names[0] if names else None)
+    """Name of the estimate a forest plot shows: the median, else the mean, else the most telling that groups have."""
+    names = scores(finding)
+    return next((name for name in LOCATION if name in names), names[0] if names else None)
+
+
+def scores(finding: Finding) -> list[str]:
+    """Names of the scores that groups have, the most telling first."""
+    return _names(finding, rate=False)
 
 
 def rates(finding: Finding) -> list[str]:
-    """Names of the shares that groups have."""
+    """Names of the shares that groups have, the most telling first."""
     return _names(finding, rate=True)
 
 
@@ -133,11 +145,18 @@ def gap_of(finding: Finding) -> Gap | None:
         observed=observed,
         null_mean=_find(rows, "null", "mean") or _find(rows, "expected"),
         null_high=_find(rows, "null", "95") or _find(rows, "null", "percentile"),
-        p_value=_find(rows, "p_adjusted", without=("pair",)) or _find(rows, "p_value", without=("pair",)),
+        p_value=_test(rows),
         detectable=_find(rows, "detectable"),
         pairs=tuple(row for row in rows if row.name.endswith(("difference", "relative_effect")) and not _planned(row)),
         level=_number(finding.parameters.get("level")),
     )
+
+
+def _test(rows: Iterable[Estimate]) -> Estimate | None:
+    """The test of all groups together: adjusted over its family where it was."""
+    exact = {row.name: row for row in rows if not row.group}
+    named = exact.get("p_adjusted") or exact.get("p_value")
+    return named or _find(rows, "p_adjusted", without=("pair",)) or _find(rows, "p_value", without=("pair",))
 
 
 def _planned(row: Estimate) -> bool:
@@ -176,10 +195,15 @@ def label(finding: Finding) -> str:
 
 
 def extremes(finding: Finding) -> tuple[Extremes, ...]:
-    """Lowest and highest group per attribute of the primary estimate."""
-    name = primary(finding)
-    if name is None or finding.verdict in UNJUDGED:
+    """Lowest and highest group per attribute of the primary estimate, or of the two most telling rates without one."""
+    if finding.verdict in UNJUDGED:
         return ()
+    name = primary(finding)
+    names = rates(finding)[:2] if name is None else [name]
+    return tuple(pair for name in names for pair in _extremes(finding, name))
+
+
+def _extremes(finding: Finding, name: str) -> tuple[Extremes, ...]:
     by_attribute: dict[tuple[str, ...], list[Estimate]] = {}
     for estimate in grouped(finding, name):
         if estimate.group:
@@ -203,7 +227,9 @@ def extremes(finding: Finding) -> tuple[Extremes, ...]:
     return tuple(out)
 
 
-def direction(finding: Finding) -> bool | None:
-    """Whether higher is better, if the finding says so."""
+def direction(finding: Finding, name: str = "") -> bool | None:
+    """Whether higher is better: by the name, else if the finding says so."""
+    if name in BETTER:
+        return BETTER[name]
     value: Mapping[str, object] | object = finding.parameters.get("higher_is_better")
     return value if isinstance(value, bool) else None

@@ -3,35 +3,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from monai_ethics.evidence import UNJUDGED, EvidenceReport, Finding, Verdict
 from monai_ethics.reporting.asked import Asked
+from monai_ethics.reporting.frequencies import sentences
+from monai_ethics.reporting.matrix import Matrix, matrix_of, overview_of
 from monai_ethics.reporting.plots.style import Picture
-from monai_ethics.reporting.shapes import Extremes, attribute_label, extremes, gap_of, label, subject_label
+from monai_ethics.reporting.represented import Represented, represented
+from monai_ethics.reporting.shapes import Extremes, extremes, gap_of, label
 from monai_ethics.reporting.unjudged import Withheld, withheld
 from monai_ethics.reporting.words import ATTENTION, CONCERNS, GLOSSARY, INTEGRITY, ORDER, STATUSES
 
 __all__ = ["Concern", "Matrix", "Question", "View", "view_of"]
 
 FIRST, TELLING = 8, 2  # answers on the first page; calm ones of each question among them
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matrix:
-    """Gaps of one check: a row for each subject, a column for each attribute."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[Asked | None, ...]], ...]
-
-    def most(self, subject: str) -> float:
-        """Largest number drawn in a row: the row's scale."""
-        cells = next(cells for name, cells in self.rows if name == subject)
-        gaps = [cell.gap for cell in cells if cell is not None and cell.gap is not None]
-        drawn = [row.value for gap in gaps for row in (gap.observed, gap.null_high) if row is not None]
-        return max((value for value in drawn if value is not None), default=0.0)
+SHORT = 4  # letters of a key that is looked for as a whole word
+MANY = 6  # findings of one question beyond which those that need no look are folded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +41,19 @@ class Question:
         """Verdicts with their counts, those that need a look first."""
         found = [item.finding.verdict for item in self.asked]
         return tuple((verdict, found.count(verdict)) for verdict in ORDER if verdict in found)
+
+    @property
+    def open(self) -> tuple[Asked, ...]:
+        """Findings shown in full: all of few; of many the first one and those that need a look or are beyond chance."""
+        if len(self.asked) <= MANY:
+            return self.asked
+        return tuple(item for place, item in enumerate(self.asked) if place == 0 or _telling(item))
+
+    @property
+    def folded(self) -> tuple[Asked, ...]:
+        """The others, in order."""
+        shown = {item.anchor for item in self.open}
+        return tuple(item for item in self.asked if item.anchor not in shown)
 
     @property
     def answered(self) -> tuple[Asked, ...]:
@@ -77,6 +81,8 @@ class View:
     concerns: tuple[Concern, ...]
     verdicts: tuple[tuple[Verdict, int], ...]
     withheld: tuple[Withheld, ...]
+    represented: Represented | None
+    overview: Matrix | None
     extremes: tuple[tuple[Asked, Extremes], ...]
     limitations: tuple[str, ...]
     glossary: tuple[tuple[str, str], ...]
@@ -127,6 +133,10 @@ class View:
         return tuple(item for question in self.questions for item in question.asked)
 
 
+def _telling(item: Asked) -> bool:
+    return item.finding.verdict in ATTENTION or (item.gap is not None and item.gap.beyond_chance is True)
+
+
 def view_of(
     report: EvidenceReport,
     *,
@@ -149,6 +159,7 @@ def view_of(
             label=f"{label(finding)} · {finding.run}".removeprefix(" · ") if len(runs) > 1 else label(finding),
             finding=finding,
             gap=gap_of(finding),
+            sentences=sentences(finding),
             pictures=(pictures or {}).get(number, ()),
         )
         for number, finding in enumerate(report.findings)
@@ -159,6 +170,8 @@ def view_of(
         concerns=_concerns(asked),
         verdicts=tuple((verdict, verdicts.count(verdict)) for verdict in ORDER if verdict in verdicts),
         withheld=withheld(asked),
+        represented=represented(asked),
+        overview=overview_of(asked),
         extremes=tuple((item, pair) for item in asked if item.gap is None for pair in extremes(item.finding)),
         limitations=tuple(dict.fromkeys(text for item in asked for text in item.finding.limitations)),
         glossary=_glossary(report),
@@ -203,27 +216,9 @@ def _question(check: str, items: Sequence[Asked], anchor: str) -> Question:
         title=items[0].finding.title,
         anchor=anchor,
         asked=tuple(items),
-        matrix=_matrix(items),
+        matrix=matrix_of(items),
         people=tuple((count, unit) for unit, count in people.items()),
     )
-
-
-def _matrix(items: Sequence[Asked]) -> Matrix | None:
-    if len(items) < 2 or any(item.gap is None and item.finding.verdict not in UNJUDGED for item in items):
-        return None
-    runs = {item.finding.run for item in items}
-    cells: dict[str, dict[str, Asked]] = {}
-    columns: dict[str, None] = {}
-    for item in items:
-        attribute = attribute_label(item.finding)
-        subject = subject_label(item.finding) or item.label
-        subject += f" ({item.finding.run})" if len(runs) > 1 else ""
-        if attribute in cells.setdefault(subject, {}):
-            return None  # two findings for one cell: the list below shows both, a matrix would hide one
-        columns.setdefault(attribute)
-        cells[subject][attribute] = item
-    rows = tuple((subject, tuple(row.get(column) for column in columns)) for subject, row in cells.items())
-    return Matrix(columns=tuple(columns), rows=rows)
 
 
 def _glossary(report: EvidenceReport) -> tuple[tuple[str, str], ...]:
@@ -231,11 +226,19 @@ def _glossary(report: EvidenceReport) -> tuple[tuple[str, str], ...]:
         " ".join((finding.check, finding.statement, *map(str, finding.subjects), *_estimate_words(finding)))
         for finding in report.findings
     ).lower()
-    return tuple((term, text) for keys, term, text in GLOSSARY if any(key in words for key in keys))
+    return tuple((term, text) for keys, term, text in GLOSSARY if any(_holds(words, key) for key in keys))
+
+
+def _holds(words: str, key: str) -> bool:
+    """Whether the text has the key: a short one only as a word of its own, or "process" would hold "roc"."""
+    if key not in words:
+        return False
+    return len(key) > SHORT or re.search(rf"(?<![a-z]){re.escape(key)}(?![a-z])", words) is not None
 
 
 def _estimate_words(finding: Finding) -> list[str]:
     words = [f"{estimate.name} {estimate.method or ''}" for estimate in finding.estimates]
+    words += [curve.name for curve in finding.curves]
     return [*words, "interval"] if any(estimate.low is not None for estimate in finding.estimates) else words
 
 

@@ -128,6 +128,143 @@ GLOSSARY: tuple[tuple[tuple[str, ...], str, str], ...] = (
         "p-value",
         "How often shuffled labels give a difference at least this large. A large p-value does not show equality.",
     ),
+    (
+        ("tpr", "sensitivity", "roc"),
+        "Sensitivity, TPR (true positive rate)",
+        "Of those who have the finding, the share in whom it is found. The others are missed (FNR).",
+    ),
+    (
+        ("fpr",),
+        "FPR (false positive rate)",
+        "Of those without the finding, the share called positive: false alarms. The others are the specificity (TNR).",
+    ),
+    (
+        ("ppv",),
+        "PPV (positive predictive value)",
+        "Of those called positive, the share who have the finding. It falls where the finding is rare, whatever the "
+        "model: so groups in which the finding is not equally common differ in it.",
+    ),
+    (("npv",), "NPV (negative predictive value)", "Of those called negative, the share who do not have the finding."),
+    (
+        ("ppv_at_reference_prevalence",),
+        "PPV at a reference prevalence",
+        "What the PPV would be if the finding were equally common in every group.",
+    ),
+    (("prevalence",), "Prevalence", "How common the finding is."),
+    (
+        ("auc", "roc curve"),
+        "AUC (area under the ROC curve)",
+        "How often a case with the finding gets a higher score than one without it: 0.5 is guessing, 1 is always.",
+    ),
+    (
+        ("roc",),
+        "ROC curve",
+        "Every pair of sensitivity and false alarms that some threshold gives: raising one raises the other.",
+    ),
+    (
+        ("auc_bpsn", "auc_bnsp"),
+        "BPSN, BNSP",
+        "AUC across groups: the others' positives against this group's negatives, and the reverse. They see that one "
+        "group's scores lie higher than another's, which an AUC within groups cannot.",
+    ),
+    (
+        ("abroca",),
+        "ABROCA",
+        "The area between the ROC curves of two groups: 0 only if they are one line. Chance alone makes it positive.",
+    ),
+    (
+        ("average_precision",),
+        "Average precision",
+        "How clean the top of the ranking is. It is lower where the finding is rare.",
+    ),
+    (
+        ("calibration", "reliability", "ece"),
+        "Calibration",
+        "Whether predicted probabilities are as high as they should be: of 100 cases given 30 %, about 30 have the "
+        "finding.",
+    ),
+    (
+        ("ece",),
+        "ECE (expected calibration error)",
+        "How far predicted probabilities lie from what was seen, on average. Chance alone makes it positive.",
+    ),
+    (("brier",), "Brier score", "The mean squared error of predicted probabilities: smaller is better."),
+    (
+        ("calibration_in_the_large",),
+        "Calibration in the large",
+        "The mean predicted probability minus the share that has the finding: above 0, the model expects it too often.",
+    ),
+    (
+        ("selection_rate", "demographic parity"),
+        "Demographic parity",
+        "Equally many are called positive in each group. Where the finding is not equally common, it asks for errors.",
+    ),
+    (("tpr", "equal opportunity"), "Equal opportunity", "Equal sensitivity in each group."),
+    (("equalized", "equalised"), "Equalized odds", "Equal sensitivity and equally many false alarms in each group."),
+    (("average_odds",), "Average odds", "The mean of the differences in sensitivity and in false alarms."),
+    (
+        ("ppv", "predictive parity"),
+        "Predictive parity",
+        "Equal PPV in each group. Where the finding is not equally common, equalized odds, predictive parity and "
+        "calibration cannot all hold: one has to be chosen, by somebody, for a reason.",
+    ),
+    (
+        ("design_effect", "rao-scott"),
+        "Design effect",
+        "By how much several images of one patient say less than as many patients: at 2, 100 images are worth 50.",
+    ),
+    (
+        ("smallest_parity_margin", "parity margin"),
+        "Smallest parity margin",
+        "The smallest difference within which these data would show all groups to lie. It is no verdict: a policy says "
+        "which margin would be small enough.",
+    ),
+    (
+        ("detectable",),
+        "Minimum detectable gap",
+        "The smallest difference that so many patients would show in 80 of 100 studies. Smaller ones often go unseen.",
+    ),
+    (
+        ("max-t", "max_t", "maxt"),
+        "Max-T",
+        "A correction for asking many questions at once that uses how their answers hang together.",
+    ),
+    (
+        ("benjamini", "false discovery", "_bh"),
+        "Benjamini-Hochberg",
+        "Of all differences called more than chance, at most a stated share is expected to be chance.",
+    ),
+    (
+        ("shrunk",),
+        "Shrunk",
+        "Drawn toward the value of everyone, because a small group's own value strays. It hides a group for which the "
+        "model does badly, so it enters no verdict.",
+    ),
+    (
+        ("standardized", "standardised"),
+        "Standardized",
+        "As if every group had the same mix of cases: what remains is not explained by that mix.",
+    ),
+    (
+        ("equity_scaled", "equity-scaled"),
+        "Equity-scaled",
+        "A score lowered by how much groups differ. Several definitions share the name: the one used is stated.",
+    ),
+    (
+        ("differential_fairness",),
+        "Differential fairness",
+        "The largest ratio of rates between any two groups, on a log scale: 0 is equal rates.",
+    ),
+    (
+        ("relative_effect",),
+        "Relative effect",
+        "How often a patient of one group has the higher value than one of the other: 0.5 is as often as not.",
+    ),
+    (
+        ("newcombe",),
+        "Newcombe",
+        "A method for the interval of a difference of shares that also holds for small groups.",
+    ),
     (("holm",), "Holm", "A correction for asking many questions at once."),
     (("wilson",), "Wilson", "A method for the interval of a share that also holds for small groups."),
     (

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A report as a run leaves it: a planted gap, small groups, a missing label, copies, a refused item."""
 
+from dataclasses import replace
+
 import pytest
 
 from monai_ethics.evidence import (
+    Curve,
     Direction,
     Estimate,
     EvidenceReport,
@@ -15,6 +18,7 @@ from monai_ethics.evidence import (
     Verdict,
 )
 
+NO_LINE = "No interval: a line of this kind has none."
 POLICY = Source(title="Department policy", locator="section 2", url="https://example.org/policy")
 HOSTILE = "</script><img src=x onerror=alert(1)>&\"'`$\\frac{$\x00\x1b[31m[/][red]x[/red]|*_#\u202e\ud800 شمال "
 KEPT = ("verdict", "stage", "direction", "side", "schema_version", "created")
@@ -220,72 +224,34 @@ def _members():
 
 
 def _guard_and_coverage():
-    rows = (
-        Estimate(
-            name="refused",
-            value=1,
-            unit="items",
-            n=201,
-            n_unit="items",
-            estimand="count on this list",
-            reason="A count has no interval.",
-        ),
-    )
+    count = {"estimand": "count", "reason": "A count has no interval."}
+    rows = (Estimate(name="refused", value=1, unit="items", n=201, n_unit="items", **count),)
     limit = Limit(estimate="refused", value=0, direction=Direction.AT_MOST, source=POLICY)
+    note = "same voxels as a registered synthetic image"
     guard = Finding(
-        check="provenance.synthetic_guard",
-        title="Are synthetic images hidden in the list of patients?",
-        stage=Stage.COLLECTION,
-        verdict=Verdict.FAILED,
+        check="provenance.synthetic_guard", title="Are synthetic images hidden in the list of patients?",
+        stage=Stage.COLLECTION, verdict=Verdict.FAILED, requirements=("LIF-P2",), estimates=rows, limit=limit,
         statement="1 of 201 items is a registered synthetic image that is not marked as one: "
         "it was refused by its digest.",
-        requirements=("LIF-P2",),
-        estimates=rows,
         observations=(
-            Observation(
-                label="refused",
-                items=("item-6b1f0c", "rec-99ad0e41"),
-                value=None,
-                unit="1",
-                note="same voxels as a registered synthetic image",
-            ),
+            Observation(label="refused", items=("item-6b1f0c", "rec-99ad0e41"), value=None, unit="1", note=note),
         ),
-        accounting={"admitted": 200, "refused": 1},
-        parameters={"policy": "deny-list"},
-        limit=limit,
+        accounting={"admitted": 200, "refused": 1}, parameters={"policy": "deny-list"},
         limitations=("An image changed enough to have another digest is not recognized.",),
         sources=(Source(title="DICOM PS3.3 C.12.1", url="https://dicom.nema.org/"),),
-    )
+    )  # fmt: skip
     coverage = Finding(
-        check="lifecycle.run_coverage",
-        title="Did the evidence see everything that ran?",
-        stage=Stage.EVALUATION,
-        verdict=Verdict.MEASURED,
-        statement="Both engines of the run were observed from start to end.",
-        estimates=(
-            Estimate(
-                name="engines_observed",
-                value=2,
-                unit="engines",
-                n=2,
-                n_unit="engines",
-                estimand="count",
-                reason="A count has no interval.",
-            ),
-        ),
+        check="lifecycle.run_coverage", title="Did the evidence see everything that ran?", stage=Stage.EVALUATION,
+        verdict=Verdict.MEASURED, statement="Both engines of the run were observed from start to end.",
+        estimates=(Estimate(name="engines_observed", value=2, unit="engines", n=2, n_unit="engines", **count),),
         accounting={"observed": 2, "not observed": 0},
-    )
+    )  # fmt: skip
     lost = Finding(
-        check="fairness.score_gap",
-        title="Is the difference between groups more than chance?",
-        stage=Stage.EVALUATION,
-        verdict=Verdict.NOT_ASSESSABLE,
-        statement="The difference by scanner was not examined.",
-        subjects=("val_mean_dice", "scanner"),
-        parameters={"attribute": "scanner"},
-        reason="No label was recorded for any patient: the column is empty.",
-        accounting={"not recorded": 214},
-    )
+        check="fairness.score_gap", title="Is the difference between groups more than chance?", stage=Stage.EVALUATION,
+        verdict=Verdict.NOT_ASSESSABLE, statement="The difference by scanner was not examined.",
+        subjects=("val_mean_dice", "scanner"), parameters={"attribute": "scanner"},
+        reason="No label was recorded for any patient: the column is empty.", accounting={"not recorded": 214},
+    )  # fmt: skip
     return guard, coverage, lost
 
 
@@ -316,14 +282,14 @@ def integrity():
     }
 
 
-def _worse(value, key=""):
+def _worse(value, key="", *, bad=HOSTILE, kept=KEPT):
     if isinstance(value, str):
-        return value if key in KEPT else value + HOSTILE
+        return value if key in kept else value + bad
     if isinstance(value, list):
-        return [_worse(item, key) for item in value]
+        return [_worse(item, key, bad=bad, kept=kept) for item in value]
     if isinstance(value, dict):
-        free = key in ("group", "accounting", "parameters", "environment", "inputs")
-        return {name + HOSTILE if free else name: _worse(item, name) for name, item in value.items()}
+        free = bad if key in ("group", "accounting", "parameters", "environment", "inputs") else ""
+        return {name + free: _worse(item, name, bad=bad, kept=kept) for name, item in value.items()}
     return value
 
 
@@ -341,3 +307,97 @@ def hostile_text():
 @pytest.fixture
 def empty():
     return EvidenceReport(created="2026-03-02T09:14:00Z", tool="monai_ethics", environment={}, inputs={}, findings=())
+
+
+def _line(name, x, y, group, n, *, names=("x", "y"), half=None):
+    ends = {"reason": NO_LINE} if half is None else {
+        "low": [max(v - half, 0.0) for v in y], "high": [min(v + half, 1.0) for v in y], "level": 0.95,
+    }  # fmt: skip
+    return Curve(
+        name=name, x_name=names[0], y_name=names[1], x=x, y=y, group=group, n=n, n_unit="cases", method="made", **ends
+    )
+
+
+def _lines(group, n, shift):
+    part = [i / 20 for i in range(21)]
+    yield _line("roc", part, [x ** (0.25 - shift) for x in part], group, n)
+    yield _line("tpr_by_threshold", part, [1 - x ** (2 + 8 * shift) for x in part], group, n, names=("threshold", "y"))
+    mean = ("mean predicted probability", "observed share")
+    yield _line("reliability", part[1::4], [min(x + shift, 1.0) for x in part[1::4]], group, n, names=mean, half=0.1)
+    dice = [x for x in part if x < 0.95]
+    yield _line("distribution", part, [x**4 * (1 - x) ** 0.5 for x in part], group, n, names=("Dice", "density"))
+    yield _line("quantiles", part[1:20], [min(0.5 + x / 2 + shift, 1.0) for x in dice], group, n, names=("p", "Dice"))
+
+
+@pytest.fixture
+def classified(request):
+    """A finding of rates by group with curves; as many sites as the parameter says."""
+    cells = [({}, 400, 0.0), ({"sex": "F"}, 200, -0.05), ({"sex": "M"}, 200, 0.05)]
+    cells += [({"site": f"s{i}"}, 60 + i, (i % 7 - 3) / 40) for i in range(getattr(request, "param", 3))]
+    cells += [({"site": None}, 4, None), ({"sex*site": "F*s0"}, 40, -0.1), ({"sex*site": "M*s0"}, 41, 0.08)]
+    cells += [({"sex*site": "F*s1"}, 30, -0.02), ({"sex*site": "M*s2"}, 3, None)]
+    rates = {"tpr": 0.88, "fpr": 0.12, "ppv": 0.61, "selection_rate": 0.2}
+    rows = [
+        _row(name, None if s is None else base + s * (-1 if name == "fpr" else 1), 0.04, n, g, method="Wilson")
+        for name, base in rates.items()
+        for g, n, s in cells
+    ]
+    curves = [line for g, n, s in cells if s is not None and "sex*site" not in g for line in _lines(g, n, s)]
+    return Finding(
+        check="fairness.group_rates", title="How often is it right in each group?", stage=Stage.EVALUATION,
+        verdict=Verdict.MEASURED, statement="Of all with the finding 88 % were found.", subjects=("pneumonia",),
+        estimates=rows, curves=curves, parameters={"threshold": 0.4, "level": 0.95},
+        limitations=("Labels may differ.",),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def compared(report):
+    """A gap of a rate with its test, its level and its distribution under shuffled labels."""
+    finding = next(item for item in report.findings if item.subjects == ("val_mean_dice", "site"))
+    null = _line("gap_null", [i / 100 for i in range(1, 8)], [0.1, 0.3, 0.3, 0.15, 0.1, 0.04, 0.01], {}, 214)
+    rows = [replace(row, name={"p_value": "p_adjusted"}.get(row.name, row.name)) for row in finding.estimates]
+    rows = [
+        replace(row, group={"site": " - ".join(row.group["site"].split(" - "))} if row.group else {}) for row in rows
+    ]
+    settings = {"level": 0.95, "attribute": "site"}
+    return replace(finding, check="fairness.rate_gap", subjects=("pneumonia_tpr", "site"), estimates=rows,
+                   curves=[null], limit=None, verdict=Verdict.MEASURED, parameters=settings)  # fmt: skip
+
+
+def _count(name, value, group, *, unit="patients"):
+    known = {"reason": "A count has no interval."}
+    return Estimate(
+        name=name, value=value, unit=unit, n=value or 0, n_unit="patients", estimand="count", group=group, **known
+    )
+
+
+@pytest.fixture
+def present():
+    """Who is in the data: counts by group, an empty combination, and a label nobody has."""
+    groups = [({}, 214, 60), ({"sex": "F"}, 110, 30), ({"sex": "M"}, 98, 28), ({"sex": None}, 6, 2)]
+    rows = [_count(name, value, g) for g, n, p in groups for name, value in (("patients", n), ("positives", p))]
+    none = [
+        Observation(label="empty cell", items=("sex*site", "M*harbor"), value=0.0, unit="patients", note="nobody"),
+        Observation(label="absent label", items=("sex", "X"), value=0.0, unit="patients", note="expected, not there"),
+    ]
+    return Finding(
+        check="fairness.representation", title="Who is in these data, and who is not?", stage=Stage.COLLECTION,
+        verdict=Verdict.MEASURED, statement="214 patients; of 6 the sex was not recorded.", estimates=rows,
+        observations=none,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def told(report, classified, compared, present):
+    """The report with findings of classification, and of who is in the data."""
+    return replace(report, findings=(*report.findings, classified, compared, present))
+
+
+@pytest.fixture
+def hostile_told(told):
+    """Every free text and label made hostile, but names kept, so that all pictures and sentences are made."""
+    bad = HOSTILE.replace("*", "")
+    found = EvidenceReport.from_dict(_worse(told.to_dict(), bad=bad, kept=(*KEPT, "name", "unit", "subjects")))
+    pairs = zip(found.findings, told.findings, strict=True)
+    return replace(found, findings=[replace(bad, parameters=good.parameters) for bad, good in pairs])

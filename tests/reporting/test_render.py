@@ -2,6 +2,8 @@
 import hashlib
 import json
 import sys
+import time
+from dataclasses import replace
 
 import pytest
 
@@ -9,9 +11,9 @@ from monai_ethics.evidence import EvidenceReport
 from monai_ethics.reporting.render import NO_PLOTS, render, write_report
 
 
-def test_equal_reports_give_equal_bytes(report, integrity):
-    again = EvidenceReport.from_json(report.to_json())
-    assert render(report, integrity=integrity) == render(again, integrity=integrity)
+def test_equal_reports_give_equal_bytes(told, integrity):
+    again = EvidenceReport.from_json(told.to_json())
+    assert render(told, integrity=integrity) == render(again, integrity=integrity)
 
 
 def test_digests_are_those_of_the_files_and_nothing_else_is_left(report, tmp_path):
@@ -62,3 +64,21 @@ def test_hostile_text_survives_in_json_and_is_harmless_in_markdown(hostile):
     assert "<" not in text.replace("<https://", "")
     assert "\x1b" not in text
     assert "\x00" not in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("classified", [20], indirect=True)
+def test_sixty_findings_of_twenty_groups_stay_readable(report, classified, compared, present):
+    groups = [replace(classified, subjects=(f"target{place}",)) for place in range(12)]
+    gaps = [replace(compared, subjects=(f"target{place}_tpr", "site")) for place in range(47)]
+    big = replace(report, findings=[*groups, *gaps, present])
+    start = time.process_time()
+    files = render(big)
+    took = time.process_time() - start
+    sizes = {name: f"{len(content) / 1e6:.1f} MB" for name, content in files.items()}
+    print(f"60 findings, 20 groups: {took:.1f} s on one core, {sizes}")
+    page = files["report.html"].decode()
+    assert page.count("<article") == 60
+    assert page.count("<img") < 400
+    assert len(files["report.html"]) < 12e6
+    assert took < 60

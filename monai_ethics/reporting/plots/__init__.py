@@ -1,34 +1,71 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures, one kind a file; which ones fit a finding is read off its estimates."""
+"""Figures, one kind a file; which ones fit a finding is read off its estimates and curves."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from monai_ethics.evidence import UNJUDGED, Finding
 from monai_ethics.reporting.plots.forest import forest
 from monai_ethics.reporting.plots.gap import against_chance, pairs
+from monai_ethics.reporting.plots.heat import heat_maps
 from monai_ethics.reporting.plots.membership import membership
+from monai_ethics.reporting.plots.null import among_chance
+from monai_ethics.reporting.plots.raincloud import raincloud
+from monai_ethics.reporting.plots.reliability import reliability
+from monai_ethics.reporting.plots.roc import by_threshold, roc
 from monai_ethics.reporting.plots.shares import shares
 from monai_ethics.reporting.plots.style import Picture
-from monai_ethics.reporting.shapes import gap_of, rates
+from monai_ethics.reporting.shapes import gap_of, primary, rates, scores
+from monai_ethics.reporting.telling import RATES
 
 __all__ = ["Picture", "pictures"]
 
-MOST = 1500
+MOST = 1500  # estimates of one finding; of more a picture shows nothing
+BARS = ("failure_rate", "false_positive_rate")
 
 
 def pictures(finding: Finding, *, salt: str) -> tuple[Picture, ...]:
-    """Every figure that fits the finding; none for a finding that could not be judged.
+    """Every figure that fits the finding, those seen without a click first; none for one that could not be judged.
 
     Raises:
         MissingDependencyError: if matplotlib is not installed.
     """
     if finding.verdict in UNJUDGED or len(finding.estimates) > MOST:
-        return ()  # a picture invites the judgement that was withheld; of thousands of rows it shows nothing
-    found: list[Picture | None] = []
-    if gap_of(finding) is not None:
-        found += [against_chance(finding, salt=f"{salt}-gap"), pairs(finding, salt=f"{salt}-pairs")]
-    else:
-        found.append(membership(finding, salt=f"{salt}-members"))
-        found.append(forest(finding, salt=f"{salt}-forest"))
-        found += [shares(finding, name, salt=f"{salt}-{number}") for number, name in enumerate(rates(finding))]
-    return tuple(picture for picture in found if picture is not None)
+        return ()  # a picture invites the judgement that was withheld
+    drawn = _of_gap(finding, salt) if gap_of(finding) is not None else _of_groups(finding, salt)
+    found = [picture for picture in drawn if picture is not None]
+    found += _of_curves(finding, salt)
+    return tuple(sorted(found, key=lambda picture: not picture.lead))
+
+
+def _of_gap(finding: Finding, salt: str) -> Iterator[Picture | None]:
+    histogram = among_chance(finding, salt=f"{salt}-null")
+    yield histogram if histogram is not None else against_chance(finding, salt=f"{salt}-gap")
+    yield pairs(finding, salt=f"{salt}-pairs")
+
+
+def _of_groups(finding: Finding, salt: str) -> Iterator[Picture | None]:
+    yield membership(finding, salt=f"{salt}-members")
+    first = primary(finding)
+    named = [] if first is None else [first, *(name for name in scores(finding) if name != first)]
+    if first in ("median", "mean"):
+        named = named[:1]
+    for place, name in enumerate(named):
+        yield forest(finding, name, salt=f"{salt}-forest-{place}", lead=place == 0)
+        yield from heat_maps(finding, name, salt=f"{salt}-heat-{place}", lead=place == 0)
+    for place, name in enumerate(rates(finding)):
+        lead = place < 2 and first is None
+        if name in RATES and name not in BARS:
+            yield forest(finding, name, salt=f"{salt}-{place}", lead=lead)
+        else:
+            yield shares(finding, name, salt=f"{salt}-{place}")
+        if first is None and place < 2:
+            yield from heat_maps(finding, name, salt=f"{salt}-cross-{place}", lead=place == 0)
+
+
+def _of_curves(finding: Finding, salt: str) -> Iterator[Picture]:
+    yield from raincloud(finding, salt=f"{salt}-rain")
+    yield from roc(finding, salt=f"{salt}-roc")
+    yield from reliability(finding, salt=f"{salt}-reliability")
+    yield from by_threshold(finding, salt=f"{salt}-sweep")

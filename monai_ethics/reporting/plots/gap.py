@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
-from monai_ethics.evidence import Finding
+from monai_ethics.evidence import Estimate, Finding
+from monai_ethics.reporting.plots.few import ordered
 from monai_ethics.reporting.plots.rows import Line, paint_rows, span
 from monai_ethics.reporting.plots.style import BAND, BLUE, GRID, INK, MUTED, ORANGE, Canvas, Picture, draw
 from monai_ethics.reporting.quantity import MINUS, group_label, name_label, number, unit_label
 from monai_ethics.reporting.shapes import Gap, gap_of
 
 __all__ = ["against_chance", "pairs"]
+
+PAIRS = 24
 
 
 def against_chance(finding: Finding, *, salt: str) -> Picture | None:
@@ -57,6 +60,7 @@ def against_chance(finding: Finding, *, salt: str) -> Picture | None:
         f"gaps in the pale band 95 times out of 100.{mean}",
         alt=f"Observed gap {number(observed, unit)}, {side} the band of gaps under shuffled labels that ends at "
         f"{number(high, unit)}.",
+        title="gap beside chance",
     )
 
 
@@ -67,7 +71,8 @@ def pairs(finding: Finding, *, salt: str) -> Picture | None:
         return None
     rank = all("relative_effect" in row.name for row in gap.pairs)
     middle = 0.5 if rank else 0.0
-    lines = [Line(text=pair_label(row.group) if row.group else name_label(row.name), estimate=row) for row in gap.pairs]
+    drawn, left = _drawn(gap)
+    lines = [Line(text=pair_label(row.group) if row.group else name_label(row.name), estimate=row) for row in drawn]
     unit = unit_label(gap.pairs[0].unit)
     words = f"difference{f' [{unit}]' if unit else ''}"
     axis = "share of pairs of patients in which the first is higher" if rank else words
@@ -78,9 +83,19 @@ def pairs(finding: Finding, *, salt: str) -> Picture | None:
     return Picture(
         svg=svg,
         caption=f"{what}. An interval that crosses the dashed line at {where} does not show which group is ahead; "
-        "it does not show equality either.",
+        f"it does not show equality either.{left}",
         alt=f"{what}: {len(lines)} pairs of groups; the table below holds every number.",
+        title="pairs of groups",
     )
+
+
+def _drawn(gap: Gap) -> tuple[list[Estimate], str]:
+    """Pairs to draw: all of few, both ends of many."""
+    if len(gap.pairs) <= PAIRS:
+        return list(gap.pairs), ""
+    order = ordered(gap.pairs)
+    kept = order if len(order) <= PAIRS else [*order[: PAIRS // 2], *order[-(PAIRS // 2) :]]
+    return kept, f" Of {len(gap.pairs)} pairs the {len(kept)} at both ends are drawn; all stand in the table."
 
 
 def pair_label(group: object) -> str:

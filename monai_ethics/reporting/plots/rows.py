@@ -78,17 +78,24 @@ def paint_rows(
         if mark is not None:
             axes.axvline(mark, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
         canvas.text(
-            LEFT + (canvas.width - LEFT - RIGHT) / 2, TOP + body + 0.38, axis, ha="center", color=MUTED, fontsize=8.5
+            LEFT + (canvas.width - LEFT - RIGHT) / 2,
+            TOP + body + 0.38,
+            axis,
+            width=78,
+            ha="center",
+            color=MUTED,
+            fontsize=8.5,
         )
         canvas.text(canvas.width - RIGHT + 0.1, TOP - 0.2, "value (interval)", color=MUTED, fontsize=8)
         canvas.text(canvas.width - 0.05, TOP - 0.2, "n", ha="right", color=MUTED, fontsize=8)
         for row, line in enumerate(lines):
-            _paint_line(canvas, axes, line, row, limits=limits, bars=bars)
+            _paint_line(canvas, axes, line, row, limits=limits)
+        _marks(axes, lines, bars=bars)
 
     return draw(TOP + body + FOOT, paint, salt=salt)
 
 
-def _paint_line(canvas: Canvas, axes: Any, line: Line, row: int, *, limits: tuple[float, float], bars: bool) -> None:
+def _paint_line(canvas: Canvas, axes: Any, line: Line, row: int, *, limits: tuple[float, float]) -> None:
     y = TOP + ROW * (row + 0.5)
     estimate = line.estimate
     if estimate is None:
@@ -112,22 +119,25 @@ def _paint_line(canvas: Canvas, axes: Any, line: Line, row: int, *, limits: tupl
         )
         canvas.text(canvas.width - RIGHT + 0.1, y, "could not be judged", fontsize=9, color=INK)
         return
-    if bars:
-        axes.barh(row, estimate.value, height=0.62, color=BAND, zorder=2)
-    if estimate.low is not None and estimate.high is not None:
-        axes.plot([estimate.low, estimate.high], [row, row], color=BLUE, linewidth=2, zorder=3, solid_capstyle="butt")
-    axes.plot(
-        [estimate.value],
-        [row],
-        marker="D" if whole else "o",
-        markersize=6.5,
-        color=BLUE,
-        markeredgecolor="white",
-        zorder=4,
-        clip_on=False,
-    )
     ends = f" ({interval(estimate)})" if estimate.low is not None else " (no interval)"
     canvas.text(canvas.width - RIGHT + 0.1, y, f"{number(estimate.value, estimate.unit)}{ends}", fontsize=9)
+
+
+def _marks(axes: Any, lines: Sequence[Line], *, bars: bool) -> None:
+    """Dots, intervals and bars of all rows at once, which is many times faster than one by one."""
+    found = [(row, line.estimate) for row, line in enumerate(lines) if line.estimate is not None]
+    known = [(row, item) for row, item in found if item.value is not None]
+    if bars:
+        axes.barh([row for row, _ in known], [item.value for _, item in known], height=0.62, color=BAND, zorder=2)
+    ends = [(row, item.low, item.high) for row, item in known if item.low is not None]
+    if ends:
+        rows, lows, highs = zip(*ends, strict=True)
+        axes.hlines(rows, lows, highs, color=BLUE, linewidth=2, zorder=3)
+    style: dict[str, Any] = {"linestyle": "", "color": BLUE, "markeredgecolor": "white", "zorder": 4, "clip_on": False}
+    for marker, whole in (("D", True), ("o", False)):
+        dots = [(item.value, row) for row, item in known if (not item.group) is whole]
+        if dots:
+            axes.plot(*zip(*dots, strict=True), marker=marker, markersize=6.5, **style)
 
 
 def _count(estimate: Estimate) -> str:

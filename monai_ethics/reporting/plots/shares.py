@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from monai_ethics.evidence import Finding
+from monai_ethics.reporting.plots.few import few
 from monai_ethics.reporting.plots.rows import lines_by_attribute, paint_rows, span
 from monai_ethics.reporting.plots.style import Picture
 from monai_ethics.reporting.quantity import name_label
@@ -14,7 +15,7 @@ __all__ = ["shares"]
 
 def shares(finding: Finding, name: str, *, salt: str) -> Picture:
     """Draw one share by group on an axis that begins at zero."""
-    rows = grouped(finding, name)
+    rows, left = few(grouped(finding, name))
     lines = lines_by_attribute(rows)
     high = span(lines, include=(0.0,))[1]
     svg = paint_rows(
@@ -22,7 +23,8 @@ def shares(finding: Finding, name: str, *, salt: str) -> Picture:
     )
     return Picture(
         svg=svg,
-        caption=f"{name_label(name).capitalize()} by group: the bar is the share, the line its interval.",
+        caption=f"{name_label(name).capitalize()} by group: the bar is the share, the line its interval.{left}",
         alt=f"Bars of the {name_label(name)} in {sum(1 for row in rows if row.group)} groups; "
         "the table below holds every number.",
+        title=f"{name_label(name)} by group",
     )

@@ -41,11 +41,21 @@ FAMILY = re.compile(r"'DejaVu Sans'")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """One figure: SVG text, what it shows, and the same in words for who cannot see it."""
+    """One figure: SVG text, what it shows, and the same in words for who cannot see it.
+
+    Args:
+        svg: the drawing.
+        caption: how to read it.
+        alt: what it shows, in words.
+        title: a few words that tell it from the other figures of its finding.
+        lead: whether it is seen without a click.
+    """
 
     svg: str
     caption: str
     alt: str
+    title: str = "figure"
+    lead: bool = True
 
 
 class Canvas:
@@ -63,6 +73,22 @@ class Canvas:
         axes.set_yticks([])
         axes.tick_params(axis="x", length=3, width=0.8, color=GRID, labelsize=8.5)
         return axes
+
+    def plane(self, *, left: float, top: float, right: float, height: float) -> Any:
+        """Plotting area like that of `axes`, with a scale at its left and a grid."""
+        axes = self.axes(left=left, top=top, right=right, height=height)
+        axes.spines["left"].set_visible(True)
+        axes.yaxis.set_major_locator(need("matplotlib.ticker", extra="report").AutoLocator())
+        axes.tick_params(axis="y", length=3, width=0.8, color=GRID, labelcolor=MUTED, labelsize=8.5)
+        axes.grid(color=GRID, linewidth=0.6)
+        axes.set_axisbelow(True)
+        return axes
+
+    def line(self, ends: tuple[float, float], y: float, **style: Any) -> None:
+        """A level line from one to the other end, inches from the left, at `y` inches from the top."""
+        lines = need("matplotlib.lines", extra="report")
+        height = 1 - y / self.height
+        self.figure.add_artist(lines.Line2D([end / self.width for end in ends], [height, height], **style))
 
     def text(self, x: float, y: float, text: object, *, width: int = 60, **style: Any) -> None:
         """Text at `x` inches from the left and `y` inches from the top, shortened to `width` characters."""
