@@ -35,7 +35,7 @@ ENOUGH = 200  # patients with cases of either class in every group: the limit ne
 _LIMIT_DRAWS = 9_999
 
 
-def area_omnibus(data: Ranking, *, n_permutations: int, rng: np.random.Generator) -> tuple[Omnibus, str]:
+def area_omnibus(data: Ranking, *, n_permutations: int, rng: np.random.Generator) -> tuple[Omnibus, int, str]:
     """Test of equal areas within groups [1, 2].
 
     Args:
@@ -44,12 +44,12 @@ def area_omnibus(data: Ranking, *, n_permutations: int, rng: np.random.Generator
         rng: source of random numbers.
 
     Returns:
-        The outcome, and how it was reached.
+        The outcome, the number of draws, and how it was reached.
     """
     if data.crossed:
         places, parts = area_parts(data)
         found = wild_omnibus(places, parts, _least(data), n_permutations=n_permutations, rng=rng)
-        return found, f"Wald statistic, random signs of patients, {n_permutations} draws"
+        return found, n_permutations, f"Wald statistic, random signs of patients, {n_permutations} draws"
     draws = _draws(data, n_permutations, 1)
     least = _least(data)
     areas, spread = area_spread(data, data.labels[None])
@@ -64,7 +64,7 @@ def area_omnibus(data: Ranking, *, n_permutations: int, rng: np.random.Generator
         statistics.append((weights * (areas - center[:, None]) ** 2).sum(axis=1))
         gaps.append(areas.max(axis=1) - areas.min(axis=1))
     method = f"studentised permutation of patients within their classes, {draws} draws"
-    return summary(np.concatenate(statistics), np.concatenate(gaps)), method
+    return summary(np.concatenate(statistics), np.concatenate(gaps)), draws, method
 
 
 def area_spread(data: Ranking, labels: Ints) -> tuple[Floats, Floats]:
@@ -136,7 +136,7 @@ def _correction(patients: Ints) -> Floats:
     return result
 
 
-def cross_omnibus(data: Ranking, *, n_permutations: int, rng: np.random.Generator) -> tuple[Omnibus, str]:
+def cross_omnibus(data: Ranking, *, n_permutations: int, rng: np.random.Generator) -> tuple[Omnibus, int, str]:
     """Test of equal areas of each group's negatives against the positives of all others.
 
     Groups share backgrounds: the Wald form has a full covariance, estimated anew in every draw.
@@ -147,13 +147,13 @@ def cross_omnibus(data: Ranking, *, n_permutations: int, rng: np.random.Generato
         rng: source of random numbers.
 
     Returns:
-        The outcome, and how it was reached.
+        The outcome, the number of draws, and how it was reached.
     """
     least = _least_across(data)
     places, parts = cross_parts(data, data.labels[None])
     if data.crossed:
         found = wild_omnibus(places[0], parts[0], least, n_permutations=n_permutations, rng=rng)
-        return found, f"Wald statistic, random signs of patients, {n_permutations} draws"
+        return found, n_permutations, f"Wald statistic, random signs of patients, {n_permutations} draws"
     draws = _draws(data, n_permutations, len(data.names))
     if not draws:
         return _limit(places[0], parts[0].T @ parts[0] + np.diag(least), rng)
@@ -164,7 +164,7 @@ def cross_omnibus(data: Ranking, *, n_permutations: int, rng: np.random.Generato
         statistics.append(_wald(areas, spread))
         gaps.append(areas.max(axis=1) - areas.min(axis=1))
     method = f"studentised permutation of patients within their classes, full covariance, {draws} draws"
-    return summary(np.concatenate(statistics), np.concatenate(gaps)), method
+    return summary(np.concatenate(statistics), np.concatenate(gaps)), draws, method
 
 
 def _wald(places: Floats, spread: Floats) -> Floats:
@@ -213,7 +213,7 @@ def _draws(data: Ranking, wanted: int, width: int) -> int:
     return 0 if min(people) >= ENOUGH else min(wanted, FEWEST_DRAWS)
 
 
-def _limit(places: Floats, spread: Floats, rng: np.random.Generator) -> tuple[Omnibus, str]:
+def _limit(places: Floats, spread: Floats, rng: np.random.Generator) -> tuple[Omnibus, int, str]:
     """The chi-square limit of the Wald statistic; the gap beside draws of its normal limit."""
     statistic = float(_wald(places, spread))
     values, vectors = np.linalg.eigh(spread)
@@ -229,7 +229,7 @@ def _limit(places: Floats, spread: Floats, rng: np.random.Generator) -> tuple[Om
         gap_null_95th=found.gap_null_95th,
         null_gaps=found.null_gaps,
     )
-    return result, f"Wald statistic, chi-square limit with {len(places) - 1} df; gap beside its normal limit"
+    return result, 0, f"Wald statistic, chi-square limit with {len(places) - 1} df; gap beside its normal limit"
 
 
 def area_detectable(
