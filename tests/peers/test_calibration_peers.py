@@ -90,7 +90,7 @@ def test_edges_of_each_group_make_errors_that_cannot_be_compared():
         gaps["own"].append(own)
         gaps["common"].append(common)
     own, common = (np.mean(gaps[name], axis=0) for name in ("own", "common"))
-    # the same narrow group has .088 with ten bins of its own and .039 with the common bins it lies in; the wide one .071
+    # the narrow group has .088 with ten bins of its own, .039 with the common bins it lies in; the wide one .071
     assert own == pytest.approx([0.071, 0.088], abs=0.004)
     assert common == pytest.approx([0.071, 0.039], abs=0.004)
     assert own[1] > own[0]  # the groups change places, although both are calibrated
