@@ -112,10 +112,9 @@ def wild_omnibus(
     Returns:
         The p-value, and the gap of locations beside its distribution under no difference.
     """
-    statistics, gaps = [wald(places, parts, least)], [np.array([places.max() - places.min()])]
-    for moved in signed_sums(parts, n_permutations=n_permutations, rng=rng):
-        statistics.append(wald(moved, parts, least, drawn=True))
-        gaps.append(moved.max(axis=1) - moved.min(axis=1))
+    moved = np.concatenate(list(signed_sums(parts, n_permutations=n_permutations, rng=rng)))
+    statistics = wald(places, parts, least), wald(moved, parts, least, drawn=True)
+    gaps = np.array([places.max() - places.min()]), moved.max(axis=1) - moved.min(axis=1)
     return summary(np.concatenate(statistics), np.concatenate(gaps))
 
 
@@ -152,9 +151,11 @@ def wald(places: Floats, parts: Floats, least: Floats, *, drawn: bool = False) -
     parts = parts[np.lexsort(parts.T)]
     places = np.atleast_2d(places)
     spread = parts.T @ parts + np.diag(least)
-    if drawn:
-        spread = spread - places[:, :, None] * places[:, None, :] / len(parts)
-    return _wald(places, spread)
+    if not drawn:
+        return _wald(places, spread)
+    block = max(CELLS // places.shape[1] ** 2, 1)
+    chunks = [places[start : start + block] for start in range(0, len(places), block)]
+    return np.concatenate([_wald(c, spread - c[:, :, None] * c[:, None, :] / len(parts)) for c in chunks])
 
 
 def crossed_difference(first: Group, second: Group, *, level: float) -> tuple[Result, float | None]:

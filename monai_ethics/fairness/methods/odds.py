@@ -106,14 +106,10 @@ def _signed(first: Ratios, second: Ratios, draws: int, rng: np.random.Generator)
     """Random signs of whole patients, the same for both ratios."""
     everyone = sorted({patient for group in (*first, *second) for patient in group.patients})
     joint = np.hstack([ratio_parts(groups, everyone) for groups in (first, second)])
-    statistics: list[Floats] = []
-    gaps: list[Floats] = []
-    for block in (joint.sum(axis=0)[None], *signed_sums(joint, n_permutations=draws, rng=rng)):
-        sides = (first, block[:, : len(first)]), (second, block[:, len(first) :])
-        found = [signed_statistics(groups, moved) for groups, moved in sides]
-        statistics.append(np.array([each[0] for each in found]))
-        gaps.append(np.array([each[1] for each in found]))
-    return np.concatenate(statistics, axis=1), np.concatenate(gaps, axis=1)
+    sums = np.concatenate([joint.sum(axis=0)[None], *signed_sums(joint, n_permutations=draws, rng=rng)])
+    sides = (first, sums[:, : len(first)]), (second, sums[:, len(first) :])
+    found = [signed_statistics(groups, moved) for groups, moved in sides]
+    return np.array([each[0] for each in found]), np.array([each[1] for each in found])
 
 
 def average_odds(

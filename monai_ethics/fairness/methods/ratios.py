@@ -176,13 +176,9 @@ def _prior(tops: Floats, bottoms: Floats) -> float:
 
 
 def _crossed(groups: Sequence[RatioGroup], n_permutations: int, rng: np.random.Generator) -> Omnibus:
-    statistics, gaps = signed_statistics(groups, ratio_parts(groups).sum(axis=0)[None])
-    every, spans = [statistics], [gaps]
-    for moved in signed_sums(ratio_parts(groups), n_permutations=n_permutations, rng=rng):
-        statistics, gaps = signed_statistics(groups, moved)
-        every.append(statistics)
-        spans.append(gaps)
-    return summary(np.concatenate(every), np.concatenate(spans))
+    parts = ratio_parts(groups)
+    drawn = signed_sums(parts, n_permutations=n_permutations, rng=rng)
+    return summary(*signed_statistics(groups, np.concatenate([parts.sum(axis=0)[None], *drawn])))
 
 
 def ratio_parts(groups: Sequence[RatioGroup], patients: Sequence[str] = ()) -> Floats:
