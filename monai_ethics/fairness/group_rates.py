@@ -197,7 +197,7 @@ class GroupRates:
         if not worst or len(worst) == len(places):
             return ""
         names = list(places)
-        who = names[worst[0]] if len(worst) == 1 else f"shared by {len(worst)} groups"
+        who = names[worst[0]] if len(worst) == 1 else f"{len(worst)} groups alike"
         value = percent(places[names[worst[0]]])
         return f" {kind} is most frequent in {who} ({value}) of {len(places)} groups; some group is by chance alone."
 
