@@ -76,6 +76,7 @@ def gap_findings(
     wanted: Sequence[tuple[GapCheck, Any]],
     *,
     correction: str = "holm",
+    family: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Finding]:
     """Run gap checks of any kind as one report, with one correction over the whole family.
@@ -84,6 +85,7 @@ def gap_findings(
         wanted: each check, with its attribute, and the data it compares.
         correction: ``"holm"``, which bounds the chance of any false alarm, or ``"bh"`` (Benjamini-Hochberg), which
             bounds the expected share of false alarms among the alarms; printed with every adjusted p-value.
+        family: name of the one family that all of them form; ``None`` = the two below.
         progress: called with the comparisons done and their number.
 
     Returns:
@@ -100,8 +102,8 @@ def gap_findings(
         if progress is not None:
             progress(done, len(wanted))
     findings: dict[int, Finding] = {}
-    for name, crossed in (("attributes", False), ("intersections (exploratory)", True)):
-        members = [i for i, (check, _, _) in enumerate(todo) if ("*" in check.attribute) is crossed]
+    for name in dict.fromkeys(families := [family or _family_of(check) for check, _, _ in todo]):
+        members = [i for i, own in enumerate(families) if own == name]
         raw = {i: todo[i][2].p for i in members if todo[i][2] is not None and todo[i][2].p is not None}
         adjusted = dict(zip(raw, adjust(list(raw.values()), correction), strict=True))
         for i in members:
@@ -111,10 +113,14 @@ def gap_findings(
                 found,
                 p_adjusted=adjusted.get(i),
                 family=max(len(raw), 1),
-                family_name=f"all metrics over all {name}",
+                family_name=name,
             )
             findings[i] = _corrected_by(finding, correction, max(len(raw), 1))
     return [findings[i] for i in range(len(todo))]
+
+
+def _family_of(check: GapCheck) -> str:
+    return f"all metrics over all {'intersections (exploratory)' if '*' in check.attribute else 'attributes'}"
 
 
 def _corrected_by(finding: Finding, correction: str, family: int) -> Finding:

@@ -14,13 +14,15 @@ from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.evidence import FrozenDict
 from monai_ethics.fairness.data.binary import BinaryScores
 
-__all__ = ["TOP_ONE_RATES", "ClassScores", "clean_name"]
+__all__ = ["TOP_ONE_RATES", "ClassScores", "clean_name", "is_top_one"]
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]+")
 _COLUMNS = ("cases", "patients", "y_true", "y_pred", "y_score")
 BY_HIGHEST = "the class with the highest score"
 #: Rates of `ClassScores.top_one` that mean anything: there is no negative case in it.
 TOP_ONE_RATES = ("accuracy",)
+
+_TOP_ONE = "_top_one"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +164,7 @@ class ClassScores:
         if len(self) and not decided:
             return None
         return BinaryScores(
-            target=f"{self.target}_top_one",
+            target=f"{self.target}{_TOP_ONE}",
             cases=self.cases,
             patients=self.patients,
             y_true=(True,) * len(self),
@@ -225,3 +227,8 @@ def clean_name(name: str) -> str:
 
 def _take(column: Sequence[Any], order: Sequence[int]) -> tuple[Any, ...]:
     return tuple(column[i] for i in order) if column else ()
+
+
+def is_top_one(data: BinaryScores) -> bool:
+    """Whether a table is what `ClassScores.top_one` gives, whose accuracy alone means anything."""
+    return data.target.endswith(_TOP_ONE) and all(data.y_true) and not data.y_score

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything a run says about groups: who was examined, how each group is served, and what was compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from monai_ethics.errors import InputError
+from monai_ethics.evidence import Finding, FrozenDict
+from monai_ethics.fairness.abroca import Abroca
+from monai_ethics.fairness.attributes.rules import CASE_MIX
+from monai_ethics.fairness.calibration import Calibration
+from monai_ethics.fairness.calibration_gap import CalibrationGap
+from monai_ethics.fairness.data.binary import BinaryScores
+from monai_ethics.fairness.data.classes import is_top_one
+from monai_ethics.fairness.data.roster import Roster, TargetPopulation
+from monai_ethics.fairness.data.scores import ScoreTable
+from monai_ethics.fairness.differential_fairness import DifferentialFairness
+from monai_ethics.fairness.equalized_odds import EqualizedOdds
+from monai_ethics.fairness.equity_scaled import EquityScaled
+from monai_ethics.fairness.family import gap_findings, with_misses
+from monai_ethics.fairness.gap import GapCheck
+from monai_ethics.fairness.group_ranking import GroupRanking
+from monai_ethics.fairness.group_rates import GroupRates
+from monai_ethics.fairness.group_scores import GroupScores
+from monai_ethics.fairness.ranking_gap import RankingGap
+from monai_ethics.fairness.rate_gap import RateGap
+from monai_ethics.fairness.representation import Representation
+from monai_ethics.fairness.score_gap import ScoreGap
+from monai_ethics.fairness.standardized_gap import StandardizedGap
+from monai_ethics.fairness.threshold_sweep import ThresholdSweep
+
+__all__ = ["FURTHER", "PLANNED", "Plan", "run_findings"]
+
+#: what is compared unless a plan says otherwise: one family with all attributes
+PLANNED = ("score", "tpr", "fpr", "selection_rate", "ppv", "auc", "calibration_in_the_large")
+#: compared only if a plan names them
+FURTHER = (
+    *("fnr", "tnr", "npv", "accuracy", "equalized_odds", "differential_fairness"),
+    *("auc_bpsn", "auc_bnsp", "abroca", "ece", "calibration_slope", "brier", "equity_scaled"),
+)
+_RATES = ("tpr", "fpr", "fnr", "tnr", "ppv", "npv", "selection_rate", "accuracy")
+_RANKS = ("auc", "auc_bpsn", "auc_bnsp")
+_CALIBRATION = ("calibration_in_the_large", "calibration_slope", "ece", "brier")
+Wanted = list[tuple[GapCheck, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is compared, said beforehand.
+
+    Args:
+        measures: names of `PLANNED` and `FURTHER`; fewer of them mean a milder correction.
+        asked: groupings that were asked for by name and are compared; ``None`` = every single attribute, while
+            intersections are described only.
+        control: attribute that is held fixed in a secondary comparison, such as ``"site"``; empty = the size of what
+            is to be found, where it is known.
+        min_group_size: smallest group that is judged, in patients.
+        level: nominal coverage of intervals; tests are at one minus it.
+        correction: ``"holm"`` or ``"bh"``.
+        seed: seed of all draws.
+        population: attribute to the population declared for it.
+        obtained: attribute to how its labels were obtained.
+
+    Raises:
+        InputError: if a measure is not known.
+    """
+
+    measures: tuple[str, ...] = PLANNED
+    asked: tuple[str, ...] | None = None
+    control: str = ""
+    min_group_size: int = 10
+    level: float = 0.95
+    correction: str = "holm"
+    seed: int = 0
+    population: Mapping[str, TargetPopulation] = field(default_factory=FrozenDict)
+    obtained: Mapping[str, str] = field(default_factory=FrozenDict)
+
+    def __post_init__(self) -> None:
+        known = (*PLANNED, *FURTHER)
+        if not self.measures or any(name not in known for name in self.measures):
+            raise InputError(f"Expected names of measures: got another. Known: {', '.join(known)}.")
+
+    def groupings(self, data: ScoreTable | BinaryScores) -> list[str]:
+        """The groupings of a table that are compared."""
+        if self.asked is not None:
+            return [name for name in data.groups if name in self.asked]
+        return [name for name in data.groups if "*" not in name and name not in CASE_MIX]
+
+
+def run_findings(
+    tables: Sequence[ScoreTable],
+    labels: Sequence[BinaryScores] = (),
+    *,
+    plan: Plan | None = None,
+    described: Sequence[ScoreTable] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Finding]:
+    """All findings about the groups of a run.
+
+    Args:
+        tables: per-case scores that are described and compared.
+        labels: labels, scores and decisions of classifiers, the same.
+        plan: what to compare; the default if absent.
+        described: per-case scores that are described only, such as those of a training.
+        progress: called with the comparisons done and their number.
+
+    Returns:
+        Who was examined; how each group is served; the comparisons, corrected over one family for attributes and one
+        for intersections; and secondary ones with the case mix held fixed, corrected on their own.
+    """
+    plan = plan or Plan()
+    findings = _represented(tables, labels, plan)
+    scores = GroupScores(min_group_size=plan.min_group_size, level=plan.level)
+    findings += [scores(table) for table in (*described, *tables)]
+    for data in labels:
+        findings += _described(data, plan)
+    wanted = [*_score_gaps(tables, plan), *(item for data in labels for item in _label_gaps(data, plan))]
+    secondary = [item for table in tables for item in _adjusted(table, plan)]
+    total, done = len(wanted) + len(secondary), 0
+
+    def step(_: int, __: int) -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, total)
+
+    findings += gap_findings(wanted, correction=plan.correction, progress=step)
+    findings += gap_findings(
+        secondary, correction=plan.correction, progress=step, family="all metrics, case mix held fixed (secondary)"
+    )
+    return findings + [finding for table in tables for finding in _scaled(table, plan)]
+
+
+def _represented(tables: Sequence[ScoreTable], labels: Sequence[BinaryScores], plan: Plan) -> list[Finding]:
+    """One finding about the people; the largest table knows most of them."""
+    rosters = [*map(Roster.of_labels, labels), *map(Roster.of_scores, tables)]
+    if not rosters or not any(roster.groups for roster in rosters):
+        return []
+    largest = max(rosters, key=lambda roster: len(roster.cases))
+    check = Representation(min_group_size=plan.min_group_size, level=plan.level, seed=plan.seed)
+    return [check(largest.declared(target=plan.population, obtained=plan.obtained))]
+
+
+def _described(data: BinaryScores, plan: Plan) -> list[Finding]:
+    size, level, seed = plan.min_group_size, plan.level, plan.seed
+    found = [GroupRates(min_group_size=size, level=level)(data)]
+    if is_top_one(data):
+        return found
+    if data.y_score:
+        found.append(GroupRanking(min_group_size=size, level=level)(data))
+        found.append(Calibration(min_group_size=size, level=level, seed=seed)(data))
+        found += [
+            ThresholdSweep(attribute=name, min_group_size=size, level=level)(data)
+            for name in plan.groupings(data)
+            if "*" not in name
+        ]
+    return found
+
+
+def _score_gaps(tables: Sequence[ScoreTable], plan: Plan) -> Wanted:
+    if "score" not in plan.measures:
+        return []
+    settings: dict[str, Any] = {"min_group_size": plan.min_group_size, "level": plan.level, "seed": plan.seed}
+    return [
+        (ScoreGap(attribute=name, **settings), table) for table in with_misses(tables) for name in plan.groupings(table)
+    ]
+
+
+def _label_gaps(data: BinaryScores, plan: Plan) -> Wanted:
+    checks: Iterable[tuple[str, Callable[..., GapCheck], dict[str, Any]]] = (
+        *((name, RateGap, {"rate": name}) for name in _RATES),
+        ("equalized_odds", EqualizedOdds, {}),
+        ("differential_fairness", DifferentialFairness, {}),
+        *((name, RankingGap, {"measure": name}) for name in _RANKS),
+        ("abroca", Abroca, {}),
+        *((name, CalibrationGap, {"measure": name}) for name in _CALIBRATION),
+    )
+    measures = {*plan.measures, *(("accuracy",) if is_top_one(data) else ())}
+    settings: dict[str, Any] = {"min_group_size": plan.min_group_size, "level": plan.level, "seed": plan.seed}
+    return [
+        (make(attribute=attribute, **own, **settings), data)
+        for name, make, own in checks
+        if name in measures and _has(data, name)
+        for attribute in plan.groupings(data)
+    ]
+
+
+def _has(data: BinaryScores, measure: str) -> bool:
+    """Whether the table holds what a measure needs; what it lacks is said once, by the descriptions."""
+    if is_top_one(data):
+        return measure == "accuracy"
+    if measure in _CALIBRATION:
+        return data.probabilities
+    return bool(data.y_score) if measure in (*_RANKS, "abroca") else bool(data.y_pred)
+
+
+def _adjusted(table: ScoreTable, plan: Plan) -> Wanted:
+    controls = [plan.control] if plan.control else [name for name in CASE_MIX if name in table.groups]
+    settings: dict[str, Any] = {"min_group_size": plan.min_group_size, "level": plan.level, "seed": plan.seed}
+    return [
+        (StandardizedGap(attribute=name, control=control, **settings), table)
+        for control in controls
+        if control in table.groups
+        for name in plan.groupings(table)
+        if control not in name.split("*") and "*" not in name
+    ]
+
+
+def _scaled(table: ScoreTable, plan: Plan) -> list[Finding]:
+    """Equity-scaled scores, if they were planned, of bounded metrics for which higher is better."""
+    if "equity_scaled" not in plan.measures or table.score_bounds != (0.0, 1.0) or not table.higher_is_better:
+        return []
+    return [
+        EquityScaled(attribute=name, min_group_size=plan.min_group_size, seed=plan.seed)(table)
+        for name in plan.groupings(table)
+        if "*" not in name
+    ]
