@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +26,9 @@ class GroupDROLoss(nn.Module):
 
     With the losses ``l_g`` of the groups in a batch, the weights become ``q_g exp(step_size * a_g)``, normalized,
     with ``a_g = l_g + adjustment / sqrt(n_g)``, and the loss is ``sum_g q_g l_g``. A group that is absent from a batch
-    keeps its weight. MONAI's trainers call a loss with prediction and reference only, so it also joins the trainer as
-    a handler and reads the groups of each batch from there: in a bundle, ``"loss": {...}`` and
-    ``"+train#handlers": ["@loss"]``.
+    keeps its weight. MONAI's trainers call a loss with prediction and reference only, so it also joins the trainer and
+    reads the groups of each batch from there: in a bundle, ``"train#trainer#additional_metrics": {"dro": "@loss"}``,
+    which shows the weights as well, or ``"+train#handlers": ["@loss"]`` where no process leaves handlers out.
 
     With several processes, sums and counts of the groups are added up over all of them, so that the weights agree;
     the loss of each is scaled so that the mean of the gradients, which DistributedDataParallel takes, is the gradient
@@ -81,11 +82,24 @@ class GroupDROLoss(nn.Module):
         """Weight of each group, shape ``(G,)``, adding up to 1."""
         return self.log_weights.exp()
 
-    def attach(self, engine: Engine) -> None:
-        """Read the groups of each batch of a trainer; the loss itself needs no other change."""
+    def attach(self, engine: Engine, name: str | None = None) -> None:
+        """Read the groups of each batch of a trainer.
+
+        Args:
+            engine: the trainer.
+            name: given when this stands among ``additional_metrics``: the weights are then shown to the loggers after
+                each epoch, as ``<name>_<group>``.
+        """
         from ignite.engine import Events
 
         engine.add_event_handler(Events.ITERATION_STARTED, self._read)
+        if name is not None:
+            engine.add_event_handler(Events.EPOCH_COMPLETED, self._show, name)
+
+    def _show(self, engine: Engine, name: str) -> None:
+        labels = ["not_recorded" if label is None else re.sub(r"[^\w.-]+", "-", label) for label in self.groups.labels]
+        shown = zip(labels, self.weights.tolist(), strict=True)
+        engine.state.metrics.update({f"{name}_{label}": weight for label, weight in shown})
 
     def _read(self, engine: Engine) -> None:
         self._codes = self.groups.codes_of(engine.state.batch)
@@ -108,7 +122,7 @@ class GroupDROLoss(nn.Module):
         if known is None or len(known) != len(pred):
             raise InputError(
                 f"Expected a group for each of {len(pred)} cases: got {0 if known is None else len(known)}. "
-                "Give this loss to the trainer's handlers as well, or pass `codes`."
+                "Give this loss to the trainer as well, among its handlers or `additional_metrics`, or pass `codes`."
             )
         losses = self._per_case(pred, target)
         code = torch.as_tensor(known, dtype=torch.int64, device=losses.device)

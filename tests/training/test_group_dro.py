@@ -3,6 +3,7 @@ import math
 
 import pytest
 import torch
+from ignite.metrics import MeanSquaredError
 from monai.data import DataLoader, Dataset
 from monai.engines import SupervisedTrainer
 from monai.losses import DiceCELoss, DiceLoss
@@ -10,6 +11,8 @@ from torch import nn
 
 from monai_ethics.errors import InputError
 from monai_ethics.training import GroupDROLoss, TrainingGroups
+
+ONE = torch.ones(1)
 
 
 def two_groups(n=40, minority=8):
@@ -85,32 +88,45 @@ def test_a_checkpoint_resumes_where_it_stopped():
 
 def test_groups_that_nobody_gave_are_refused():
     loss = GroupDROLoss(nn.MSELoss(reduction="none"), two_groups())
-    with pytest.raises(InputError, match="trainer's handlers"):
+    with pytest.raises(InputError, match="to the trainer as well"):
         loss(torch.zeros(2, 1), torch.zeros(2, 1))
     with pytest.raises(InputError, match="step_size"):
         GroupDROLoss(nn.MSELoss(), two_groups(), step_size=0)
 
 
-def test_a_trainer_of_monai_gives_it_the_groups():
+@pytest.mark.parametrize(
+    "how",
+    [
+        lambda loss: {"train_handlers": [loss]},
+        lambda loss: (
+            {"key_train_metric": {"mse": MeanSquaredError(output_transform=lambda _: (ONE, ONE))}}
+            | {"additional_metrics": {"dro": loss}}
+        ),
+    ],
+)
+def test_a_trainer_of_monai_gives_it_the_groups(how):
     items = [
         {"image": torch.full((1,), 1.0), "label": torch.full((1,), v), "g": g} for v, g in [(0.0, "A"), (4.0, "B")]
     ]
     groups = TrainingGroups([{"image": "", "g": item["g"]} for item in items], ["g"])
     network = nn.Linear(1, 1)
     loss = GroupDROLoss(nn.MSELoss(reduction="none"), groups, step_size=1.0)
-    SupervisedTrainer(
+    trainer = SupervisedTrainer(
         device=torch.device("cpu"),
         max_epochs=2,
         train_data_loader=DataLoader(Dataset(items), batch_size=2),
         network=network,
         optimizer=torch.optim.SGD(network.parameters(), lr=0.0),
         loss_function=loss,
-        train_handlers=[loss],
-    ).run()
+        **how(loss),
+    )
+    trainer.run()
     with torch.no_grad():
         out = network(torch.ones(1, 1)).item()
     expected = torch.softmax(torch.tensor([2 * out**2, 2 * (out - 4) ** 2], dtype=torch.float64), 0)
     assert loss.weights.tolist() == pytest.approx(expected.tolist(), rel=1e-4)
+    if "mse" in trainer.state.metrics:
+        assert trainer.state.metrics["dro_A"] == loss.weights[0].item()
 
 
 def worst_loss(seed, *, dro):
