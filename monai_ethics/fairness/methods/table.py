@@ -198,11 +198,11 @@ METHODS = (
     MethodRow(
         metric="ABROCA",
         checks=("fairness.abroca",),
-        exchanged="patients among those with cases of the same classes",
-        independent="area between two ROC curves beside its null distribution (above zero by chance alone)",
-        clustered="whole patients permuted",
-        not_assessable=f"{_SMALL}; one class absent; patients in both groups",
-        functions=("abroca:Abroca",),
+        exchanged="patients among those with cases of the same classes, scores put in their places within their group",
+        independent="area between two ROC curves beside its null distribution; no interval of pairs",
+        clustered="whole patients exchanged",
+        not_assessable=f"{_SMALL}; fewer than 5 patients of either class; patients in several groups",
+        functions=("methods.roc:curve_area", "methods.roc:curve_omnibus"),
     ),
     MethodRow(
         metric="ECE (common edges, equal mass, debiased)",
