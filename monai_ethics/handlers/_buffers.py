@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 __all__ = ["aggregate_rows", "case_values", "first_number", "read_buffers"]
@@ -56,6 +57,8 @@ def first_number(result: Any) -> float | None:
         result = result.detach().squeeze()
         if result.ndim:
             return None
+        result = result.item()
+    if isinstance(result, np.generic):  # ROC AUC of labels in single precision
         result = result.item()
     if isinstance(result, (bool, int, float)) and not math.isnan(result):
         return float(result)

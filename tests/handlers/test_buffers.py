@@ -133,7 +133,7 @@ def test_direction_is_known_by_class_and_rate():
 
 
 def test_only_a_defined_scalar_is_a_number():
-    assert first_number(torch.tensor([[0.5]])) == 0.5
+    assert first_number(torch.tensor([[0.5]])) == first_number(np.float32(0.5)) == 0.5
     assert first_number(torch.tensor([0.5, 0.6])) is None
     assert first_number(math.nan) is None
     assert first_number({"label_1": 0.5}) is None
