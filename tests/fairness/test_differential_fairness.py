@@ -54,6 +54,11 @@ def test_a_group_with_one_kind_of_decision_is_smoothed_as_the_others():
     theirs = [(hits + 1 / k) / (cases + 1) for (hits, cases), k in zip(COUNTS.values(), kinds, strict=True)]
     assert theirs[3] == 1.0
     assert theirs[2] == pytest.approx(1 / 16)
+    # both numbers, as run with AIF360 0.6.1
+    assert math.log(theirs[0] / theirs[2]) == pytest.approx(1.5847452998437288)
+    assert smoothed_epsilon([12, 3, 0], [40, 25, 15]) == pytest.approx(2.277892480404)
+    assert smoothed_epsilon([12, 3], [40, 25]) == pytest.approx(0.8174901471300617)  # theirs too: both kinds in each
+    assert smoothed_epsilon([12, 20], [40, 20]) == pytest.approx(3.374001638854)  # theirs: infinity
     hits, cases = zip(*COUNTS.values(), strict=True)
     assert math.isfinite(smoothed_epsilon(hits, cases))
     assert smoothed_epsilon([0, 5], [15, 10]) == pytest.approx(math.log((5.5 / 11) / (0.5 / 16)))

@@ -76,6 +76,22 @@ def test_differential_fairness_alarms_in_one_of_20_null_data_sets(name):
         assert low <= beyond <= high
 
 
+def test_patients_seen_in_every_group_raise_no_more_alarms():
+    """Two images of each patient in each of two views: what a patient's images share is counted once."""
+    rng = np.random.default_rng(7)
+    alarms = beyond = 0
+    for replicate in range(REPLICATES):
+        data = decided(rng, (80,), (0.35,), (4,))
+        seen = data.with_groups({"g": ("AP", "PA") * 160})
+        found = DifferentialFairness(n_permutations=DRAWS, seed=replicate).compare(seen)
+        alarms += found.p <= 0.05
+        beyond += found.chance.epsilon > found.chance.null_95th
+    print(f"\nalarms {alarms / REPLICATES:.3f}, epsilon beyond its null {beyond / REPLICATES:.3f}")
+    low, high = limits(0.05)
+    assert low <= alarms <= high
+    assert low <= beyond <= high
+
+
 def test_a_planted_factor_is_found():
     rng = np.random.default_rng(5)
     check = DifferentialFairness(n_permutations=DRAWS)

@@ -90,18 +90,17 @@ def epsilon_by_chance(
 
 
 def _by_signs(groups: Sequence[RatioGroup], n_permutations: int, rng: np.random.Generator) -> list[Floats]:
-    """Observed sums, then what the pooled rate and random signs of each patient's residuals would have given."""
+    """Observed sums, then what the pooled rate and random signs of each patient's residuals from it would give."""
     cases = np.array([math.fsum(group.bottoms) for group in groups])
     selected = np.array([math.fsum(group.tops) for group in groups])
     everyone = sorted({patient for group in groups for patient in group.patients})
     position = {patient: row for row, patient in enumerate(everyone)}
+    pooled = selected.sum() / cases.sum()
     rest = np.zeros((len(everyone), len(groups)))
     for column, group in enumerate(groups):
-        n = len(group.tops)
-        scale = math.sqrt(n / (n - 1))
-        rest[[position[p] for p in group.patients], column] = (group.tops - group.value * group.bottoms) * scale
-    rest = rest[np.lexsort(rest.T)]  # neither names nor rows matter
-    expected = cases * (selected.sum() / cases.sum())
+        rest[[position[patient] for patient in group.patients], column] = group.tops - pooled * group.bottoms
+    rest = rest[np.lexsort(rest.T)]  # the order of patients changes nothing
+    expected = cases * pooled
     drawn = [np.stack([selected, cases], axis=-1)[None]]
     block = max(CELLS // len(rest), 1)
     for start in range(0, n_permutations, block):
