@@ -20,6 +20,7 @@ from monai_ethics.reporting.telling import BETTER, by_weight
 
 __all__ = ["TEMPLATES", "Template", "sentences"]
 
+RATES = ("tpr", "fpr")  # rates whose differences stand together in one finding
 ALL = 3  # groups of an attribute that are all named; of more, both ends
 
 
@@ -172,6 +173,8 @@ def _of_gap(finding: Finding, gap: Gap) -> Iterator[str]:
         yield f"The groups of {by} differ by more than chance alone would explain ({rule})."
     else:
         yield (f"Chance alone could explain how the groups of {by} differ ({rule}). It does not show them equal.")
+    for rate in RATES:
+        yield from _pairs(gap, rate, named=f"{rate}_difference")
     if name is None or gap.observed.unit != "1":
         return
     yield from _pairs(gap, name)
@@ -187,8 +190,8 @@ def _is_about(finding: Finding, name: str) -> bool:
     return any(subject == end or subject.endswith(f"_{end}") for subject in finding.subjects for end in ends)
 
 
-def _pairs(gap: Gap, name: str) -> Iterator[str]:
-    told = [row for row in gap.pairs if row.name == "difference" and row.value is not None and row.low is not None]
+def _pairs(gap: Gap, name: str, *, named: str = "difference") -> Iterator[str]:
+    told = [row for row in gap.pairs if row.name == named and row.value is not None and row.low is not None]
     told.sort(key=lambda row: -abs(row.value or 0.0))
     template = TEMPLATES[name]
     sign = -1 if template.rest else 1
@@ -196,7 +199,7 @@ def _pairs(gap: Gap, name: str) -> Iterator[str]:
     for row in told[:ALL]:
         low, high = sorted(100 * sign * (end or 0.0) for end in (row.low, row.high))
         yield (
-            f"Of 100 {whom} about {_more(100 * sign * (row.value or 0.0))} {template.happened} {_sides(row)} "
+            f"Of 100 {whom} about {_more(100 * sign * (row.value or 0.0))} are {template.happened} {_sides(row)} "
             f"({_more(low)} to {_more(high)}, {percent(row.level)} interval)."
         )
     if len(told) > ALL:

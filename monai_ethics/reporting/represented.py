@@ -14,8 +14,6 @@ from monai_ethics.reporting.telling import COUNTED
 
 __all__ = ["Absent", "Count", "Open", "Represented", "represented"]
 
-NOT_SHOWN = ("share_of_patients",)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
@@ -111,7 +109,7 @@ def _table(rows: Iterable[Estimate]) -> tuple[tuple[str, ...], tuple[Count, ...]
     found: dict[str, dict[str, Estimate]] = {}
     columns: dict[str, None] = {}
     for row in rows:
-        if row.name in COUNTED and row.name not in NOT_SHOWN:
+        if row.name in COUNTED:
             columns.setdefault(row.name)
             found.setdefault(group_label(row.group), {})[row.name] = row
     counts = (Count(group=group, cells=tuple(cells.get(name) for name in columns)) for group, cells in found.items())

@@ -27,7 +27,8 @@ __all__ = [
 
 LOCATION = ("median", "mean")
 COUNTS = ("patients", "cases", "images", "items", "engines", "pairs")
-NOT_A_SCORE = ("gap", "difference", "null", "p_value", "detectable", "n_", "count")
+NOT_A_SCORE = {"gap", "difference", "null", "p", "detectable", "n", "count", "before", "change", "ratio", "effect"}
+NO_GAP = ("null", "detectable", "p_value", "expected", "before", "after", "change", "raw")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +106,7 @@ def _names(finding: Finding, *, rate: bool) -> list[str]:
     names: dict[str, None] = {}
     for estimate in finding.estimates:
         other = (
-            estimate.unit in COUNTS or estimate.name in COUNTED or any(word in estimate.name for word in NOT_A_SCORE)
+            estimate.unit in COUNTS or estimate.name in COUNTED or not NOT_A_SCORE.isdisjoint(estimate.name.split("_"))
         )
         if estimate.group and is_rate(estimate) is rate and not other:
             names.setdefault(estimate.name)
@@ -138,9 +139,9 @@ def _find(estimates: Iterable[Estimate], *words: str, without: tuple[str, ...] =
 def gap_of(finding: Finding) -> Gap | None:
     """The gap a finding states, or ``None`` if it is of another kind."""
     rows = finding.estimates
-    observed = _find(rows, "gap", without=("null", "detectable", "p_value", "expected"))
-    if observed is None:
-        return None
+    observed = _find(rows, "max_min_gap", without=NO_GAP) or _find(rows, "gap", without=NO_GAP)
+    if observed is None or any(row.name.startswith("max_min_gap_") for row in rows):
+        return None  # a gap before and after something is a change, not a comparison of groups
     return Gap(
         observed=observed,
         null_mean=_find(rows, "null", "mean") or _find(rows, "expected"),

@@ -46,7 +46,7 @@ BRIEF: Mapping[str, str] = {
     "ece": "calibration error (ECE)",
 }
 # counts that describe a group and are no score of it
-COUNTED = ("patients", "cases", "positives", "negatives", "images", "design_effect", "share_of_patients")
+COUNTED = ("patients", "cases", "positives", "negatives", "images", "design_effect", "missing_share")
 BETTER: Mapping[str, bool] = {
     **dict.fromkeys(("tpr", "tnr", "ppv", "npv", "accuracy", "ppv_at_reference_prevalence"), True),
     **dict.fromkeys(("auc", "average_precision", "auc_bpsn", "auc_bnsp"), True),

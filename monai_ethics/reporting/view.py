@@ -13,6 +13,7 @@ from monai_ethics.reporting.asked import Asked
 from monai_ethics.reporting.frequencies import sentences
 from monai_ethics.reporting.matrix import Matrix, matrix_of, overview_of
 from monai_ethics.reporting.plots.style import Picture
+from monai_ethics.reporting.quantity import name_label
 from monai_ethics.reporting.represented import Represented, represented
 from monai_ethics.reporting.shapes import Extremes, extremes, gap_of, label
 from monai_ethics.reporting.unjudged import Withheld, withheld
@@ -188,12 +189,14 @@ def _concerns(asked: Sequence[Asked]) -> tuple[Concern, ...]:
         by_concern.setdefault(concern, {}).setdefault(item.finding.check, []).append(item)
     order = [*(name for name in CONCERNS if name in by_concern), *(name for name in by_concern if name not in CONCERNS)]
     number = 0
+    titles: set[str] = set()
     out = []
     for place, concern in enumerate(order):
         questions = []
         for check, items in by_concern[concern].items():
             number += 1
-            questions.append(_question(check, items, f"question-{number}"))
+            questions.append(_question(check, items, f"question-{number}", _titled(items, titles)))
+            titles.add(questions[-1].title)
         out.append(
             Concern(
                 name=concern,
@@ -205,7 +208,13 @@ def _concerns(asked: Sequence[Asked]) -> tuple[Concern, ...]:
     return tuple(out)
 
 
-def _question(check: str, items: Sequence[Asked], anchor: str) -> Question:
+def _titled(items: Sequence[Asked], known: set[str]) -> str:
+    """Title of a check; where another check asks in the same words, with its name."""
+    title = items[0].finding.title
+    return f"{title} ({name_label(items[0].finding.check.rpartition('.')[2])})" if title in known else title
+
+
+def _question(check: str, items: Sequence[Asked], anchor: str, title: str) -> Question:
     people: dict[str, int] = {}
     for item in items:
         for estimate in item.finding.estimates:
@@ -213,7 +222,7 @@ def _question(check: str, items: Sequence[Asked], anchor: str) -> Question:
                 people[estimate.n_unit] = max(people.get(estimate.n_unit, 0), estimate.n)
     return Question(
         check=check,
-        title=items[0].finding.title,
+        title=title,
         anchor=anchor,
         asked=tuple(items),
         matrix=matrix_of(items),

@@ -43,10 +43,16 @@ def _of_gap(finding: Finding, salt: str) -> Iterator[Picture | None]:
     histogram = among_chance(finding, salt=f"{salt}-null")
     yield histogram if histogram is not None else against_chance(finding, salt=f"{salt}-gap")
     yield pairs(finding, salt=f"{salt}-pairs")
+    for place, name in enumerate(scores(finding)):
+        if "standardized" in name:
+            yield forest(finding, name, salt=f"{salt}-forest-{place}", lead=False)
+        elif name == "mean":
+            yield from heat_maps(finding, name, salt=f"{salt}-heat-{place}", lead=False)
 
 
 def _of_groups(finding: Finding, salt: str) -> Iterator[Picture | None]:
     yield membership(finding, salt=f"{salt}-members")
+    yield from heat_maps(finding, "patients", salt=f"{salt}-who", lead=True)
     first = primary(finding)
     named = [] if first is None else [first, *(name for name in scores(finding) if name != first)]
     if first in ("median", "mean"):

@@ -72,7 +72,8 @@ def pairs(finding: Finding, *, salt: str) -> Picture | None:
     rank = all("relative_effect" in row.name for row in gap.pairs)
     middle = 0.5 if rank else 0.0
     drawn, left = _drawn(gap)
-    lines = [Line(text=pair_label(row.group) if row.group else name_label(row.name), estimate=row) for row in drawn]
+    named = len({row.name for row in drawn}) > 1
+    lines = [Line(text=_text(row, named=named), estimate=row) for row in drawn]
     unit = unit_label(gap.pairs[0].unit)
     words = f"difference{f' [{unit}]' if unit else ''}"
     axis = "share of pairs of patients in which the first is higher" if rank else words
@@ -87,6 +88,14 @@ def pairs(finding: Finding, *, salt: str) -> Picture | None:
         alt=f"{what}: {len(lines)} pairs of groups; the table below holds every number.",
         title="pairs of groups",
     )
+
+
+def _text(row: Estimate, *, named: bool) -> str:
+    """What was subtracted from what; with its name where several kinds stand together."""
+    kind = name_label(row.name.removesuffix("_difference"))
+    if not row.group:
+        return kind
+    return f"{kind}: {pair_label(row.group)}" if named else pair_label(row.group)
 
 
 def _drawn(gap: Gap) -> tuple[list[Estimate], str]:

@@ -12,7 +12,7 @@ from monai_ethics.reporting.plots.few import ordered
 from monai_ethics.reporting.plots.style import INK, MUTED, Canvas, Picture, draw
 from monai_ethics.reporting.quantity import MISSING, TIMES, interval, name_label, number, unit_label
 from monai_ethics.reporting.shapes import grouped
-from monai_ethics.reporting.telling import capital, spoken
+from monai_ethics.reporting.telling import COUNTED, capital, spoken
 
 __all__ = ["heat_maps"]
 
@@ -106,12 +106,15 @@ def _picture(cross: Cross, name: str, *, salt: str, lead: bool) -> Picture:
     lost = f" {cross.unplaced} more without a place here stand in the table." if cross.unplaced else ""
     held = sum(row.value is None for row in cross.cells.values())
     none = len(cross.rows) * len(cross.columns) - len(cross.cells)
+    counts = name in COUNTED
+    ends = "in numbers" if counts else "with its interval and n"
+    judged = " A small cell strays far by chance alone. “Not judged” is a group that is too small."
+    judged = "" if counts else judged
     what = f"{cross.down} {TIMES} {cross.across}"
     return Picture(
         svg=_paint(cross, rows, columns, salt=salt),
-        caption=f"{capital(spoken(name))} in each group of {what}, with its interval and n. A deeper tint is a higher "
-        "value, neither good nor bad. A small cell strays far by chance alone. “Not judged” is a group "
-        f"that is too small; “nobody” is a combination without a single patient in these data.{left}{lost}",
+        caption=f"{capital(spoken(name))} in each group of {what}, {ends}. A deeper tint is a higher value, neither "
+        f"good nor bad.{judged} “Nobody” is a combination without a single patient in these data.{left}{lost}",
         alt=f"Table of the {name_label(name)} by {what}: {len(cross.cells)} groups, {held} not judged, {none} with "
         "nobody; the table below holds every number.",
         title=f"{name_label(name)} by {what}",
@@ -166,6 +169,8 @@ def _words(canvas: Canvas, x: float, y: float, estimate: Estimate | None) -> Non
     elif estimate.value is None:
         canvas.text(x, y + CELL / 2 - 0.08, "not judged", fontsize=8.5, bbox=box, **style)
         canvas.text(x, y + CELL / 2 + 0.09, f"n = {estimate.n}", fontsize=8, bbox=box, **style)
+    elif estimate.name in COUNTED:
+        canvas.text(x, y + CELL / 2, f"{number(estimate.value, estimate.unit)}", fontweight="bold", **style)
     else:
         unit = f" {unit_label(estimate.unit)}".rstrip()
         ends = interval(estimate) if estimate.low is not None else "no interval"

@@ -10,7 +10,7 @@ from monai_ethics.reporting.plots.few import curves_of
 from monai_ethics.reporting.plots.lines import LINES, Plane, by_attribute, group_text, paint_lines
 from monai_ethics.reporting.plots.style import Picture
 from monai_ethics.reporting.quantity import TIMES, name_label, number
-from monai_ethics.reporting.telling import brief, capital, spoken
+from monai_ethics.reporting.telling import brief, by_weight, capital, spoken
 
 __all__ = ["by_threshold", "roc"]
 
@@ -54,7 +54,8 @@ def _point(finding: Finding, curve: Curve) -> tuple[float, float] | None:
 
 def by_threshold(finding: Finding, *, salt: str) -> Iterator[Picture]:
     """Draw each rate over the threshold by group, with the threshold in use; the first is seen without a click."""
-    names = dict.fromkeys(curve.name for curve in finding.curves if curve.name.endswith(SWEEP))
+    found = dict.fromkeys(curve.name for curve in finding.curves if curve.name.endswith(SWEEP))
+    names = [f"{rate}{SWEEP}" for rate in by_weight(name.removesuffix(SWEEP) for name in found)]
     fixed = _threshold(finding)
     first = True
     for number_, name in enumerate(names):
