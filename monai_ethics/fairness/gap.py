@@ -232,7 +232,7 @@ def _adjusted(numbers: GapNumbers) -> dict[int, float]:
     """Adjusted p-value of each pair that has one, by its position."""
     pairs = list(enumerate(numbers.pairs))
     if numbers.correction == "max_t":
-        return {index: pair.joint for index, pair in pairs if pair.joint is not None}
+        return {index: pair.joint for index, pair in pairs if pair.joint is not None and pair.p is not None}
     known = {index: pair.p for index, pair in pairs if pair.p is not None}
     return dict(zip(known, adjust(list(known.values()), numbers.correction), strict=True))
 

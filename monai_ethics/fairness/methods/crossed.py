@@ -172,7 +172,7 @@ def crossed_difference(first: Group, second: Group, *, level: float) -> tuple[Re
     places, parts = influence((first, second), ranks=False)
     difference = float(places[0] - places[1])
     error = math.sqrt(math.fsum((parts[:, 0] - parts[:, 1]) ** 2))
-    if error == 0:
+    if error <= 1e-12 * max(float(np.abs(group.values).max()) for group in (first, second)):  # rounding is no spread
         return Result(value=difference, method="difference of means", reason="no spread within either group"), None
     df = min(len(first.patients), len(second.patients)) - 1
     half = float(stats.t.ppf((1 + level) / 2, df)) * error

@@ -32,6 +32,14 @@ def test_with_all_patients_shared_it_is_the_paired_t_test():
     assert result.low < result.value < result.high
 
 
+def test_a_shift_that_is_the_same_for_all_patients_has_no_spread_but_rounding():
+    values, names = np.random.default_rng(1).random(20), [f"p{i:02d}" for i in range(20)]
+    result, p = crossed_difference(group(values, names), group(values + 0.1, names), level=0.95)
+    assert result.value == pytest.approx(-0.1)
+    assert result.low is None
+    assert p is None
+
+
 def test_rank_places_are_the_relative_effects():
     first, second = group([1, 2, 3]), group([2, 4], label="b")
     places, _ = influence((first, second), ranks=True)
