@@ -18,7 +18,7 @@ from monai_ethics.fairness.group_scores import GroupScores
 from monai_ethics.fairness.methods.intervals import Result, mean_over_patients
 from monai_ethics.fairness.methods.permutation import Omnibus
 from monai_ethics.fairness.methods.power import minimum_detectable_gap
-from monai_ethics.fairness.methods.standardized import Cells, standardized_difference, standardized_value
+from monai_ethics.fairness.methods.standardized import StratifiedGroups, standardized_difference, standardized_value
 from monai_ethics.fairness.methods.standardized_comparison import StandardizedComparison, compare_standardized
 
 __all__ = ["StandardizedGap"]
@@ -50,7 +50,7 @@ class StandardizedGap:
         control: attribute that is controlled for; empty = what cases show (`roi_size_band`), if the table has it.
         min_group_size: smallest group that is judged (patients with a score in the strata kept).
         min_cell_size: smallest number of patients of a judged group in a stratum that is kept; 2 or more.
-        n_permutations: random draws.
+        n_permutations: random draws; fewer, and printed, for very many patients.
         level: nominal coverage of intervals; the test's level is one minus it.
         seed: seed of the draws.
 
@@ -184,12 +184,12 @@ class StandardizedGap:
             "small_groups": [label_text(label) for label in found.labels if label not in found.judged],
             "strata": mix,
             "strata_left_out": [label_text(s) for s in found.strata if s not in found.kept],
-            "draws": self.n_permutations if found.omnibus else 0,
+            "draws": found.draws,
             "patients_in_several_cells": found.cells.repeated if found.cells else 0,
         }
 
     def _numbers(
-        self, data: ScoreTable, found: StandardizedComparison, cells: Cells, omnibus: Omnibus, alpha: float
+        self, data: ScoreTable, found: StandardizedComparison, cells: StratifiedGroups, omnibus: Omnibus, alpha: float
     ) -> GapNumbers:
         kind = "random signs of patients" if cells.repeated else "permutation of patients within strata"
         pairs = []
@@ -211,7 +211,7 @@ class StandardizedGap:
         return GapNumbers(
             attribute=self._names(data)[0],
             omnibus=omnibus,
-            method=f"direct standardization; studentised {kind}, {self.n_permutations} draws, seed {self.seed}",
+            method=f"direct standardization; studentised {kind}, {found.draws} draws, seed {self.seed}",
             n=len(found.patients(found.judged, found.kept)),
             unit=data.unit,
             gap_estimand=f"standardized mean, {data.estimand}",
@@ -251,7 +251,7 @@ class StandardizedGap:
             Estimate(name="covered_share", value=found.covered, n=people, n_unit="patients", reason=why, **share),
         ]
 
-    def _values(self, data: ScoreTable, found: StandardizedComparison, cells: Cells) -> list[Estimate]:
+    def _values(self, data: ScoreTable, found: StandardizedComparison, cells: StratifiedGroups) -> list[Estimate]:
         name, control = self._names(data)
         rows = []
         for position, label in enumerate(found.judged):
@@ -290,7 +290,7 @@ class StandardizedGap:
         return table.with_groups({"roi_size_band": [("small", "large")[i] for i in rng.integers(0, 2, n)]})
 
 
-def _detectable(cells: Cells, alpha: float) -> Result:
+def _detectable(cells: StratifiedGroups, alpha: float) -> Result:
     """From the stratified spread within cells, never from the observed gap."""
     if cells.repeated:
         return Result(value=None, reason=f"{cells.repeated} patients are in several cells: not computed")

@@ -8,7 +8,12 @@ import pytest
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Verdict
 from monai_ethics.fairness.methods.intervals import Result
-from monai_ethics.fairness.methods.standardized import Cell, Cells, standardized_difference, standardized_value
+from monai_ethics.fairness.methods.standardized import (
+    StratifiedGroups,
+    StratumScores,
+    standardized_difference,
+    standardized_value,
+)
 from monai_ethics.fairness.standardized_gap import StandardizedGap
 
 QUICK = {"n_permutations": 499}
@@ -130,8 +135,8 @@ def test_the_variance_is_the_stratified_one():
     rng = np.random.default_rng(0)
     rows = [[rng.normal(size=n) for n in sizes] for sizes in ((8, 12), (20, 6))]
     names = iter(f"p{i}" for i in range(46))
-    table = [[Cell(patients=tuple(next(names) for _ in v), values=v) for v in row] for row in rows]
-    cells = Cells(table=table, weights=np.array([0.3, 0.7]))
+    table = [[StratumScores(patients=tuple(next(names) for _ in v), values=v) for v in row] for row in rows]
+    cells = StratifiedGroups(table=table, weights=np.array([0.3, 0.7]))
     own = [sum(w**2 * v.var(ddof=1) / len(v) for w, v in zip((0.3, 0.7), row, strict=True)) for row in rows]
     assert (cells.parts() ** 2).sum(axis=0) == pytest.approx(own)
     result, p = standardized_difference(cells, 0, 1, level=0.95)
@@ -147,8 +152,10 @@ def test_the_variance_is_the_stratified_one():
 
 def test_cells_without_spread_have_no_interval():
     names = iter("abcdefgh")
-    table = [[Cell(patients=(next(names), next(names)), values=np.full(2, 0.5)) for _ in range(2)] for _ in range(2)]
-    result, p = standardized_difference(Cells(table=table, weights=np.array([0.5, 0.5])), 0, 1, level=0.95)
+    table = [
+        [StratumScores(patients=(next(names), next(names)), values=np.full(2, 0.5)) for _ in range(2)] for _ in range(2)
+    ]
+    result, p = standardized_difference(StratifiedGroups(table=table, weights=np.array([0.5, 0.5])), 0, 1, level=0.95)
     assert "no spread" in result.reason
     assert p is None
 

@@ -24,11 +24,11 @@ from monai_ethics.fairness.methods.differences import Pair
 from monai_ethics.fairness.methods.intervals import Floats, Result
 from monai_ethics.fairness.methods.permutation import CELLS, Omnibus, summary
 
-__all__ = ["Cell", "Cells", "standardized_difference", "standardized_omnibus", "standardized_value"]
+__all__ = ["StratifiedGroups", "StratumScores", "standardized_difference", "standardized_omnibus", "standardized_value"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class StratumScores:
     """The patients of one group in one stratum.
 
     Args:
@@ -41,7 +41,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cells:
+class StratifiedGroups:
     """Every group in every stratum.
 
     Args:
@@ -49,7 +49,7 @@ class Cells:
         weights: share of each stratum, shape ``(S,)``, sum 1.
     """
 
-    table: Sequence[Sequence[Cell]]
+    table: Sequence[Sequence[StratumScores]]
     weights: Floats
 
     @property
@@ -120,7 +120,9 @@ def _interval(value: float, error: float, df: float, level: float, what: str) ->
     return Result(value=value, low=value - half, high=value + half, method=method)
 
 
-def standardized_value(cells: Cells, group: int, *, level: float, bounds: tuple[float, float] | None) -> Result:
+def standardized_value(
+    cells: StratifiedGroups, group: int, *, level: float, bounds: tuple[float, float] | None
+) -> Result:
     """Standardized mean of one group with its interval, cut at the bounds of the score."""
     error = math.sqrt(math.fsum(cells.parts()[:, group] ** 2))
     found = _interval(float(cells.places[group]), error, cells.degrees(group), level, "direct standardization")
@@ -130,7 +132,7 @@ def standardized_value(cells: Cells, group: int, *, level: float, bounds: tuple[
     return Result(value=found.value, low=low, high=high, method=found.method)
 
 
-def standardized_difference(cells: Cells, first: int, second: int, *, level: float) -> Pair:
+def standardized_difference(cells: StratifiedGroups, first: int, second: int, *, level: float) -> Pair:
     """Standardized mean of the first group minus that of the second.
 
     Args:
@@ -153,7 +155,7 @@ def standardized_difference(cells: Cells, first: int, second: int, *, level: flo
     return result, None if error <= 0 else float(2 * stats.t.sf(abs(difference) / error, df))
 
 
-def standardized_omnibus(cells: Cells, *, draws: int, rng: np.random.Generator) -> Omnibus:
+def standardized_omnibus(cells: StratifiedGroups, *, draws: int, rng: np.random.Generator) -> Omnibus:
     """Test of equal standardized means, studentised; patients are permuted within strata [2].
 
     Args:
@@ -166,7 +168,7 @@ def standardized_omnibus(cells: Cells, *, draws: int, rng: np.random.Generator) 
         several cells, signs of whole patients are drawn in place of permutations.
     """
     order = sorted(range(len(cells.table)), key=lambda g: [tuple(np.sort(cell.values)) for cell in cells.table[g]])
-    sorted_cells = Cells(table=[cells.table[g] for g in order], weights=cells.weights)
+    sorted_cells = StratifiedGroups(table=[cells.table[g] for g in order], weights=cells.weights)
     if cells.repeated:
         return wild_omnibus(
             sorted_cells.places, sorted_cells.parts(), sorted_cells.floors(), n_permutations=draws, rng=rng
@@ -182,7 +184,7 @@ def standardized_omnibus(cells: Cells, *, draws: int, rng: np.random.Generator) 
     return summary(np.concatenate([each[0] for each in found]), np.concatenate([each[1] for each in found]))
 
 
-def _wald(drawn: Sequence[Floats], sizes: Floats, cells: Cells) -> tuple[Floats, Floats]:
+def _wald(drawn: Sequence[Floats], sizes: Floats, cells: StratifiedGroups) -> tuple[Floats, Floats]:
     """Statistic and gap of each draw; `drawn` has one array of shape ``(draws, patients)`` for each stratum."""
     shape = len(drawn[0]), sizes.shape[1]
     places, spread = np.zeros(shape), np.zeros(shape)

@@ -12,10 +12,12 @@ import numpy as np
 from monai_ethics.fairness.data.groups import Group, labels_of, split
 from monai_ethics.fairness.data.scores import ScoreTable
 from monai_ethics.fairness.methods.permutation import Omnibus
-from monai_ethics.fairness.methods.standardized import Cell, Cells, standardized_omnibus
+from monai_ethics.fairness.methods.standardized import StratifiedGroups, StratumScores, standardized_omnibus
 
 __all__ = ["StandardizedComparison", "compare_standardized"]
 
+DRAW_CELLS = 50_000_000  # draws x patients at most: some seconds
+FEWEST_DRAWS = 1_999
 Key = tuple[str | None, str | None]
 
 
@@ -32,6 +34,7 @@ class StandardizedComparison:
         cells: their scores; ``None`` with a `reason`.
         omnibus: the test; ``None`` with a `reason`.
         raw: the same test without strata, over the same patients.
+        draws: random draws; fewer than asked for with very many patients.
         covered: share of the judged groups' patients that lie in the strata kept.
         reason: why there is no test.
     """
@@ -41,9 +44,10 @@ class StandardizedComparison:
     strata: tuple[str | None, ...] = ()
     judged: tuple[str | None, ...] = ()
     kept: tuple[str | None, ...] = ()
-    cells: Cells | None = None
+    cells: StratifiedGroups | None = None
     omnibus: Omnibus | None = None
     raw: Omnibus | None = None
+    draws: int = 0
     covered: float = 0.0
     reason: str | None = None
 
@@ -120,17 +124,19 @@ def _tested(found: StandardizedComparison, draws: int, seed: int) -> Standardize
     weights = np.array(counts, dtype=np.float64) / sum(counts)
     table = [
         [
-            Cell(patients=found.by_cell[label, stratum].patients, values=found.by_cell[label, stratum].values)
+            StratumScores(patients=found.by_cell[label, stratum].patients, values=found.by_cell[label, stratum].values)
             for stratum in found.kept
         ]
         for label in found.judged
     ]
-    cells = Cells(table=table, weights=weights)
-    together = Cells(table=[[_merged(row)] for row in table], weights=np.ones(1))
+    cells = StratifiedGroups(table=table, weights=weights)
+    together = StratifiedGroups(table=[[_merged(row)] for row in table], weights=np.ones(1))
     everyone = len(found.patients(found.judged, found.strata))
+    draws = min(draws, max(DRAW_CELLS // sum(counts), FEWEST_DRAWS))
     return replace(
         found,
         cells=cells,
+        draws=draws,
         omnibus=standardized_omnibus(cells, draws=draws, rng=np.random.default_rng(seed)),
         raw=standardized_omnibus(together, draws=draws, rng=np.random.default_rng(seed)),
         covered=len(found.patients(found.judged, found.kept)) / everyone,
@@ -155,11 +161,11 @@ def _order(label: str | None) -> tuple[bool, str]:
     return label is None, label or ""
 
 
-def _merged(row: Sequence[Cell]) -> Cell:
+def _merged(row: Sequence[StratumScores]) -> StratumScores:
     """One group without strata; a patient in several has the mean of its values."""
     pools: defaultdict[str, list[float]] = defaultdict(list)
     for cell in row:
         for patient, value in zip(cell.patients, cell.values.tolist(), strict=True):
             pools[patient].append(value)
     patients = tuple(sorted(pools))
-    return Cell(patients=patients, values=np.array([sum(pools[name]) / len(pools[name]) for name in patients]))
+    return StratumScores(patients=patients, values=np.array([sum(pools[name]) / len(pools[name]) for name in patients]))
