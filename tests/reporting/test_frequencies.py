@@ -83,7 +83,7 @@ def test_more_than_chance_is_said_only_by_a_test_with_its_level(compared):
 def test_a_difference_names_both_groups_and_turns_found_into_missed(compared):
     pair = sentences(compared)[1]
     assert pair == (
-        "Of 100 cases with the finding about 15 fewer missed in north than in harbor "
+        "Of 100 cases with the finding about 15 fewer are missed in north than in harbor "
         "(18 fewer to 12 fewer, 95 % interval)."
     )
 
