@@ -21,7 +21,7 @@ from scipy import sparse
 
 from monai_ethics.fairness.methods.intervals import Floats
 
-__all__ = ["RATES", "bootstrap_rates", "cell_counts", "ends", "patient_counts", "rates", "resample"]
+__all__ = ["RATES", "bootstrap_rates", "cell_counts", "ends", "patient_counts", "rates", "resampled_counts"]
 
 Counts = NDArray[np.int64]
 #: name: (cells of the numerator, cells of the denominator), as weights of (TN, FP, FN, TP)
@@ -124,7 +124,7 @@ def rates(counts: Floats | Counts, names: Sequence[str] = tuple(RATES)) -> dict[
     return found
 
 
-def resample(counts: Counts, n_resamples: int, rng: np.random.Generator) -> Iterator[Counts]:
+def resampled_counts(counts: Counts, n_resamples: int, rng: np.random.Generator) -> Iterator[Counts]:
     """Bootstrap of independent cases from their counts [1], in blocks of draws of at most 32 MB.
 
     Args:
@@ -195,7 +195,11 @@ def bootstrap_rates(
     Returns:
         Name to lower and upper ends, shape ``(cells,)``; NaN where a draw left the rate undefined.
     """
-    drawn = resample(counts, n_resamples, rng) if patients is None else _resample_patients(*patients, n_resamples, rng)
+    drawn = (
+        resampled_counts(counts, n_resamples, rng)
+        if patients is None
+        else _resample_patients(*patients, n_resamples, rng)
+    )
     pieces: dict[str, list[Floats]] = {name: [] for name in names}
     for block in drawn:
         every = rates(block, names)
