@@ -35,8 +35,17 @@ def test_nothing_to_draw_is_nothing():
     assert density(np.array([1.0, np.inf]), np.linspace(0, 1, 5), None) is None
 
 
-def test_quantiles_are_harrell_and_davis():
-    values = np.random.default_rng(1).gamma(3, size=80)
+def test_very_many_values_are_drawn_as_few_are():
+    values = np.random.default_rng(3).beta(8, 2, 20_000)
+    x = grid(values, (0, 1))
+    inside = x < 0.94
+    assert density(values, x, (0, 1))[inside] == pytest.approx(stats.beta.pdf(x, 8, 2)[inside], abs=0.15)
+    assert np.trapezoid(density(values, x, (0, 1)), x) == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("n", [80, 3000])
+def test_quantiles_are_harrell_and_davis(n):
+    values = np.random.default_rng(1).gamma(3, size=n)
     assert smooth_quantiles(values) == pytest.approx(np.asarray(mstats.hdquantiles(values, PROBABILITIES)))
 
 
