@@ -261,7 +261,7 @@ class RankingGap:
             detectable=self._detectable(cases, alpha),
             detectable_estimand=(
                 "smallest difference of the two least sure areas found with 80 % power at level "
-                f"{alpha:.3g}, at areas about {self.expected_area:g}"
+                f"{alpha:.3g}, the higher area being {self.expected_area:g}"
             ),
             pairs=self._pairs(cases, omnibus),
             level=self.level,

@@ -14,7 +14,6 @@ References:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -237,22 +236,28 @@ def area_detectable(
 ) -> float:
     """Smallest difference of the two least sure areas that is found with the stated power [3].
 
+    The least sure area is taken to be the lower one, with the variance that it then has.
+
     Args:
         sizes: effective numbers of positive and of negative cases behind each area.
-        area: area stated beforehand, never the observed one.
+        area: the higher area, stated beforehand, never the observed one.
         alpha: level of the test, already adjusted for the number of tests.
         power: probability of finding it.
 
     Returns:
         The difference, at most 1.
     """
-    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
 
-    def variance(m: float, n: float) -> float:
-        return (area * (1 - area) + (m - 1) * (q1 - area**2) + (n - 1) * (q2 - area**2)) / (m * n)
+    def variance(at: float, m: float, n: float) -> float:
+        q1, q2 = at / (2 - at), 2 * at**2 / (1 + at)
+        return (at * (1 - at) + (m - 1) * (q1 - at**2) + (n - 1) * (q2 - at**2)) / (m * n)
 
-    largest = sorted(variance(m, n) for m, n in sizes)[-2:]
+    second, first = sorted(sizes, key=lambda pair: variance(area, *pair))[-2:]
     df = len(sizes) - 1
     critical = float(stats.chi2.isf(alpha, df))
-    need = optimize.brentq(lambda value: float(stats.ncx2.sf(critical, df, value)) - power, 1e-9, 1e4)
-    return min(math.sqrt(float(need) * sum(largest)), 1.0)
+    need = float(optimize.brentq(lambda value: float(stats.ncx2.sf(critical, df, value)) - power, 1e-9, 1e4))
+
+    def excess(gap: float) -> float:
+        return gap**2 - need * (variance(area, *second) + variance(max(area - gap, 0.5), *first))
+
+    return float(optimize.brentq(excess, 0.0, 1.0)) if excess(1.0) > 0 else 1.0
