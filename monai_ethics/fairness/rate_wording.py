@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from monai_ethics.fairness.data.binary import BinaryScores
-from monai_ethics.fairness.data.groups import label_text
+from monai_ethics.fairness.data.groups import spoken_label
 from monai_ethics.fairness.data.rates import RATE_WORDS, Cell
 from monai_ethics.fairness.methods.permutation import Omnibus
 from monai_ethics.fairness.methods.rate_comparison import RateComparison
@@ -41,7 +41,7 @@ def points(value: float) -> str:
 
 def names_of(groups: Sequence[RatioGroup], positions: Sequence[int]) -> str:
     """Labels of some groups."""
-    return " and ".join(label_text(groups[i].label).strip("()") for i in positions)
+    return " and ".join(spoken_label(groups[i].label) for i in positions)
 
 
 def spread_text(groups: Sequence[RatioGroup], omnibus: Omnibus | None) -> str:

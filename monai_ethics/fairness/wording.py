@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from monai_ethics.fairness.data.groups import Group, label_text
+from monai_ethics.fairness.data.groups import Group, spoken_label
 from monai_ethics.fairness.data.scores import ScoreTable
 from monai_ethics.fairness.methods.comparison import Comparison
 from monai_ethics.fairness.methods.crossed import influence
@@ -113,7 +113,7 @@ def _difference(table: ScoreTable, value: float) -> str:
 
 
 def _names(groups: Sequence[Group], positions: Sequence[int]) -> str:
-    return " and ".join(label_text(groups[i].label).strip("()") for i in positions)
+    return " and ".join(spoken_label(groups[i].label) for i in positions)
 
 
 def _served_worst(table: ScoreTable, found: Comparison) -> str:

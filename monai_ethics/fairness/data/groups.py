@@ -11,14 +11,14 @@ from typing import Protocol
 import numpy as np
 
 from monai_ethics.errors import InputError
+from monai_ethics.fairness.attributes.rules import CASE_MIX
 from monai_ethics.fairness.attributes.strata import cross
 from monai_ethics.fairness.data.scores import ESTIMAND, ScoreTable
 from monai_ethics.fairness.methods.intervals import Floats
 
-__all__ = ["CASE_MIX", "Group", "Grouped", "at_worst", "label_text", "labels_of", "repeated", "split"]
+__all__ = ["CASE_MIX", "Group", "Grouped", "at_worst", "label_text", "labels_of", "repeated", "split", "spoken_label"]
 
 NOT_RECORDED = "(not recorded)"
-CASE_MIX = ("roi_size_band",)  # what is seen, not who: described and controlled for, never compared unless asked for
 
 
 class Grouped(Protocol):
@@ -54,6 +54,11 @@ class Group:
 def label_text(label: str | None) -> str:
     """A label as it is printed."""
     return NOT_RECORDED if label is None else label
+
+
+def spoken_label(label: str | None) -> str:
+    """A label within a sentence; the brackets of a band such as ``[18, 40)`` stay."""
+    return NOT_RECORDED.strip("()") if label is None else label
 
 
 def labels_of(table: Grouped, attribute: str) -> tuple[str | None, ...]:
