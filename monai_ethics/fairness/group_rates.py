@@ -11,6 +11,7 @@ import numpy as np
 
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.data.binary import BinaryScores
+from monai_ethics.fairness.data.classes import TOP_ONE_RATES, is_top_one
 from monai_ethics.fairness.data.groups import label_text
 from monai_ethics.fairness.data.rates import NO_DECISIONS, RATE_WORDS, Cell, cells, rate_group, too_small
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
@@ -80,7 +81,7 @@ class GroupRates:
         if reason is None:
             everyone = cells(data, None)[0]
             total = everyone.total
-            prevalence = float(total[2:].sum() / total.sum())
+            prevalence = None if is_top_one(data) else float(total[2:].sum() / total.sum())
             estimates = self._estimates(everyone, {}, prevalence)
             found = {attribute: cells(data, attribute) for attribute in data.groups}
             for attribute, groups in found.items():
@@ -116,13 +117,15 @@ class GroupRates:
             return f"{n} patients are fewer than the {max(self.min_group_size, 2)} a statement needs"
         return None
 
-    def _estimates(self, cell: Cell, name: Mapping[str, str | None], prevalence: float) -> list[Estimate]:
+    def _estimates(self, cell: Cell, name: Mapping[str, str | None], prevalence: float | None) -> list[Estimate]:
         found = self._counts(cell, name)
-        for rate in RATES:
+        for rate in TOP_ONE_RATES if prevalence is None else RATES:
             group = rate_group(cell, rate)
             result = self._hidden(cell, name, rate) or ratio_value_interval(group, level=self.level, counts=True)
             n = int(group.bottoms.sum())
             found.append(self._estimate(rate, RATE_WORDS[rate][0], result, name, n))
+        if prevalence is None:
+            return found
         hidden = self._hidden(cell, name, "tpr") or self._hidden(cell, name, "fpr")
         groups = rate_group(cell, "tpr"), rate_group(cell, "fpr")
         result = hidden or reference_ppv(*groups, prevalence, level=self.level)
@@ -175,9 +178,14 @@ class GroupRates:
         negative, positive = int(everyone.total[:2].sum()), int(everyone.total[2:].sum())
         by = f"decided by {data.decided_by}" if data.threshold is None else f"threshold {data.threshold:.3g}"
         text = f"{data.target}: {len(everyone.patients)} patients, {negative + positive} cases ({by}). "
-        text += f"{int(everyone.total[3])} of {positive} positive cases were found and "
-        text += f"{int(everyone.total[1])} of {negative} negative cases were called positive."
-        for rate, kind in (("fnr", "Underdiagnosis (positive cases called negative)"), ("fpr", "Overdiagnosis")):
+        errors = [("fnr", "Underdiagnosis (positive cases called negative)"), ("fpr", "Overdiagnosis")]
+        if is_top_one(data):
+            text += f"{int(everyone.total[3])} of {positive} cases were given their own class."
+            errors = [("fnr", "Another class than their own")]
+        else:
+            text += f"{int(everyone.total[3])} of {positive} positive cases were found and "
+            text += f"{int(everyone.total[1])} of {negative} negative cases were called positive."
+        for rate, kind in errors:
             text += self._worst(rate, kind, found)
         small = sum(len(cell.patients) < self.min_group_size for groups in found.values() for cell in groups)
         if small:

@@ -21,7 +21,6 @@ _COLUMNS = ("cases", "patients", "y_true", "y_pred", "y_score")
 BY_HIGHEST = "the class with the highest score"
 #: Rates of `ClassScores.top_one` that mean anything: there is no negative case in it.
 TOP_ONE_RATES = ("accuracy",)
-
 _TOP_ONE = "_top_one"
 
 
@@ -169,7 +168,7 @@ class ClassScores:
             patients=self.patients,
             y_true=(True,) * len(self),
             y_pred=tuple(found == truth for found, truth in zip(decided, self.y_true, strict=True)),
-            decided_by=f"right or not: {by}",
+            decided_by=by,
             groups=self.groups,
         )
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from monai_ethics.errors import InputError, SchemaError
-from monai_ethics.fairness.data.classes import TOP_ONE_RATES, ClassScores, clean_name
+from monai_ethics.fairness.data.classes import TOP_ONE_RATES, ClassScores, clean_name, is_top_one
+from monai_ethics.fairness.group_rates import GroupRates
 
 CLASSES = ClassScores(
     target="tissue",
@@ -48,6 +49,26 @@ def test_accuracy_is_a_rate_over_all_cases():
     assert sum(p == t for p, t in zip(table.y_pred, table.y_true, strict=True)) / len(table) == 0.75
     assert table.groups == CLASSES.groups
     assert TOP_ONE_RATES == ("accuracy",)
+    assert is_top_one(table)
+    assert not any(is_top_one(one) for one in CLASSES.one_vs_rest())
+
+
+def test_a_report_of_accuracy_speaks_of_classes_and_of_nothing_else(pick):
+    many = ClassScores(
+        target="tissue",
+        cases=tuple(f"c{i}" for i in range(40)),
+        patients=tuple(f"c{i}" for i in range(40)),
+        classes=("a", "b", "c"),
+        y_true=tuple("abc"[i % 3] for i in range(40)),
+        y_pred=tuple("abc"[i % 3] if i % 4 else "a" for i in range(40)),
+        decided_by="a reader",
+        groups={"sex": ("F", "M") * 20},
+    )
+    finding = GroupRates()(many.top_one())
+    assert pick(finding, "accuracy").value == 34 / 40
+    assert {item.name for item in finding.estimates} == {"accuracy", "patients", "cases", "positives", "design_effect"}
+    assert "34 of 40 cases were given their own class" in finding.statement
+    assert "positive" not in finding.statement
 
 
 def test_nothing_decided_has_no_accuracy():
