@@ -63,7 +63,7 @@ def equal_width_edges(bins: int) -> Floats:
 
 
 def equal_mass_edges(pooled: Floats, bins: int) -> Floats:
-    """Edges of bins that hold equal numbers of the pooled cases; fewer bins where scores tie.
+    """Edges of bins that hold equal numbers of the pooled cases, between two scores; fewer bins where scores tie.
 
     Args:
         pooled: probabilities of all groups together, shape ``(N,)``, ``N >= 1``.
@@ -72,7 +72,7 @@ def equal_mass_edges(pooled: Floats, bins: int) -> Floats:
     Returns:
         Rising edges from 0 to 1.
     """
-    inner = np.unique(np.quantile(pooled, np.arange(1, bins) / bins, method="lower"))
+    inner = np.unique(np.quantile(pooled, np.arange(1, bins) / bins, method="midpoint"))
     return np.concatenate([[0.0], inner[(inner > 0) & (inner < 1)], [1.0]])
 
 
