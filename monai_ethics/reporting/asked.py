@@ -25,6 +25,13 @@ class Asked:
     pictures: tuple[Picture, ...] = ()
 
     @property
+    def headline(self) -> str:
+        """The sentence for the first page, where it says more than the statement: a gap within chance has none."""
+        if self.gap is None:
+            return self.sentences[0] if self.sentences else ""
+        return self.sentences[1] if self.gap.beyond_chance and len(self.sentences) > 1 else ""
+
+    @property
     def lead(self) -> tuple[Picture, ...]:
         """Figures seen without a click."""
         return tuple(picture for picture in self.pictures if picture.lead)

@@ -35,6 +35,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
+    found.globals["name_counts"] = quantity.WHOLE.__contains__
     found.filters.update(
         counted=quantity.counted,
         data=data,

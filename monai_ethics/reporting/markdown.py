@@ -12,6 +12,7 @@ from monai_ethics.reporting.escape import json_text, link
 from monai_ethics.reporting.matrix import Matrix
 from monai_ethics.reporting.quantity import (
     TIMES,
+    WHOLE,
     counted,
     group_label,
     interval,
@@ -93,7 +94,7 @@ def _present(found: Represented | None) -> Iterator[str]:
 
 
 def _count(row: Estimate | None) -> str:
-    return "—" if row is None or row.value is None else number(row.value, row.unit)
+    return "—" if row is None or row.value is None else number(row.value, "n" if row.name in WHOLE else row.unit)
 
 
 def _compared(matrix: Matrix | None) -> Iterator[str]:

@@ -11,6 +11,7 @@ __all__ = ["counted", "group_label", "interval", "name_label", "number", "percen
 
 MISSING = "not recorded"
 MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
+WHOLE = ("patients", "cases", "positives", "negatives")  # names that count, whatever their unit
 SCALES = ("1", "mm", "voxels", "unknown", "")
 
 
@@ -43,7 +44,7 @@ def value_label(estimate: Estimate) -> str:
     unit = unit_label(estimate.unit)
     if estimate.value == 1 and estimate.unit not in SCALES:
         return counted(1, unit)
-    text = number(estimate.value, estimate.unit)
+    text = number(estimate.value, "n" if estimate.name in WHOLE else estimate.unit)
     return f"{text} {unit}" if unit and estimate.value is not None else text
 
 

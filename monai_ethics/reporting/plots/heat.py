@@ -10,7 +10,7 @@ from typing import Any
 from monai_ethics.evidence import Estimate, Finding
 from monai_ethics.reporting.plots.few import ordered
 from monai_ethics.reporting.plots.style import INK, MUTED, Canvas, Picture, draw
-from monai_ethics.reporting.quantity import MISSING, TIMES, interval, name_label, number, unit_label
+from monai_ethics.reporting.quantity import MISSING, TIMES, interval, name_label, number, unit_label, value_label
 from monai_ethics.reporting.shapes import grouped
 from monai_ethics.reporting.telling import COUNTED, capital, spoken
 
@@ -170,7 +170,7 @@ def _words(canvas: Canvas, x: float, y: float, estimate: Estimate | None) -> Non
         canvas.text(x, y + CELL / 2 - 0.08, "not judged", fontsize=8.5, bbox=box, **style)
         canvas.text(x, y + CELL / 2 + 0.09, f"n = {estimate.n}", fontsize=8, bbox=box, **style)
     elif estimate.name in COUNTED:
-        canvas.text(x, y + CELL / 2, f"{number(estimate.value, estimate.unit)}", fontweight="bold", **style)
+        canvas.text(x, y + CELL / 2, value_label(estimate), fontweight="bold", **style)
     else:
         unit = f" {unit_label(estimate.unit)}".rstrip()
         ends = interval(estimate) if estimate.low is not None else "no interval"
