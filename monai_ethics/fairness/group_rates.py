@@ -13,7 +13,7 @@ from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.classes import TOP_ONE_RATES, is_top_one
 from monai_ethics.fairness.data.groups import label_text
-from monai_ethics.fairness.data.rates import NO_DECISIONS, RATE_WORDS, Cell, cells, rate_group, too_small
+from monai_ethics.fairness.data.rates import NO_DECISIONS, RATE_WORDS, RateCell, cells, rate_group, too_small
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
 from monai_ethics.fairness.methods.counts import RATES
 from monai_ethics.fairness.methods.intervals import Result
@@ -117,7 +117,7 @@ class GroupRates:
             return f"{n} patients are fewer than the {max(self.min_group_size, 2)} a statement needs"
         return None
 
-    def _estimates(self, cell: Cell, name: Mapping[str, str | None], prevalence: float | None) -> list[Estimate]:
+    def _estimates(self, cell: RateCell, name: Mapping[str, str | None], prevalence: float | None) -> list[Estimate]:
         found = self._counts(cell, name)
         for rate in TOP_ONE_RATES if prevalence is None else RATES:
             group = rate_group(cell, rate)
@@ -133,7 +133,7 @@ class GroupRates:
         found.append(self._estimate(REFERENCE, words, result, name, int(cell.total.sum())))
         return found
 
-    def _hidden(self, cell: Cell, name: Mapping[str, str | None], rate: str) -> Result | None:
+    def _hidden(self, cell: RateCell, name: Mapping[str, str | None], rate: str) -> Result | None:
         """Why a group's rate is listed without a value."""
         group = rate_group(cell, rate)
         if not len(group.patients):
@@ -141,7 +141,7 @@ class GroupRates:
         why = too_small(cell, group, rate, self.min_group_size) if name else None
         return Result(value=None, reason=why) if why else None
 
-    def _counts(self, cell: Cell, name: Mapping[str, str | None]) -> list[Estimate]:
+    def _counts(self, cell: RateCell, name: Mapping[str, str | None]) -> list[Estimate]:
         patients, cases = len(cell.patients), int(cell.total.sum())
         numbers = {"patients": patients, "cases": cases, "positives": int(cell.total[2:].sum())}
         base: dict[str, Any] = {"unit": "1", "n": patients, "n_unit": "patients", "group": name}
@@ -174,7 +174,7 @@ class GroupRates:
             **asdict(result),
         )
 
-    def _statement(self, data: BinaryScores, everyone: Cell, found: Mapping[str, list[Cell]]) -> str:
+    def _statement(self, data: BinaryScores, everyone: RateCell, found: Mapping[str, list[RateCell]]) -> str:
         negative, positive = int(everyone.total[:2].sum()), int(everyone.total[2:].sum())
         by = f"decided by {data.decided_by}" if data.threshold is None else f"threshold {data.threshold:.3g}"
         text = f"{data.target}: {len(everyone.patients)} patients, {negative + positive} cases ({by}). "
@@ -193,7 +193,7 @@ class GroupRates:
             text += f" {groups} fewer than {self.min_group_size} patients: listed, not judged."
         return text
 
-    def _worst(self, rate: str, kind: str, found: Mapping[str, list[Cell]]) -> str:
+    def _worst(self, rate: str, kind: str, found: Mapping[str, list[RateCell]]) -> str:
         """Where an error is most frequent, as a description."""
         places = {}
         for attribute, groups in found.items():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.groups import spoken_label
-from monai_ethics.fairness.data.rates import RATE_WORDS, Cell
+from monai_ethics.fairness.data.rates import RATE_WORDS, RateCell
 from monai_ethics.fairness.methods.permutation import Omnibus
 from monai_ethics.fairness.methods.rate_comparison import RateComparison
 from monai_ethics.fairness.methods.ratios import RatioGroup
@@ -111,7 +111,7 @@ def not_said(data: BinaryScores, what: str, attribute: str, reason: str) -> str:
     return f"{data.target}: whether the {what} differs by {attribute or 'group'} cannot be said, because {reason}."
 
 
-def impossibility(cells: Sequence[Cell]) -> tuple[str, ...]:
+def impossibility(cells: Sequence[RateCell]) -> tuple[str, ...]:
     """What cannot hold together when the share of positive cases differs between groups (Chouldechova; Kleinberg)."""
     shares = [float(cell.total[2:].sum() / cell.total.sum()) for cell in cells]
     if len(shares) < 2 or max(shares) - min(shares) < 1e-9:

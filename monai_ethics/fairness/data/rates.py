@@ -13,7 +13,7 @@ from monai_ethics.fairness.data.groups import labels_of
 from monai_ethics.fairness.methods.counts import RATES
 from monai_ethics.fairness.methods.ratios import RatioGroup
 
-__all__ = ["MIN_DENOMINATOR", "NO_DECISIONS", "RATE_WORDS", "Cell", "cells", "rate_group", "too_small"]
+__all__ = ["MIN_DENOMINATOR", "NO_DECISIONS", "RATE_WORDS", "RateCell", "cells", "rate_group", "too_small"]
 
 MIN_DENOMINATOR = 5  # patients with a case that a rate can be counted on
 NO_DECISIONS = "there are no decisions: give a threshold that was chosen on other data"
@@ -32,7 +32,7 @@ RATE_WORDS: dict[str, tuple[str, str, str]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class RateCell:
     """Counts of one group, patient by patient.
 
     Args:
@@ -53,7 +53,7 @@ class Cell:
         return found
 
 
-def cells(data: BinaryScores, attribute: str | None) -> list[Cell]:
+def cells(data: BinaryScores, attribute: str | None) -> list[RateCell]:
     """Groups of an attribute sorted by label, not recorded last; everyone as one group if there is none.
 
     Args:
@@ -76,7 +76,7 @@ def cells(data: BinaryScores, attribute: str | None) -> list[Cell]:
     counts = np.bincount(4 * inverse.ravel() + outcome, minlength=4 * len(pairs)).reshape(-1, 4)
     ends = np.searchsorted(pairs, np.arange(len(ordered) + 1) * len(names))
     return [
-        Cell(
+        RateCell(
             label=label,
             patients=tuple(names[code % len(names)] for code in pairs[ends[i] : ends[i + 1]]),
             counts=counts[ends[i] : ends[i + 1]],
@@ -85,7 +85,7 @@ def cells(data: BinaryScores, attribute: str | None) -> list[Cell]:
     ]
 
 
-def rate_group(cell: Cell, rate: str) -> RatioGroup:
+def rate_group(cell: RateCell, rate: str) -> RatioGroup:
     """Numerator and denominator of a rate for each patient that has a denominator.
 
     Args:
@@ -102,7 +102,7 @@ def rate_group(cell: Cell, rate: str) -> RatioGroup:
     return RatioGroup(label=cell.label, patients=patients, tops=tops[kept], bottoms=bottoms[kept])
 
 
-def too_small(cell: Cell, group: RatioGroup, rate: str, min_group_size: int) -> str | None:
+def too_small(cell: RateCell, group: RatioGroup, rate: str, min_group_size: int) -> str | None:
     """Why a rate of this group is listed and not judged; ``None`` if it is judged."""
     if len(cell.patients) < max(min_group_size, 2):
         return f"{len(cell.patients)} patients: listed, not judged (at least {max(min_group_size, 2)})"

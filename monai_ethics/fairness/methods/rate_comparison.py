@@ -11,7 +11,7 @@ import numpy as np
 
 from monai_ethics.errors import InputError
 from monai_ethics.fairness.data.binary import BinaryScores
-from monai_ethics.fairness.data.rates import Cell, cells, rate_group, too_small
+from monai_ethics.fairness.data.rates import RateCell, cells, rate_group, too_small
 from monai_ethics.fairness.methods.counts import RATES
 from monai_ethics.fairness.methods.differences import Pair
 from monai_ethics.fairness.methods.odds import odds_omnibus
@@ -37,7 +37,7 @@ class RateComparison:
     """
 
     rates: tuple[str, ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[RateCell, ...]
     judged: tuple[tuple[RatioGroup, ...], ...]
     hidden: dict[str | None, str]
     crossed: int
