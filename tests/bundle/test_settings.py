@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from monai_ethics.bundle.settings import checked, claim_flags, pop_settings
+from monai_ethics.bundle.workflow import new_session
 from monai_ethics.errors import InputError
 
 
@@ -95,3 +96,8 @@ def test_switches_are_read_as_a_command_gives_them(given, read):
 def test_a_switch_is_true_or_false():
     with pytest.raises(InputError, match="`ethics#synthetic` must be true or false"):
         checked({"synthetic": "yes"}, {})
+
+
+def test_a_threshold_reaches_the_session(tmp_path):
+    settings, _ = checked({"threshold": 0.4}, {"out": str(tmp_path / "evidence")})
+    assert new_session(settings, config={}).threshold == 0.4

@@ -88,6 +88,19 @@ def test_the_background_of_one_hot_masks_and_overlaps_of_classes_do_not_count(to
     assert sizes(torch.cat([front, toy.square(8)])) == [64]
     assert sizes(torch.cat([toy.square(8), front]), include_background=False) == [32]
     assert sizes(torch.zeros(3)) == [None]
+    for kind in (torch.bool, torch.uint8, torch.int64, torch.float16):
+        assert sizes(torch.cat([1 - front, front, front]).to(kind)) == [256]
+        assert sizes(torch.cat([1 - front, front]).to(kind)) == [32]
+        assert sizes(front.to(kind)) == [32]
+    assert sizes(front * 3) == [32]  # a class map in one channel
+
+
+def test_large_references_are_counted_to_the_voxel():
+    mask = torch.ones(1, 2**12, 2**12 + 1, dtype=torch.uint8)
+    mask[0, 0, 0] = 0
+    tap = PresenceTap(lambda pair: pair, measure=True)
+    tap(([mask], [mask]))
+    assert tap.sizes() == [mask.numel() - 1]
 
 
 def test_one_metric_measures_for_all(toy):
