@@ -42,7 +42,7 @@ LIMITATIONS = (
 )
 _AREA = "area between the ROC curves of the two groups, whichever lies above"
 _NO_INTERVAL = "never negative and biased upwards: read it beside its distribution when labels are exchanged"
-_PAIR_CELLS = 400_000_000  # cases x draws x pairs at most
+_PAIR_CELLS = 40_000_000  # cases x draws x pairs at most
 
 
 @dataclass(frozen=True, kw_only=True)

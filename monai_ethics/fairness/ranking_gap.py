@@ -151,7 +151,7 @@ class RankingGap:
     attribute: str = ""
     measure: str = "auc"
     min_group_size: int = 10
-    n_permutations: int = 9_999
+    n_permutations: int = 4_999
     expected_area: float = 0.85
     level: float = 0.95
     seed: int = 0

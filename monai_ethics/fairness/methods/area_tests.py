@@ -24,11 +24,11 @@ from monai_ethics.fairness.methods.auc import cross_areas
 from monai_ethics.fairness.methods.crossed import wild_omnibus
 from monai_ethics.fairness.methods.intervals import Floats
 from monai_ethics.fairness.methods.permutation import CELLS, Omnibus, summary
-from monai_ethics.fairness.methods.placements import Ints, blocks_of, patient_variances
+from monai_ethics.fairness.methods.placements import Blocks, Ints, blocks_of, patient_variances
 
 __all__ = ["area_detectable", "area_omnibus", "area_parts", "area_spread", "cross_omnibus", "cross_parts"]
 
-LIMIT_CELLS = 100_000_000  # draws x cases of a test at most: some seconds
+LIMIT_CELLS = 5_000_000  # draws x cases of a test at most: some seconds
 FEWEST_DRAWS = 999
 ENOUGH = 200  # patients with cases of either class in every group: the limit needs no draws
 _LIMIT_DRAWS = 9_999
@@ -78,11 +78,24 @@ def area_spread(data: Ranking, labels: Ints) -> tuple[Floats, Floats]:
     """
     count, size = len(data.names), data.n_patients
     blocks = blocks_of(labels, data.truth, data.runs, count)
+    if not data.repeats:
+        return blocks.areas.reshape(-1, count), _single_variances(blocks).reshape(-1, count)
     patients = data.patients[blocks.order] + size * (blocks.block // count)
     own = np.zeros(len(labels) * size, dtype=np.int64)
     own[patients] = blocks.block
     variances = patient_variances(blocks, blocks.influence(), patients, own)
     return blocks.areas.reshape(-1, count), variances.reshape(-1, count)
+
+
+def _single_variances(blocks: Blocks) -> Floats:
+    """DeLong's variance of each block's area, one case a patient."""
+    squares, size = blocks.influence() ** 2, len(blocks.areas)
+    total = np.bincount(blocks.block, weights=squares, minlength=size)
+    ups = np.bincount(blocks.block, weights=squares * blocks.truth, minlength=size)
+    m, n = blocks.positives, blocks.negatives
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: Floats = m / (m - 1) * ups + n / (n - 1) * (total - ups)
+    return np.where((m > 1) & (n > 1), found, np.nan)
 
 
 def area_parts(data: Ranking) -> tuple[Floats, Floats]:

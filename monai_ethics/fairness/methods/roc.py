@@ -21,7 +21,7 @@ from monai_ethics.fairness.methods.placements import Blocks, Ints, blocks_of
 __all__ = ["curve_area", "curve_omnibus", "roc_at", "roc_vertices", "standardized"]
 
 GRID = 256
-LIMIT_CELLS = 100_000_000
+LIMIT_CELLS = 5_000_000
 FEWEST_DRAWS = 199
 
 
