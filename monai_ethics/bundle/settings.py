@@ -14,7 +14,7 @@ from monai_ethics.errors import InputError
 __all__ = ["FLAGS", "KEYS", "SECTION", "checked", "claim_flags", "pop_settings", "switch"]
 
 SECTION = "ethics"
-KEYS = ("attributes", "strata", "policy", "threshold", "out", "log", "name", "synthetic")
+KEYS = ("attributes", "strata", "policy", "threshold", "plan", "out", "log", "name", "synthetic")
 SWITCHES = ("log", "synthetic")
 FLAGS = {"attributes": "attributes", "strata": "strata", "policy": "policy", "evidence": "out"}
 PREFIX = re.compile(r"^ethics(?:#|::)(.+)$")

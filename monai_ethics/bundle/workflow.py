@@ -244,6 +244,7 @@ def new_session(settings: dict[str, Any], *, config: dict[str, Any]) -> Any:
         strata=list(strata) if isinstance(strata, tuple) else strata,
         policy=settings.get("policy"),
         threshold=settings.get("threshold"),
+        plan=settings.get("plan"),
         log=bool(switch(settings.get("log"), name="log", default=True)),
         synthetic=bool(switch(settings.get("synthetic"), name="synthetic", default=False)),
         config=config,

@@ -14,7 +14,7 @@ from monai_ethics.errors import InputError
 if TYPE_CHECKING:
     from monai_ethics.evidence import Finding
     from monai_ethics.fairness.attributes import Joined, Strata
-    from monai_ethics.fairness.run import Plan
+    from monai_ethics.fairness.plan import Plan
 
 __all__ = ["command"]
 
@@ -57,23 +57,23 @@ def command(
     """Stratify stored scores by the attributes of a side table and write the findings into the evidence."""
     from monai_ethics.cli._progress import Steps
     from monai_ethics.cli._score_files import read_evidence, read_files, write_findings
-    from monai_ethics.fairness.attributes import parse_bins, parse_maps, parse_strata, read_side_table
+    from monai_ethics.fairness.attributes import read_side_table
     from monai_ethics.fairness.attributes.regroup import regroup
-    from monai_ethics.fairness.attributes.target import read_target
-    from monai_ethics.fairness.run import PLANNED, Plan, run_findings
+    from monai_ethics.fairness.plan import read_plan
+    from monai_ethics.fairness.run import run_findings
 
     _check_words(evidence, scores, out, attributes)
-    asked = parse_strata(strata)
-    plan = Plan(
-        measures=PLANNED if measures is None else tuple(name.strip() for name in measures.split(",")),
-        asked=asked,
-        control=control,
-        min_group_size=min_group_size,
-        correction=correction,
-        seed=seed,
-        population={} if population is None else read_target(population),
-    )
-    rules: dict[str, Any] = {"bins": parse_bins(bins or []), "maps": parse_maps(maps or [])}
+    given = {
+        "measures": measures,
+        "control": control,
+        "population": population,
+        "bins": bins,
+        "maps": maps,
+        "min_group_size": min_group_size,
+        "correction": correction,
+        "seed": seed,
+    }
+    plan = read_plan({name: value for name, value in given.items() if value is not None}, strata=strata)
     tables, labels = (
         read_files(scores or [], threshold=threshold, target=target)
         if evidence is None
@@ -81,7 +81,7 @@ def command(
     )
     side = None if attributes is None else read_side_table(attributes)
     both: list[Any] = [*tables, *labels]
-    every, joined, groups = regroup(both, side, strata=_with_control(asked, control), **rules)
+    every, joined, groups = regroup(both, side, strata=plan.made, bins=plan.bins, maps=plan.maps)
     tables, labels = every[: len(tables)], every[len(tables) :]
     with Steps(quiet=as_json) as steps:
         findings = run_findings(
@@ -102,13 +102,6 @@ def command(
         return
     _tell(findings, joined, groups, plan)
     print(f"The report is in {folder}.\nSealed; keep this fingerprint elsewhere: {fingerprint}")
-
-
-def _with_control(asked: tuple[str, ...] | None, control: str) -> tuple[str, ...] | None:
-    """Groupings to make: those asked for, and the control, which is held fixed and not compared."""
-    if asked is None or not control or control in asked:
-        return asked
-    return (*asked, control)
 
 
 def _check_words(evidence: Path | None, scores: list[Path] | None, out: Path | None, attributes: Path | None) -> None:

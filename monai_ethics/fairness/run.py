@@ -3,19 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from monai_ethics.errors import InputError
-from monai_ethics.evidence import Finding, FrozenDict
+from monai_ethics.evidence import Finding
 from monai_ethics.fairness.abroca import Abroca
 from monai_ethics.fairness.attributes.rules import CASE_MIX
 from monai_ethics.fairness.calibration import Calibration
 from monai_ethics.fairness.calibration_gap import CalibrationGap
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.classes import is_top_one
-from monai_ethics.fairness.data.roster import Roster, TargetPopulation
+from monai_ethics.fairness.data.roster import Roster
 from monai_ethics.fairness.data.scores import ScoreTable
 from monai_ethics.fairness.differential_fairness import DifferentialFairness
 from monai_ethics.fairness.equalized_odds import EqualizedOdds
@@ -25,6 +23,7 @@ from monai_ethics.fairness.gap import GapCheck
 from monai_ethics.fairness.group_ranking import GroupRanking
 from monai_ethics.fairness.group_rates import GroupRates
 from monai_ethics.fairness.group_scores import GroupScores
+from monai_ethics.fairness.plan import Plan
 from monai_ethics.fairness.ranking_gap import RankingGap
 from monai_ethics.fairness.rate_gap import RateGap
 from monai_ethics.fairness.representation import Representation
@@ -32,62 +31,12 @@ from monai_ethics.fairness.score_gap import ScoreGap
 from monai_ethics.fairness.standardized_gap import StandardizedGap
 from monai_ethics.fairness.threshold_sweep import ThresholdSweep
 
-__all__ = ["FURTHER", "PLANNED", "Plan", "run_findings"]
+__all__ = ["run_findings"]
 
-#: what is compared unless a plan says otherwise: one family with all attributes
-PLANNED = ("score", "tpr", "fpr", "selection_rate", "ppv", "auc", "calibration_in_the_large")
-#: compared only if a plan names them
-FURTHER = (
-    *("fnr", "tnr", "npv", "accuracy", "equalized_odds", "differential_fairness"),
-    *("auc_bpsn", "auc_bnsp", "abroca", "ece", "calibration_slope", "brier", "equity_scaled"),
-)
 _RATES = ("tpr", "fpr", "fnr", "tnr", "ppv", "npv", "selection_rate", "accuracy")
 _RANKS = ("auc", "auc_bpsn", "auc_bnsp")
 _CALIBRATION = ("calibration_in_the_large", "calibration_slope", "ece", "brier")
 Wanted = list[tuple[GapCheck, Any]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What is compared, said beforehand.
-
-    Args:
-        measures: names of `PLANNED` and `FURTHER`; fewer of them mean a milder correction.
-        asked: groupings that were asked for by name and are compared; ``None`` = every single attribute, while
-            intersections are described only.
-        control: attribute that is held fixed in a secondary comparison, such as ``"site"``; empty = the size of what
-            is to be found, where it is known.
-        min_group_size: smallest group that is judged, in patients.
-        level: nominal coverage of intervals; tests are at one minus it.
-        correction: ``"holm"`` or ``"bh"``.
-        seed: seed of all draws.
-        population: attribute to the population declared for it.
-        obtained: attribute to how its labels were obtained.
-
-    Raises:
-        InputError: if a measure is not known.
-    """
-
-    measures: tuple[str, ...] = PLANNED
-    asked: tuple[str, ...] | None = None
-    control: str = ""
-    min_group_size: int = 10
-    level: float = 0.95
-    correction: str = "holm"
-    seed: int = 0
-    population: Mapping[str, TargetPopulation] = field(default_factory=FrozenDict)
-    obtained: Mapping[str, str] = field(default_factory=FrozenDict)
-
-    def __post_init__(self) -> None:
-        known = (*PLANNED, *FURTHER)
-        if not self.measures or any(name not in known for name in self.measures):
-            raise InputError(f"Expected names of measures: got another. Known: {', '.join(known)}.")
-
-    def groupings(self, data: ScoreTable | BinaryScores) -> list[str]:
-        """The groupings of a table that are compared."""
-        if self.asked is not None:
-            return [name for name in data.groups if name in self.asked]
-        return [name for name in data.groups if "*" not in name and name not in CASE_MIX]
 
 
 def run_findings(

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ def attach(
     strata: Any = None,
     policy: str | Path | None = None,
     threshold: float | None = None,
+    plan: Mapping[str, Any] | None = None,
     log: bool = True,
     synthetic: bool = False,
 ) -> RunSession:
@@ -40,6 +41,7 @@ def attach(
         strata: attributes and intersections to compare, such as ``"sex,site,sex*site"``.
         policy: file with limits by which the findings are judged.
         threshold: score from which on a classifier's case is decided positive, chosen on other data.
+        plan: what is compared and how, some of `monai_ethics.fairness.plan.SETTINGS`.
         log: whether the engines' own loggers are given the groups' values.
         synthetic: whether every image that the run writes is declared synthetic.
 
@@ -58,6 +60,7 @@ def attach(
             strata=strata,
             policy=policy,
             threshold=threshold,
+            plan=plan,
             log=log,
             synthetic=synthetic,
         )

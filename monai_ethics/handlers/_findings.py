@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from monai_ethics.evidence import Estimate, Finding, Stage, Verdict
 
 if TYPE_CHECKING:
+    from monai_ethics.fairness.plan import Plan
     from monai_ethics.handlers._collect import EpochScores, GroupValue
     from monai_ethics.handlers._groups import RowUse
     from monai_ethics.handlers._ledger import Ledger
@@ -61,19 +62,21 @@ def _with_rows(finding: Finding, tables: Sequence[RowUse]) -> Finding:
     return replace(finding, statement=statement, estimates=(*finding.estimates, estimate))
 
 
-def group_findings(ledger: Ledger) -> list[Finding]:
-    """Scores of every table by group, then the gaps, corrected together.
+def group_findings(ledger: Ledger, plan: Plan | None = None) -> list[Finding]:
+    """Who was examined, how each group is served, and the comparisons, corrected together.
 
     Scores of a training are described and not compared: a model knows the cases it was trained on.
     """
-    from monai_ethics.fairness.family import score_gaps
-    from monai_ethics.fairness.group_scores import GroupScores
+    from monai_ethics.fairness.run import run_findings
 
-    describe = GroupScores()
-    compared = [
-        table for notes in ledger.engines.values() if not notes.training for table in ledger.named_tables(notes)
-    ]
-    return [*(describe(table) for table in ledger.tables()), *score_gaps(compared)]
+    training = [notes for notes in ledger.engines.values() if notes.training]
+    others = [notes for notes in ledger.engines.values() if not notes.training]
+    return run_findings(
+        [table for notes in others for table in ledger.named_tables(notes)],
+        ledger.labels(training=False),
+        plan=plan,
+        described=[table for notes in training for table in ledger.named_tables(notes)],
+    )
 
 
 def set_findings(scores: EpochScores) -> list[Finding]:

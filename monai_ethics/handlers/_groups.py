@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,9 +57,16 @@ class GroupSource:
         attributes: path of a side table, or names of batch or meta keys; ``None`` for none.
         strata: attributes and intersections to compare, such as ``"sex,site,sex*site"``; their attributes are also
             looked up in the batch.
+        plan: bins, maps and more, some of `monai_ethics.fairness.plan.SETTINGS`.
     """
 
-    def __init__(self, attributes: str | os.PathLike[str] | Sequence[str] | None, strata: Any = None) -> None:
+    def __init__(
+        self,
+        attributes: str | os.PathLike[str] | Sequence[str] | None,
+        strata: Any = None,
+        plan: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.plan = plan
         self.path: str | None = None
         self._listed: tuple[str, ...] = ()
         if isinstance(attributes, (str, os.PathLike)):
@@ -150,11 +157,13 @@ class GroupSource:
             use = RowUse(rows=len(self._side.keys), used=joined.used_rows, **joined.accounting)
         if not self.given:
             return Grouped(attributes={}, groups={}, patients=clusters, table=use)
-        from monai_ethics.fairness.attributes import parse_strata, stratify
+        from monai_ethics.fairness.attributes import stratify
+        from monai_ethics.fairness.plan import read_plan
 
         missing = {n: (None,) * len(cases) for n in self._listed if n not in attributes}
-        strata = parse_strata(self.strata)
-        groups = dict(stratify({**attributes, **missing}, strata=strata, patients=clusters).groups)
+        plan = read_plan(self.plan, strata=self.strata)
+        columns = {**attributes, **missing}
+        groups = dict(stratify(columns, strata=plan.made, bins=plan.bins, maps=plan.maps, patients=clusters).groups)
         return Grouped(attributes=attributes, groups=groups, patients=clusters, table=use)
 
     def crossed(self, groups: Groups) -> Groups:

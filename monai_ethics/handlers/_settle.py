@@ -38,12 +38,11 @@ def check_settings(session: RunSession) -> None:
     """Read what can be wrong before anything is written.
 
     Raises:
-        InputError: if the policy, the strata or the threshold cannot be read.
+        InputError: if the policy, the strata, the plan or the threshold cannot be read.
     """
-    from monai_ethics.fairness.attributes import parse_strata
     from monai_ethics.handlers._labels import as_threshold
 
-    parse_strata(session.strata)
+    session.comparison()
     as_threshold(session.threshold)
     if session.policy is not None:
         from monai_ethics.lifecycle.policy import read_policy
@@ -92,7 +91,7 @@ def _items(session: RunSession, *, wait: bool) -> list[dict[str, Any]]:
 
 
 def _findings(session: RunSession, error: BaseException | None) -> list[Finding]:
-    found = [coverage(session.ledger, error), *group_findings(session.ledger)]
+    found = [coverage(session.ledger, error), *group_findings(session.ledger, session.comparison())]
     for notes in session.ledger.engines.values():
         if notes.scores is not None:
             found.extend(set_findings(notes.scores))

@@ -20,6 +20,7 @@ from monai_ethics.handlers._sweep import OutputSweep
 if TYPE_CHECKING:
     from monai_ethics.evidence import Finding
     from monai_ethics.fairness.data.scores import ScoreTable
+    from monai_ethics.fairness.plan import Plan
     from monai_ethics.handlers._collect import EpochScores
     from monai_ethics.handlers._items import ItemDigests
     from monai_ethics.provenance.log import EvidenceLog
@@ -38,6 +39,7 @@ class RunSession:
         policy: file with limits by which the findings are judged.
         threshold: score from which on a classifier's case is decided positive, chosen on other data; ``None`` for no
             decisions.
+        plan: what is compared and how, some of `monai_ethics.fairness.plan.SETTINGS`.
         log: whether the engines' own loggers are given the groups' values.
         synthetic: whether every image that the run writes is declared synthetic: it gets a sidecar and is registered.
         config: what the launcher knows: ``files`` (name to SHA-256 of the raw files), ``engines`` (expected engines
@@ -53,6 +55,7 @@ class RunSession:
         strata: Any = None,
         policy: str | Path | None = None,
         threshold: float | None = None,
+        plan: Mapping[str, Any] | None = None,
         log: bool = True,
         synthetic: bool = False,
         config: Mapping[str, Any] | None = None,
@@ -63,6 +66,7 @@ class RunSession:
         self.strata = strata
         self.policy = policy
         self.threshold = threshold
+        self.plan = plan
         self.log = log
         self.synthetic = synthetic
         self.config = dict(config or {})
@@ -81,6 +85,16 @@ class RunSession:
         self._began = 0.0
         self._sweep: OutputSweep | None = None
         self._items: ItemDigests | None = None
+
+    def comparison(self) -> Plan:
+        """What is compared, and how.
+
+        Raises:
+            InputError: if the strata or the plan cannot be read.
+        """
+        from monai_ethics.fairness.plan import read_plan
+
+        return read_plan(self.plan, strata=self.strata)
 
     @property
     def started(self) -> bool:

@@ -66,7 +66,7 @@ class StratifiedScores:
         self.tables: tuple[ScoreTable, ...] = ()
         self.labels: tuple[BinaryScores, ...] = ()
         self.not_assessable: Mapping[str, str] = {}
-        self._source = GroupSource(self.attributes, self.strata)
+        self._source = GroupSource(self.attributes, self.strata, getattr(session, "plan", None))
         self._fit: TableFit = getattr(session, "fit", None) or TableFit()
         self._collectors: WeakKeyDictionary[Engine, Collector] = WeakKeyDictionary()
 

@@ -27,7 +27,11 @@ def test_one_call_leaves_sealed_evidence_and_says_where(toy, tmp_path, capsys):
     assert not out.exists()
     evaluator.run()
     report = read_report(out)
-    assert [f.check for f in report.findings][:2] == ["lifecycle.run_coverage", "fairness.group_scores"]
+    assert [f.check for f in report.findings][:3] == [
+        "lifecycle.run_coverage",
+        "fairness.representation",
+        "fairness.group_scores",
+    ]
     assert any(f.check == "fairness.score_gap" for f in report.findings)
     assert [f.statement for f in session.findings] == [f.statement for f in report.findings]
     assert {"report.html", "report.json", "report.md", "head.json", "log.jsonl"} <= {p.name for p in out.iterdir()}

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from monai_ethics.errors import InputError
 from monai_ethics.fairness.attributes.side_table import read_rows
-from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.columns import name_rows, read_numbers
 from monai_ethics.fairness.data.labels import read_binary, read_labels
 from monai_ethics.fairness.data.scores import ScoreTable
 
-__all__ = ["decision_tables", "kind_of", "read_binary", "read_labels", "read_score_tables"]
+__all__ = ["kind_of", "read_binary", "read_labels", "read_score_tables"]
 
 _LOWER = re.compile(r"hausdorff|hd\d*|assd|asd|surface_?dist|loss|mae|mse|error|distance", re.I)
 _HIGHER = re.compile(r"dice|iou|jaccard|nsd|accuracy|precision|recall|f1|auc|psnr|ssim|sensitivity|specificity", re.I)
@@ -79,28 +78,4 @@ def read_score_tables(path: str | Path) -> list[ScoreTable]:
         )
     if not tables:
         raise InputError("Expected at least one column of scores: got none. Give columns with a metric's name.")
-    return tables
-
-
-def decision_tables(data: BinaryScores) -> list[ScoreTable]:
-    """Sensitivity over the positive cases and specificity over the negative ones, 1 = decided rightly."""
-    if not data.y_pred:
-        return []
-    tables = []
-    for metric, positive in (("sensitivity", True), ("specificity", False)):
-        rows = [i for i, truth in enumerate(data.y_true) if truth is positive]
-        tables.append(
-            ScoreTable(
-                metric=metric,
-                unit="1",
-                higher_is_better=True,
-                cases=tuple(data.cases[i] for i in rows),
-                patients=tuple(data.patients[i] for i in rows),
-                values=tuple(float(data.y_pred[i] is positive) for i in rows),
-                outcomes=("scored",) * len(rows),
-                groups={name: tuple(labels[i] for i in rows) for name, labels in data.groups.items()},
-                bounds=(0.0, 1.0),
-                misses_known=False,
-            )
-        )
     return tables

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from monai_ethics.errors import InputError
-from monai_ethics.fairness.data.stored import decision_tables, kind_of, read_binary, read_score_tables
+from monai_ethics.fairness.data.stored import kind_of, read_binary, read_score_tables
 
 
 @pytest.fixture
@@ -60,12 +60,11 @@ def test_files_without_cases_or_scores_are_refused(write, text, words):
         read_score_tables(write(text))
 
 
-def test_labels_and_scores_become_sensitivity_and_specificity(write):
+def test_labels_and_scores_are_read_and_decided(write):
     text = "case,y_true,y_score,patient\na,1,0.9,p\nb,1,0.2,p\nc,0,0.6,q\nd,0,0.1,r\n"
     data = read_binary(write(text), threshold=0.5)
-    sensitivity, specificity = decision_tables(data)
-    assert (sensitivity.cases, sensitivity.values) == (("a", "b"), (1.0, 0.0))
-    assert (specificity.patients, specificity.values) == (("q", "r"), (0.0, 1.0))
+    assert (data.y_true, data.y_pred) == ((True, True, False, False), (True, False, True, False))
+    assert data.patients == ("p", "p", "q", "r")
     assert read_binary(write("case,dice\na,1\n")) is None
 
 
