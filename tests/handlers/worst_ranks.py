@@ -66,10 +66,11 @@ def main(folder, world):
     if world > 1:
         dist.init_process_group("gloo")
     rank, whole = idist.get_rank(), items()
-    out = {"blocks": evaluate(whole[:7] if rank == 0 else whole[7 + rank - 1 :: world - 1] if world > 1 else whole)}
-    if world == 1:
-        out["blocks"] = evaluate(whole)
-    else:
+    share = whole
+    if world > 1:
+        share = whole[:7] if rank == 0 else whole[6 + rank :: world - 1]
+    out = {"blocks": evaluate(share)}
+    if world > 1:
         padded = torch.utils.data.distributed.DistributedSampler(whole, shuffle=True, seed=5)
         out["padded"] = evaluate(whole, padded, 1)
         out["exact"] = evaluate(whole, DistributedSampler(whole, even_divisible=False, shuffle=True), 8)
