@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from monai_ethics.evidence import UNJUDGED, Estimate, Finding, Observation
+from monai_ethics.evidence import UNJUDGED, Estimate, Finding
 from monai_ethics.reporting.asked import Asked
 from monai_ethics.reporting.quantity import counted, group_label, name_label
 from monai_ethics.reporting.shapes import is_rate, scores
@@ -91,7 +91,7 @@ def represented(asked: Sequence[Asked]) -> Represented | None:
         statement=finding.statement if finding is not None else "",
         columns=columns,
         counts=counts,
-        absent=tuple(map(_absent, finding.observations)) if finding is not None else (),
+        absent=tuple(_absent(finding)) if finding is not None else (),
         open=open_,
         judged=judged,
     )
@@ -116,8 +116,13 @@ def _table(rows: Iterable[Estimate]) -> tuple[tuple[str, ...], tuple[Count, ...]
     return tuple(columns), tuple(counts)
 
 
-def _absent(row: Observation) -> Absent:
-    return Absent(what=name_label(row.label), who=": ".join(row.items), note=row.note)
+def _absent(finding: Finding) -> Iterator[Absent]:
+    """Combinations and labels that are listed, and groups that count nobody; all recorded is nobody missing."""
+    for listed in finding.observations:
+        yield Absent(what=name_label(listed.label), who=": ".join(listed.items), note=listed.note)
+    for row in finding.estimates:
+        if row.name == "patients" and row.value == 0 and row.group and None not in row.group.values():
+            yield Absent(what="nobody", who=group_label(row.group), note="")
 
 
 def _judged(asked: Sequence[Asked]) -> tuple[tuple[Open, ...], int]:
@@ -136,7 +141,9 @@ def _judged(asked: Sequence[Asked]) -> tuple[tuple[Open, ...], int]:
 
 
 def _of_groups(finding: Finding) -> Iterator[Estimate]:
-    return (row for row in finding.estimates if row.group and row.name not in COUNTED)
+    for row in finding.estimates:
+        if row.group and (row.name not in COUNTED or (row.name == "patients" and row.value is None)):
+            yield row
 
 
 def _open(group: str, rows: Sequence[tuple[Asked, Estimate]]) -> tuple[tuple[int, str], Open]:

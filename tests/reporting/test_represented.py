@@ -15,6 +15,14 @@ def test_counts_empty_combinations_and_absent_labels_are_listed(told, present):
     ]  # fmt: skip
 
 
+def test_a_group_that_counts_nobody_is_absent_and_one_whose_count_is_withheld_is_open(told, present):
+    rows = [replace(row, value=0) if row.group == {"sex": "M"} else row for row in present.estimates]
+    rows = [replace(r, value=None, reason="few") if r.group.get("sex") == "F" else r for r in rows]
+    found = view_of(replace(told, findings=[replace(present, estimates=rows)])).represented
+    assert "sex: M" in {row.who for row in found.absent}
+    assert [row.group for row in found.open] == ["sex: F"]
+
+
 def test_groups_without_a_number_are_listed_smallest_first_with_their_n(told):
     found = view_of(told).represented
     assert [row.n for row in found.open] == ["2 patients", "3 patients", "3 patients", "4 patients", "7 patients"]

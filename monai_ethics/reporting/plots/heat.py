@@ -148,6 +148,7 @@ def _paint(cross: Cross, rows: Sequence[str], columns: Sequence[str], *, salt: s
 
 def _tile(axes: Any, x: int, y: int, estimate: Estimate | None, ends: tuple[float, float]) -> None:
     known = estimate is not None and estimate.value is not None
+    known = known and not (estimate is not None and estimate.name in COUNTED and estimate.value == 0)
     dashes = "-" if known else (0, (2, 2)) if estimate is None else (0, (6, 2))
     style = {"edgecolor": "white" if known else MUTED, "linewidth": 2 if known else 0.8, "linestyle": dashes}
     color = _tint((estimate.value or 0.0) if estimate is not None else 0.0, ends) if known else "white"
@@ -164,7 +165,7 @@ def _tint(value: float, ends: tuple[float, float]) -> str:
 def _words(canvas: Canvas, x: float, y: float, estimate: Estimate | None) -> None:
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1.2}
     style: dict[str, Any] = {"ha": "center", "color": INK}
-    if estimate is None:
+    if estimate is None or (estimate.name in COUNTED and estimate.value == 0):
         canvas.text(x, y + CELL / 2, "nobody", fontsize=8.5, bbox=box, **style)
     elif estimate.value is None:
         canvas.text(x, y + CELL / 2 - 0.08, "not judged", fontsize=8.5, bbox=box, **style)
