@@ -142,11 +142,14 @@ def _judged(asked: Sequence[Asked]) -> tuple[tuple[Open, ...], int]:
 
 def _of_groups(finding: Finding) -> Iterator[Estimate]:
     for row in finding.estimates:
-        if row.group and (row.name not in COUNTED or (row.name == "patients" and row.value is None)):
+        if row.group and (row.name not in COUNTED or (row.name == "patients" and row.value != 0)):
             yield row
 
 
 def _open(group: str, rows: Sequence[tuple[Asked, Estimate]]) -> tuple[tuple[int, str], Open]:
-    most = max((row for _, row in rows), key=lambda row: row.n)
+    scored = [row for _, row in rows if row.name not in COUNTED]
+    most = max(scored or [row for _, row in rows], key=lambda row: row.n)
     what = tuple(dict.fromkeys(item.label or name_label(row.name) for item, row in rows))
-    return (most.n, group), Open(group=group, n=counted(most.n, most.n_unit), what=what, anchor=rows[0][0].anchor)
+    return (most.n if scored else 0, group), Open(
+        group=group, n=counted(most.n, most.n_unit) if scored else "withheld", what=what, anchor=rows[0][0].anchor
+    )

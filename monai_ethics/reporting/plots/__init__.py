@@ -52,7 +52,8 @@ def _of_gap(finding: Finding, salt: str) -> Iterator[Picture | None]:
 
 def _of_groups(finding: Finding, salt: str) -> Iterator[Picture | None]:
     yield membership(finding, salt=f"{salt}-members")
-    yield from heat_maps(finding, "patients", salt=f"{salt}-who", lead=True)
+    if not scores(finding) and not rates(finding):
+        yield from heat_maps(finding, "patients", salt=f"{salt}-who", lead=True)
     first = primary(finding)
     named = [] if first is None else [first, *(name for name in scores(finding) if name != first)]
     if first in ("median", "mean"):

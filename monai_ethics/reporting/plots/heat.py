@@ -50,11 +50,13 @@ def heat_maps(finding: Finding, name: str, *, salt: str, lead: bool) -> Iterator
         keys, labels = _parts(row.group)
         if keys is not None:
             by_keys.setdefault(keys, []).append((labels, row))
+    drawn: set[frozenset[str]] = set()
     for place, (keys, found) in enumerate(by_keys.items()):
         cells = {labels: row for labels, row in found if labels is not None}
         unplaced = len(found) - len(cells)
-        if sum(row.value is not None for row in cells.values()) < 2:
-            continue
+        if sum(row.value is not None for row in cells.values()) < 2 or frozenset(keys) in drawn:
+            continue  # the same two attributes the other way round are the same picture
+        drawn.add(frozenset(keys))
         cross = _upright(Cross(down=keys[0], across=keys[1], cells=cells, unplaced=unplaced))
         yield _picture(cross, name, salt=f"{salt}-{place}", lead=lead and place == 0)
 
