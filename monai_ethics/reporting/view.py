@@ -134,6 +134,10 @@ class View:
         return tuple(item for question in self.questions for item in question.asked)
 
 
+def _label(finding: Finding, *, runs: int) -> str:
+    return f"{label(finding)} · {finding.run}".removeprefix(" · ") if runs > 1 else label(finding)
+
+
 def _telling(item: Asked) -> bool:
     return item.finding.verdict in ATTENTION or (item.gap is not None and item.gap.beyond_chance is True)
 
@@ -157,7 +161,7 @@ def view_of(
     asked = [
         Asked(
             anchor=f"finding-{number + 1}",
-            label=f"{label(finding)} · {finding.run}".removeprefix(" · ") if len(runs) > 1 else label(finding),
+            label=_label(finding, runs=len(runs)),
             finding=finding,
             gap=gap_of(finding),
             sentences=sentences(finding),
@@ -166,6 +170,7 @@ def view_of(
         for number, finding in enumerate(report.findings)
     ]
     verdicts = [finding.verdict for finding in report.findings]
+    ends = tuple((item, pair) for item in asked if item.gap is None for pair in extremes(item.finding))
     return View(
         report=report,
         concerns=_concerns(asked),
@@ -173,7 +178,7 @@ def view_of(
         withheld=withheld(asked),
         represented=represented(asked),
         overview=overview_of(asked),
-        extremes=tuple((item, pair) for item in asked if item.gap is None for pair in extremes(item.finding)),
+        extremes=ends,
         limitations=tuple(dict.fromkeys(text for item in asked for text in item.finding.limitations)),
         glossary=_glossary(report),
         integrity=integrity,

@@ -183,15 +183,8 @@ def _members():
             reason="A count has no interval.",
         )
 
-    p = Estimate(
-        name="p_value",
-        value=0.00003,
-        unit="1",
-        n=320,
-        n_unit="patients",
-        estimand="precedence test",
-        reason="A p-value has no interval.",
-    )
+    none = {"estimand": "precedence test", "reason": "A p-value has no interval."}
+    p = Estimate(name="p_value", value=0.00003, unit="1", n=320, n_unit="patients", **none)
     return Finding(
         check="synthesis.membership_exchangeability",
         title="Does the generator give away whom it was trained on?",

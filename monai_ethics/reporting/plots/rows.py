@@ -77,15 +77,8 @@ def paint_rows(
         axes.set_axisbelow(True)
         if mark is not None:
             axes.axvline(mark, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-        canvas.text(
-            LEFT + (canvas.width - LEFT - RIGHT) / 2,
-            TOP + body + 0.38,
-            axis,
-            width=78,
-            ha="center",
-            color=MUTED,
-            fontsize=8.5,
-        )
+        middle = LEFT + (canvas.width - LEFT - RIGHT) / 2
+        canvas.text(middle, TOP + body + 0.38, axis, width=78, ha="center", color=MUTED, fontsize=8.5)
         canvas.text(canvas.width - RIGHT + 0.1, TOP - 0.2, "value (interval)", color=MUTED, fontsize=8)
         canvas.text(canvas.width - 0.05, TOP - 0.2, "n", ha="right", color=MUTED, fontsize=8)
         for row, line in enumerate(lines):
