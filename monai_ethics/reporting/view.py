@@ -134,6 +134,22 @@ class View:
         return tuple(item for question in self.questions for item in question.asked)
 
 
+def _asked(report: EvidenceReport, pictures: Mapping[int, tuple[Picture, ...]]) -> list[Asked]:
+    """Every finding with its place, its sentences and its figures."""
+    runs = {finding.run for finding in report.findings}
+    return [
+        Asked(
+            anchor=f"finding-{number + 1}",
+            label=_label(finding, runs=len(runs)),
+            finding=finding,
+            gap=gap_of(finding),
+            sentences=sentences(finding),
+            pictures=pictures.get(number, ()),
+        )
+        for number, finding in enumerate(report.findings)
+    ]
+
+
 def _label(finding: Finding, *, runs: int) -> str:
     return f"{label(finding)} · {finding.run}".removeprefix(" · ") if runs > 1 else label(finding)
 
@@ -157,18 +173,7 @@ def view_of(
         pictures: figures by position of the finding.
         plots_note: why there are no figures, if there are none.
     """
-    runs = {finding.run for finding in report.findings}
-    asked = [
-        Asked(
-            anchor=f"finding-{number + 1}",
-            label=_label(finding, runs=len(runs)),
-            finding=finding,
-            gap=gap_of(finding),
-            sentences=sentences(finding),
-            pictures=(pictures or {}).get(number, ()),
-        )
-        for number, finding in enumerate(report.findings)
-    ]
+    asked = _asked(report, pictures or {})
     verdicts = [finding.verdict for finding in report.findings]
     ends = tuple((item, pair) for item in asked if item.gap is None for pair in extremes(item.finding))
     return View(
