@@ -44,3 +44,23 @@ def test_what_no_number_of_patients_shows_is_said(capsys):
 def test_a_plan_that_lacks_something_is_one_sentence_and_exit_code_2(words, capsys):
     assert main(["plan", *words]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("quantity", [["rate", "--base", "0.6"], ["mean", "--sd", "1"], ["rank"]])
+@pytest.mark.parametrize("number", ["--groups", "--images", "--tests", "--patients"])
+def test_numbers_beyond_all_studies_are_refused_in_one_sentence(quantity, number, capsys):
+    known = [] if number == "--patients" else ["--patients", "40"]
+    assert main(["plan", *quantity, *known, number, "9" * 24]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["rank", "--base", "nan"], ["mean", "--sd", "1", "--base", "0.5"]])
+def test_a_setting_of_another_quantity_is_refused(words, capsys):
+    assert main(["plan", *words, "--gap", "0.1"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("sd", ["1e-308", "1", "1e300"])
+def test_a_gap_of_means_scales_with_the_standard_deviation(sd, capsys):
+    assert main(["plan", "mean", "--sd", sd, "--patients", "40", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["gap"] / float(sd) == pytest.approx(0.634, abs=0.001)

@@ -25,6 +25,9 @@ __all__ = ["QUANTITIES", "Plan"]
 
 QUANTITIES = ("rate", "mean", "auc", "rank")
 MOST = 10_000_000
+LARGEST = 1_000_000  # groups, images of a patient, tests
+MOST_NONCENTRAL = 1e9  # scipy's distributions hold up to here, and the power is 1 long before
+MOST_EFFECT = 1e6
 _METHODS = {
     "rate": "arcsine difference of two rates (Cohen)",
     "mean": "non-central F of a comparison of means",
@@ -71,6 +74,12 @@ class Plan:
         low = 0.5 if self.quantity == "auc" else 0.0
         if self.quantity in ("rate", "auc") and not low < (self.base or 0.0) < 1:
             raise InputError(f"A plan for a {self.quantity} needs its base between {low:g} and 1: give `base`.")
+        if (self.base is not None and self.quantity not in ("rate", "auc")) or (
+            self.sd is not None and self.quantity != "mean"
+        ):
+            raise InputError(
+                "`base` belongs to a rate or an auc and `sd` to a mean: got one beside another quantity. Leave it out."
+            )
         if self.quantity == "mean" and not 0 < (self.sd or 0.0) < math.inf:
             raise InputError("A plan for a mean needs the standard deviation of the score: give `sd` above 0.")
         if self.share is not None and not 0 < self.share <= 1 - (self.quantity == "auc") * 1e-9:
@@ -80,6 +89,8 @@ class Plan:
     def _check_design(self) -> None:
         if self.groups < 2 or self.images < 1 or self.tests < 1:
             raise InputError("A plan needs 2 groups, 1 image and 1 test or more: got fewer. Correct the number.")
+        if max(self.groups, self.images, self.tests) > LARGEST:
+            raise InputError(f"Groups, images and tests may be up to {LARGEST:,}: got more. Correct the number.")
         if not 0 <= self.icc <= 1 or not 0 < self.level < 1 or not 1 - self.level < self.power < 1:
             raise InputError(
                 "`icc` and `level` must lie between 0 and 1, and `power` between the level of the test and 1: got "
@@ -126,16 +137,16 @@ class Plan:
         n, between = self.effective(patients), self.groups - 1
         if self.quantity in ("mean", "rank"):
             sd = math.sqrt(1 / 12) if self.quantity == "rank" else self.sd or 0.0
-            spread = sd**2 * 2 / n
+            effect = min(gap / sd, MOST_EFFECT)
             within = self.groups * patients - self.groups
             if within < 1:
                 return 0.0
             critical = stats.f.isf(self.alpha, between, within)
-            return float(stats.ncf.sf(critical, between, within, gap**2 / spread))
+            return float(stats.ncf.sf(critical, between, within, _bounded(effect**2 * n / 2)))
         noncentrality = self._rate_distance(gap) ** 2 * n / 2
         if self.quantity == "auc":
             noncentrality = gap**2 / self._area_variance(n, gap)
-        return float(stats.ncx2.sf(stats.chi2.isf(self.alpha, between), between, noncentrality))
+        return float(stats.ncx2.sf(stats.chi2.isf(self.alpha, between), between, _bounded(noncentrality)))
 
     def other(self, gap: float) -> float:
         """The value at the other end of the gap: below the base, or above it for a rate below one half."""
@@ -187,22 +198,29 @@ class Plan:
             The gap; ``None`` if there can be none that large.
 
         Raises:
-            InputError: if there are fewer than 2 patients.
+            InputError: if there are fewer than 2 patients, or more than ten million.
         """
-        if patients < 2:
-            raise InputError("A group needs 2 patients or more: got fewer. Correct the number.")
+        if not 2 <= patients <= MOST:
+            raise InputError(f"A group needs 2 to {MOST:,} patients: got another number. Correct it.")
+        unit = (self.sd or 1.0) if self.quantity == "mean" else 1.0
 
         def missing(gap: float) -> float:
-            return self.power_at(patients, gap) - self.power
+            return self.power_at(patients, gap * unit) - self.power
 
         top = self.largest_gap
         if math.isinf(top):
             top = 1.0
             while missing(top) < 0:
                 top *= 2
+                if top > MOST_EFFECT:
+                    return None
         elif missing(top) < 0:
             return None
-        return float(optimize.brentq(missing, top * 1e-9, top))
+        return unit * float(optimize.brentq(missing, top * 1e-9, top))
+
+
+def _bounded(noncentrality: float) -> float:
+    return min(noncentrality, MOST_NONCENTRAL)
 
 
 def _hanley_mcneil(area: float, positives: float, negatives: float) -> float:

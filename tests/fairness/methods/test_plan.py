@@ -85,7 +85,7 @@ def test_a_plan_that_lacks_or_mistakes_something_is_refused(kept):
 def test_a_gap_that_cannot_be_is_refused(gap):
     with pytest.raises(InputError, match=r"at most 0\.9"):
         RATE.patients_per_group(gap)
-    with pytest.raises(InputError, match="2 patients"):
+    with pytest.raises(InputError, match="2 to 10,000,000 patients"):
         RATE.smallest_gap(1)
 
 
