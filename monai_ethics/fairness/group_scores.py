@@ -59,7 +59,7 @@ class GroupScores:
     id: ClassVar[str] = "fairness.group_scores"
     title: ClassVar[str] = "How well does the model work for each group?"
     stage: ClassVar[Stage] = Stage.EVALUATION
-    requirements: ClassVar[tuple[str, ...]] = ("FMF-03", "LIF-E1", "MIS-12")
+    requirements: ClassVar[tuple[str, ...]] = ("FMF-03", "LIF-E1", "MIS-12", "TRU-03")
 
     min_group_size: int = 10
     level: float = 0.95

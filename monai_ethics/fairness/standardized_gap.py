@@ -65,7 +65,7 @@ class StandardizedGap:
     id: ClassVar[str] = "fairness.standardized_gap"
     title: ClassVar[str] = "What is left of the gap when groups are weighed to the same case mix?"
     stage: ClassVar[Stage] = Stage.EVALUATION
-    requirements: ClassVar[tuple[str, ...]] = ("FMF-03", "LIF-E1")
+    requirements: ClassVar[tuple[str, ...]] = ("FMF-03", "LIF-E1", "TRU-03")
 
     attribute: str = ""
     control: str = ""
