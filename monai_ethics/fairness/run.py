@@ -13,6 +13,7 @@ from monai_ethics.fairness.calibration import Calibration
 from monai_ethics.fairness.calibration_gap import CalibrationGap
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.classes import is_top_one
+from monai_ethics.fairness.data.decisions import decision_table
 from monai_ethics.fairness.data.roster import Roster
 from monai_ethics.fairness.data.scores import ScoreTable
 from monai_ethics.fairness.differential_fairness import DifferentialFairness
@@ -67,7 +68,8 @@ def run_findings(
     for data in labels:
         findings += _described(data, plan)
     wanted = [*_score_gaps(tables, plan), *(item for data in labels for item in _label_gaps(data, plan))]
-    secondary = [item for table in tables for item in _adjusted(table, plan)]
+    decided = [decision_table(data, positive=side) for data in labels if _decides(data) for side in (True, False)]
+    secondary = [item for table in (*tables, *decided) for item in _adjusted(table, plan)]
     total, done = len(wanted) + len(secondary), 0
 
     def step(_: int, __: int) -> None:
@@ -144,6 +146,10 @@ def _has(data: BinaryScores, measure: str) -> bool:
     if measure in _CALIBRATION:
         return data.probabilities
     return bool(data.y_score) if measure in (*_RANKS, "abroca") else bool(data.y_pred)
+
+
+def _decides(data: BinaryScores) -> bool:
+    return bool(data.y_pred) and not is_top_one(data)
 
 
 def _adjusted(table: ScoreTable, plan: Plan) -> Wanted:
