@@ -17,11 +17,12 @@ SECTION = "ethics"
 KEYS = ("attributes", "strata", "policy", "threshold", "plan", "out", "log", "name", "synthetic")
 SWITCHES = ("log", "synthetic")
 FLAGS = {"attributes": "attributes", "strata": "strata", "policy": "policy", "evidence": "out"}
+PLAN = "plan"
 PREFIX = re.compile(r"^ethics(?:#|::)(.+)$")
 
 
 def pop_settings(overrides: MutableMapping[str, Any]) -> dict[str, Any]:
-    """Take `ethics`, `ethics#key` and `ethics::key` out of a command's overrides.
+    """Take `ethics`, `ethics#key`, `ethics#plan#key` and the same with `::` out of a command's overrides.
 
     MONAI refuses an override below a section that is not there, so ours must not reach it.
 
@@ -44,8 +45,19 @@ def pop_settings(overrides: MutableMapping[str, Any]) -> dict[str, Any]:
         given.update(whole)
     for name in [name for name in overrides if PREFIX.match(name)]:
         match = PREFIX.match(name)
-        given[match.group(1) if match else name] = overrides.pop(name)
+        _put(given, match.group(1) if match else name, overrides.pop(name))
     return given
+
+
+def _put(given: dict[str, Any], key: str, value: Any) -> None:
+    """Set one key; `plan#measures` is a key within the plan, whatever came first on the command line."""
+    outer, mark, inner = key.replace("::", "#").partition("#")
+    if outer != PLAN or not (mark or isinstance(value, Mapping)):
+        given[key] = value
+        return
+    known = given.get(PLAN)
+    more = {inner: value} if mark else dict(value)
+    given[PLAN] = {**(known if isinstance(known, Mapping) else {}), **more}
 
 
 def checked(section: Any, given: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
@@ -62,7 +74,10 @@ def checked(section: Any, given: Mapping[str, Any]) -> tuple[dict[str, Any], boo
         InputError: if a key is unknown, or a switch neither true nor false.
     """
     foreign = section is not None and not (isinstance(section, Mapping) and (not section or set(section) & set(KEYS)))
-    settings = {**({} if foreign or section is None else section), **given}
+    own = {} if foreign or section is None else dict(section)
+    settings = {**own, **given}
+    if isinstance(own.get(PLAN), Mapping) and isinstance(given.get(PLAN), Mapping):
+        settings[PLAN] = {**own[PLAN], **given[PLAN]}
     for key in settings:
         if key not in KEYS:
             near = difflib.get_close_matches(str(key), KEYS, n=1)

@@ -50,19 +50,23 @@ def command(
     run_id: Annotated[
         str | None, typer.Option(help="Take the scores of this run of EVIDENCE; the last otherwise.")
     ] = None,
-    min_group_size: Annotated[int, typer.Option(min=2, help="Smallest group that is judged, in patients.")] = 10,
+    min_group_size: Annotated[
+        int, typer.Option(min=2, max=2**53 - 1, help="Smallest group that is judged, in patients.")
+    ] = 10,
     seed: Annotated[int, typer.Option(min=0, max=2**53 - 1, help="Seed of all random draws.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON for machines.")] = False,
 ) -> None:
     """Stratify stored scores by the attributes of a side table and write the findings into the evidence."""
     from monai_ethics.cli._progress import Steps
-    from monai_ethics.cli._score_files import read_evidence, read_files, write_findings
+    from monai_ethics.cli._score_files import read_evidence, read_files, refuse_unheld, write_findings
     from monai_ethics.fairness.attributes import read_side_table
     from monai_ethics.fairness.attributes.regroup import regroup
     from monai_ethics.fairness.plan import read_plan
     from monai_ethics.fairness.run import run_findings
 
     _check_words(evidence, scores, out, attributes)
+    if scores and run_id is not None:
+        raise InputError("Expected no `--run-id` with `--scores`: it chooses a run of EVIDENCE. Leave it out.")
     given = {
         "measures": measures,
         "control": control,
@@ -83,6 +87,7 @@ def command(
     both: list[Any] = [*tables, *labels]
     every, joined, groups = regroup(both, side, strata=plan.made, bins=plan.bins, maps=plan.maps)
     tables, labels = every[: len(tables)], every[len(tables) :]
+    refuse_unheld(plan.control, tables)
     with Steps(quiet=as_json) as steps:
         findings = run_findings(
             tables, labels, plan=plan, progress=lambda done, total: steps.step("comparisons", done, total)
@@ -116,10 +121,11 @@ def _check_words(evidence: Path | None, scores: list[Path] | None, out: Path | N
 
 
 def _tell(findings: list[Finding], joined: Joined | None, groups: Strata, plan: Plan) -> None:
+    from monai_ethics.cli._told import told
     from monai_ethics.reporting.escape import for_terminal
 
-    for finding in findings:
-        print(for_terminal(f"{finding.verdict.value}: {finding.statement}"))
+    for line in told(findings):
+        print(for_terminal(line))
     if joined is not None:
         counts = joined.accounting
         print(

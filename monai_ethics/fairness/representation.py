@@ -243,7 +243,7 @@ class Representation:
         if lists["below_minimum"]:
             text += f" Fewer than {self.min_group_size} patients: {_listed(lists['below_minimum'])}."
         if lists["empty_cells"]:
-            text += f" {len(lists['empty_cells'])} crossed groups hold nobody."
+            text += f" Combinations of labels that nobody has: {len(lists['empty_cells'])}."
         tested = {next(iter(e.group)): e.value or 0.0 for e in estimates if e.name == "target_p_adjusted"}
         differ = [name for name, p in tested.items() if p <= 1 - self.level]
         if differ:
@@ -269,7 +269,16 @@ class Representation:
 
 
 def _listed(names: Mapping[str, Sequence[str]]) -> str:
-    return ", ".join(f"{name} {label.strip('()')}" for name, labels in names.items() for label in labels)
+    """Groups by name; those of intersections are many and are counted only."""
+    single = [
+        f"{name} {'not recorded' if label == label_text(None) else label}"
+        for name, labels in names.items()
+        if "*" not in name
+        for label in labels
+    ]
+    crossed = sum(len(labels) for name, labels in names.items() if "*" in name)
+    some = [f"{crossed} {'group' if crossed == 1 else 'groups'} of intersections"] if crossed else []
+    return ", ".join([*single, *some])
 
 
 def _crossings(
@@ -305,6 +314,7 @@ def _cell(data: Roster, group: Mapping[str, str | None], cell: CellCount) -> lis
         shown = None if 0 < cell.positive_patients < FEWEST_SHOWN else cell.positives
         why = _COUNT if shown is not None else f"{_SMALL} with a positive case"
         numbers.append(("positives", shown, what, why))
+    if data.positives and (cell.cases or cell.hidden):
         effect, why = cell.design_effect, "a design figure has no interval"
         why = why if effect is not None else "all or none of the cases are positive, or there is one patient"
         numbers.append(("design_effect", effect, "cases by the independent cases they are worth, for the outcome", why))

@@ -114,7 +114,7 @@ class ThresholdSweep:
             title=self.title,
             stage=self.stage,
             verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
-            statement=_statement(data, grid, reason),
+            statement=_statement(data, grid, reason, self.attribute),
             requirements=self.requirements,
             subjects=(data.target,),
             estimates=estimates,
@@ -196,17 +196,17 @@ def _describes(name: str) -> bool:
     return not is_exploratory(name) and name not in CASE_MIX
 
 
-def _statement(data: BinaryScores, grid: Floats, reason: str | None) -> str:
+def _statement(data: BinaryScores, grid: Floats, reason: str | None, attribute: str = "") -> str:
     if reason:
         return f"{data.target}: decisions at other thresholds cannot be described, because {reason}."
-    fixed = "No threshold decides here"
+    fixed, by = "No threshold decides here", f" by {attribute}" if attribute else ""
     if data.threshold is not None:
         fixed = f"Decisions are made at {data.threshold:g} ({data.decided_by})"
     elif data.y_pred:
         fixed = f"Decisions are not made by a threshold on these scores ({data.decided_by})"
     return (
-        f"{data.target}: selection rate, TPR, FPR and PPV of {len(set(data.patients))} patients at {len(grid)} "
-        f"thresholds from {grid[0]:g} to {grid[-1]:g}. {fixed}; a threshold is to be chosen on other "
+        f"{data.target}: selection rate, TPR, FPR and PPV{by} of "
+        f"{len(set(data.patients))} patients at {len(grid)} thresholds from {grid[0]:g} to {grid[-1]:g}. {fixed}; a threshold is to be chosen on other "
         "patients than these."
     )
 

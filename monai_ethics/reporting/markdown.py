@@ -29,6 +29,9 @@ __all__ = ["render_markdown"]
 
 COLUMNS = ("number", "group", "value", "interval", "level", "n", "valid", "counts", "estimand", "method", "reason")
 
+#: results without a number that are named for each reason; the tables hold them all
+MOST = 12
+
 
 def render_markdown(view: View) -> str:
     """The report as text; every line ends in a newline."""
@@ -47,14 +50,14 @@ def _first(view: View) -> Iterator[str]:
         people = ", ".join(esc(counted(count, unit)) for count, unit in question.people)
         yield f"- {esc(question.title)} {people and f'({people})'}".rstrip()
     yield from ("", "## What was found", "")
-    for question in view.questions:
-        for item in question.answered:
-            words = VERDICTS[item.finding.verdict]
-            about = f" ({esc(item.label)})" if item.label else ""
-            yield f"- {words.mark} **{words.word}**{about}: {esc(item.finding.statement)}"
+    for item in view.answered:
+        words = VERDICTS[item.finding.verdict]
+        about = f" ({esc(item.label)})" if item.label else ""
+        yield f"- {words.mark} **{words.word}**{about}: {esc(item.finding.statement)}"
     yield from ("", "## What could not be judged, and why", "")
     for held in view.withheld:
-        yield f"- {VERDICTS[held.verdict].mark} {esc(held.reason)} — {'; '.join(map(esc, held.what))}"
+        more = f"; and {len(held.what) - MOST} more, in the tables below" if len(held.what) > MOST else ""
+        yield f"- {VERDICTS[held.verdict].mark} {esc(held.reason)} — {'; '.join(map(esc, held.what[:MOST]))}{more}"
     if not view.withheld:
         yield "- Everything that was asked has an answer."
     yield from _present(view.represented)

@@ -100,6 +100,8 @@ def represented(asked: Sequence[Asked]) -> Represented | None:
 def _counts_groups(finding: Finding) -> bool:
     """Whether a finding describes who is there, rather than how well anything works for them."""
     named = any(row.name == "patients" for row in finding.estimates)
+    if finding.check.startswith("fairness.") and finding.check != "fairness.representation":
+        return False  # checks of performance count patients too
     return (
         named and not scores(finding) and not any(row.name not in COUNTED and is_rate(row) for row in finding.estimates)
     )

@@ -110,11 +110,11 @@ class View:
 
     @property
     def answered(self) -> tuple[Asked, ...]:
-        """Findings with an answer: those that need a look, then the most telling of each question, then the others."""
+        """Findings with an answer: those that need a look, then gaps beyond chance, then some of each question."""
         urgent, telling, others = [], [], []
         for question in self.questions:
-            calm = [item for item in question.answered if item.finding.verdict not in ATTENTION]
-            urgent += [item for item in question.answered if item.finding.verdict in ATTENTION]
+            calm = [item for item in question.answered if not _telling(item)]
+            urgent += [item for item in question.answered if _telling(item)]
             telling += calm[:TELLING]
             others += calm[TELLING:]
         return (*sorted(urgent, key=lambda item: item.urgency), *telling, *others)

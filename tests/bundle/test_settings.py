@@ -22,6 +22,15 @@ def test_settings_are_taken_out_of_the_overrides():
     assert overrides == {"ethics_net": 1, "x": 2}
 
 
+@pytest.mark.parametrize("first", ["one", "whole"])
+def test_parts_of_the_plan_can_be_given_one_by_one_and_join_the_plan_of_the_config(first):
+    whole, one = {"ethics#plan": {"seed": 3}}, {"ethics#plan#measures": ("auc", "tpr"), "ethics::plan::control": "site"}
+    given = pop_settings({**whole, **one} if first == "whole" else {**one, **whole})
+    assert given == {"plan": {"seed": 3, "measures": ("auc", "tpr"), "control": "site"}}
+    settings, _ = checked({"plan": {"seed": 1, "min_group_size": 5}}, given)
+    assert settings["plan"] == {"seed": 3, "min_group_size": 5, "measures": ("auc", "tpr"), "control": "site"}
+
+
 def test_a_bare_value_is_refused():
     with pytest.raises(InputError, match="must be a mapping"):
         pop_settings({"ethics": 3})

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -144,3 +145,20 @@ def test_the_order_of_cases_changes_no_byte():
     rows = roster(["F"] * 30 + ["M"] * 9, ["A", "B", "C"] * 13, target={"sex": SEX})
     again = rows.reordered(list(reversed(range(39))))
     assert json.dumps(Representation()(rows).to_dict()) == json.dumps(Representation()(again).to_dict())
+
+
+def test_small_groups_are_named_and_those_of_intersections_counted(pick):
+    bands = ["[18, 40)"] * 12 + ["[40, 65)"] * 6 + [None] * 6
+    sexes = ["F", "M"] * 12
+    data = roster(sexes, ["A"] * 24, positives=[True, False] * 12)
+    crossed = tuple(f"{sex}*{band}" for sex, band in zip(sexes, bands, strict=True))
+    found = Representation()(replace(data, groups={"band": tuple(bands), "sex*band": crossed}))
+    assert "Fewer than 10 patients: band [40, 65), band not recorded, 6 groups of intersections." in found.statement
+
+
+def test_a_group_of_nobody_has_counts_and_no_design_effect(pick):
+    found = Representation()(roster(["F"] * 15 + ["M"] * 15, positives=[True, False] * 15))
+    assert pick(found, "cases", {"sex": None}).value == 0
+    rows = [row for row in found.estimates if row.name == "design_effect"]
+    assert {row.group.get("sex") for row in rows} == {None, "F", "M"}
+    assert sum(dict(row.group) == {"sex": None} for row in rows) == 0

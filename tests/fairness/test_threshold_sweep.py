@@ -7,6 +7,7 @@ import pytest
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Verdict
 from monai_ethics.fairness.data.binary import BinaryScores
+from monai_ethics.fairness.group_rates import GroupRates
 from monai_ethics.fairness.methods.intervals import clustered_rate
 from monai_ethics.fairness.methods.sweep import common_grid
 from monai_ethics.fairness.threshold_sweep import ThresholdSweep, choose_threshold, decide_elsewhere
@@ -64,6 +65,7 @@ def test_the_threshold_that_decides_is_marked_with_who_chose_it():
     assert 0.123456 in curve(finding, "ppv_by_threshold").x
     assert "0.123456 (the validation set)" in finding.statement
     assert "No threshold decides" in ThresholdSweep()(scored(60, 1)).statement
+    assert "PPV by sex of 60 patients" in ThresholdSweep(attribute="sex")(GroupRates.example(60, 1)).statement
 
 
 def test_a_rate_is_undefined_where_its_denominator_is_too_small():

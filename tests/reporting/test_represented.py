@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from dataclasses import replace
 
-from monai_ethics.reporting.render import render
 from monai_ethics.reporting.view import view_of
 
 
@@ -46,8 +45,8 @@ def test_all_groups_judged_is_said(report, classified):
     assert found.sentence == "All 8 groups have a number in every result."
 
 
-def test_the_section_stands_before_the_worst_and_the_best(told):
-    page = render(told)["report.html"].decode()
+def test_the_section_stands_before_the_worst_and_the_best(told, rendered):
+    page = rendered(told)["report.html"].decode()
     assert page.index('id="present"') < page.index('id="compared"') < page.index('id="groups"')
 
 
@@ -81,3 +80,9 @@ def test_many_findings_are_folded_unless_they_need_a_look(told, compared):
     assert [item.finding.subjects[0] for item in question.open] == ["pneumonia_tpr"]
     assert len(question.folded) == 9
     assert {item.anchor for item in (*question.open, *question.folded)} == {item.anchor for item in question.asked}
+
+
+def test_a_check_of_performance_that_counts_patients_does_not_say_who_is_there(told, present):
+    ranking = replace(present, check="fairness.group_ranking")
+    found = view_of(replace(told, findings=[ranking])).represented
+    assert found is None or found.statement == ""

@@ -15,6 +15,13 @@ def test_every_finding_appears_once_and_what_needs_a_look_comes_first(report):
     assert 0 < view.shown <= len(view.answered)
 
 
+def test_a_gap_beyond_chance_stands_before_what_only_describes(report):
+    places = [(i.gap is not None and i.gap.beyond_chance, i.finding.verdict) for i in view_of(report).answered]
+    calm = [beyond for beyond, verdict in places if verdict is Verdict.MEASURED]
+    assert calm == sorted(calm, key=lambda beyond: beyond is not True)
+    assert True in calm
+
+
 def test_the_matrix_has_a_row_for_each_score_and_a_column_for_each_attribute(report):
     question = next(item for item in view_of(report).questions if item.check == "fairness.score_gap")
     assert question.matrix.columns == ("sex", "age_band", "site", "sex*site", "scanner")
