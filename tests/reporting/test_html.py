@@ -6,8 +6,6 @@ from html.parser import HTMLParser
 
 import pytest
 
-from monai_ethics.reporting.render import render
-
 VOID = {"meta", "img", "br", "use", "path", "circle", "rect", "link", "input", "hr"}
 
 
@@ -46,8 +44,8 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def page(told, integrity):
-    return Page(render(told, integrity=integrity)["report.html"].decode())
+def page(told, integrity, rendered):
+    return Page(rendered(told, integrity=integrity)["report.html"].decode())
 
 
 def numbers(value):
@@ -58,8 +56,8 @@ def numbers(value):
     return [value] if isinstance(value, float) else []
 
 
-def test_there_is_no_script_and_nothing_to_load(told):
-    text = render(told)["report.html"].decode()
+def test_there_is_no_script_and_nothing_to_load(told, rendered):
+    text = rendered(told)["report.html"].decode()
     page = Page(text)
     assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:" in text
     assert {"script", "iframe", "object", "link", "form", "base"}.isdisjoint(page.tags)
@@ -107,8 +105,8 @@ def test_a_verdict_has_words_and_a_shape_of_its_own(page):
 
 
 @pytest.mark.parametrize("name", ["hostile", "hostile_told"])
-def test_hostile_text_is_only_text(name, hostile_text, request):
-    text = render(request.getfixturevalue(name), integrity={"status": hostile_text, "head": hostile_text})[
+def test_hostile_text_is_only_text(name, hostile_text, request, rendered):
+    text = rendered(request.getfixturevalue(name), integrity={"status": hostile_text, "head": hostile_text})[
         "report.html"
     ].decode()
     page = Page(text)
@@ -122,15 +120,15 @@ def test_hostile_text_is_only_text(name, hostile_text, request):
     assert "شمال" in text
 
 
-def test_the_seal_says_what_it_does_not_show(report, integrity):
-    text = render(report, integrity=integrity)["report.html"].decode()
+def test_the_seal_says_what_it_does_not_show(report, integrity, rendered):
+    text = rendered(report, integrity=integrity)["report.html"].decode()
     assert "c3" * 32 in text
     assert "signer not known" in text
     assert "not that the model, the data or the people behind them were honest" in text
-    assert "monai-ethics verify" in render(report)["report.html"].decode()
+    assert "monai-ethics verify" in rendered(report)["report.html"].decode()
 
 
-def test_words_that_judge_people_or_models_are_not_ours(empty, told):
+def test_words_that_judge_people_or_models_are_not_ours(empty, told, rendered):
     for item in (empty, told):
-        text = " ".join(Page(render(item)["report.html"].decode()).text).lower()
+        text = " ".join(Page(rendered(item)["report.html"].decode()).text).lower()
         assert not re.search(r"\b(fair|unbiased|safe|anonymous|ethical)\b", text)

@@ -53,12 +53,12 @@ def test_without_matplotlib_there_are_tables_and_one_line_why(report, monkeypatc
     assert NO_PLOTS.split(";")[0] in render(report)["report.md"].decode()
 
 
-def test_an_empty_report_renders(empty):
-    assert b"Nothing has an answer" in render(empty)["report.html"]
+def test_an_empty_report_renders(empty, rendered):
+    assert b"Nothing has an answer" in rendered(empty)["report.html"]
 
 
-def test_hostile_text_survives_in_json_and_is_harmless_in_markdown(hostile):
-    files = render(hostile)
+def test_hostile_text_survives_in_json_and_is_harmless_in_markdown(hostile, rendered):
+    files = rendered(hostile)
     json.loads(files["report.json"].decode("utf-8", "surrogatepass"))
     text = files["report.md"].decode()
     assert "<" not in text.replace("<https://", "")
@@ -68,12 +68,12 @@ def test_hostile_text_survives_in_json_and_is_harmless_in_markdown(hostile):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("classified", [20], indirect=True)
-def test_sixty_findings_of_twenty_groups_stay_readable(report, classified, compared, present):
+def test_sixty_findings_of_twenty_groups_stay_readable(report, classified, compared, present, rendered):
     groups = [replace(classified, subjects=(f"target{place}",)) for place in range(12)]
     gaps = [replace(compared, subjects=(f"target{place}_tpr", "site")) for place in range(47)]
     big = replace(report, findings=[*groups, *gaps, present])
     start = time.process_time()
-    files = render(big)
+    files = rendered(big)
     took = time.process_time() - start
     sizes = {name: f"{len(content) / 1e6:.1f} MB" for name, content in files.items()}
     print(f"60 findings, 20 groups: {took:.1f} s on one core, {sizes}")
