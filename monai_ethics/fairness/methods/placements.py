@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from monai_ethics.fairness.methods.intervals import Floats
 
-__all__ = ["Blocks", "Ints", "blocks_of", "patient_variances", "runs_of"]
+__all__ = ["Blocks", "Ints", "blocks_of", "patient_variances", "runs_of", "runs_within"]
 
 Ints = NDArray[Any]
 
@@ -65,13 +65,20 @@ def runs_of(scores: Floats) -> Ints | None:
     return np.concatenate([[0], np.cumsum(new)])
 
 
+def runs_within(runs: Ints, block: Ints, order: Ints) -> Ints:
+    """Tie of each sorted case of `Blocks`, of ties that all groups share or of each group's own."""
+    found: Ints = runs[order] if runs.ndim == 1 else runs[block % len(runs), order]
+    return found
+
+
 def blocks_of(labels: Ints, truth: NDArray[np.bool_], runs: Ints | None, n_groups: int) -> Blocks:
     """Rank cases within every group of every draw.
 
     Args:
         labels: group of each case, 0 to ``n_groups - 1``, shape ``(draws, N)``, cases sorted upwards by score.
         truth: whether each case is positive, shape ``(N,)``.
-        runs: as `runs_of` gives them, shape ``(N,)``.
+        runs: as `runs_of` gives them, shape ``(N,)``; or the ties that cases form within each group, shape
+            ``(n_groups, N)``.
         n_groups: number of groups.
 
     Returns:
@@ -89,7 +96,7 @@ def blocks_of(labels: Ints, truth: NDArray[np.bool_], runs: Ints | None, n_group
     sizes = np.bincount(block, minlength=count)
     m = np.bincount(block[positive], minlength=count)
     n = sizes - m
-    twice = _twice(block, positive, None if runs is None else runs[flat], sizes, m)
+    twice = _twice(block, positive, None if runs is None else runs_within(runs, block, flat), sizes, m)
     won = np.bincount(block[positive], weights=twice[positive], minlength=count)
     with np.errstate(divide="ignore", invalid="ignore"):
         areas = won / (2.0 * m * n)

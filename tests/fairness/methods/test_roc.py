@@ -64,12 +64,26 @@ def test_curves_of_draws_are_the_curves_of_their_corners(decimals):
         assert heights[group] == pytest.approx(np.interp(x, *vertices(data, group)), abs=1e-12)
 
 
-def test_places_within_groups_keep_every_curve():
-    data = cases(decimals=1)
-    alike = standardized(data, np.random.default_rng(0))
+@pytest.mark.parametrize("decimals", [0, 1, 9])
+def test_places_within_groups_keep_every_curve(decimals):
+    data = cases(decimals=decimals)
+    alike, runs = standardized(data, np.random.default_rng(0))
+    assert alike.runs is None
+    assert (runs is None) == (decimals == 9)
+    heights = roc._heights(blocks_of(alike.labels[None], alike.truth, runs, 2), runs)
+    x = (np.arange(roc.GRID) + 0.5) / roc.GRID
     for group in (0, 1):
-        for mine, theirs in zip(vertices(alike, group), vertices(data, group), strict=True):
-            assert mine == pytest.approx(theirs)
+        assert heights[group] == pytest.approx(np.interp(x, *vertices(data, group)), abs=1e-12)
+
+
+def test_whoever_is_drawn_into_a_group_is_tied_where_its_scores_were():
+    data = cases(decimals=0)
+    _, runs = standardized(data, np.random.default_rng(0))
+    for group in (0, 1):
+        own = np.unique(data.scores[data.labels == group])
+        drawn, sizes = np.unique(runs[group], return_counts=True)
+        assert (sizes > 1).sum() <= len(own)
+        assert len(drawn) < 30
 
 
 def test_a_curve_is_read_at_the_upper_end_of_its_steps():
