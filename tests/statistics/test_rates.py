@@ -55,6 +55,9 @@ NULLS = {
     "5x10, 4 images": {"sizes": [10] * 5, "images": 4, "icc": 0.5},
     "8x100, 4 images": {"sizes": [100] * 8, "images": 4, "icc": 0.5},
     "100, 40, 12, 4 images": {"sizes": [100, 40, 12], "images": 4, "icc": 0.5},
+    "20 patients of 1 image, 100 of 8": {"sizes": [20, 100], "images": (1, 8), "icc": 0.5},
+    "100 patients of 1 image, 20 of 8": {"sizes": [100, 20], "images": (1, 8), "icc": 0.5},
+    "3 groups of 1, 4 and 8 images": {"sizes": [20, 40, 60], "images": (1, 4, 8), "icc": 0.5},
     "2x30, 1 to 7 images": {"sizes": [30] * 2, "images": 4, "icc": 0.5, "same": False},
 }
 
@@ -62,11 +65,12 @@ NULLS = {
 @pytest.mark.parametrize("name", NULLS)
 def test_equal_rates_are_rejected_as_often_as_can_be_attained(name):
     settings = {"rate": 0.85, **NULLS[name]}
-    sizes = settings.pop("sizes")
+    sizes, images = settings.pop("sizes"), settings.pop("images", 1)
     rng = np.random.default_rng(11)
     rejected, levels = 0, []
     for replicate in range(REPLICATES):
-        groups = [group(str(i), rng, n, **settings) for i, n in enumerate(sizes)]
+        each = [{**settings, "images": per} for per in np.broadcast_to(images, len(sizes)).tolist()]
+        groups = [group(str(i), rng, n, **own) for i, (n, own) in enumerate(zip(sizes, each, strict=True))]
         rejected += ratio_omnibus(groups, n_permutations=DRAWS, rng=rng).p <= LEVEL
         if replicate % 10 == 0:
             levels.append(attainable(groups, rng))
@@ -174,6 +178,15 @@ def test_planted_gaps_are_found(name, sizes, rates, settings, least, most):
     ours, _, _ = found(sizes, rates, 15, **settings)
     print(f"{name}: power {ours:.2f}")
     assert least <= ours <= most
+
+
+def test_images_that_go_with_the_group_cost_little_power():
+    rng, hits = np.random.default_rng(18), 0
+    for _ in range(REPLICATES // 2):
+        pair = [group("a", rng, 20, 0.85, images=1), group("b", rng, 100, 0.5, images=8, icc=0.5)]
+        hits += ratio_omnibus(pair, n_permutations=DRAWS, rng=rng).p <= LEVEL
+    print(f"20 patients of 1 image at .85, 100 of 8 at .5: power {2 * hits / REPLICATES:.2f}")
+    assert hits > 0.7 * REPLICATES / 2
 
 
 def test_detectable_gap_is_found_on_either_side_of_the_base_rate_and_less_often_below_it():

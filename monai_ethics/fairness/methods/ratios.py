@@ -134,7 +134,9 @@ class Studentized:
 
     Each group's variance is moderated by that of everyone: as if that many degrees of freedom of it had been seen
     elsewhere. Few hits of few say little of their spread, and without it a small group rules the statistic. For one
-    case a patient a rate fixes its variance, and the statistic is the chi-square of a table.
+    case a patient a rate fixes its variance, and the statistic is the chi-square of a table. Cases of a rate vary as
+    the rate says, pairs of cases of a patient by what is left over everyone: a group of one case a patient is not held
+    to be as unsure as one of eight. (20 patients with 1 case beside 100 with 8 were rejected in .003 without it.)
 
     Args:
         tops: numerator of each kind of patients, shape ``(R,)``.
@@ -150,6 +152,10 @@ class Studentized:
         self.sizes = observed[:, counted].sum(axis=1)
         self.shared = math.fsum(total * rest**2) / math.fsum(total * bottoms)  # variance for each case
         self.prior = _prior(tops[counted], bottoms[counted])
+        pairs = math.fsum(total * bottoms * (bottoms - 1))
+        counts = self.prior == PRIOR and pairs > 0
+        self.alone = min(pooled * (1 - pooled), self.shared) if counts else self.shared
+        self.paired = (self.shared - self.alone) * math.fsum(total * bottoms) / pairs if counts else 0.0
         #: what is summed over patients, shape ``(R, 5)``
         self.features = np.column_stack([bottoms, rest, rest * rest, rest * bottoms, bottoms * bottoms])
 
@@ -157,7 +163,7 @@ class Studentized:
         """Statistic and gap, shape ``(draws,)``, from sums of `features`, shape ``(draws, K, 5)``."""
         bottoms, rest, rest2, cross, bottoms2 = np.moveaxis(sums, -1, 0)
         shift = rest / bottoms  # ratio minus pooled ratio
-        spread = self.shared / bottoms
+        spread = (self.alone + self.paired * (bottoms2 - bottoms) / bottoms) / bottoms
         if math.isfinite(self.prior):
             own = (rest2 - 2 * shift * cross + shift * shift * bottoms2) * (self.sizes / (self.sizes - 1)) / bottoms**2
             degrees = self.sizes - 1
