@@ -118,15 +118,23 @@ def test_equal_areas_across_groups_of_unequal_spread_are_rejected_as_often_as_st
     assert report("auc_bpsn", "unequal spread", sum(item.p <= 0.05 for item in found))
 
 
-@pytest.mark.parametrize("name", [name for name in CURVES if name != "ties"])
+@pytest.mark.parametrize("name", CURVES)
 def test_one_curve_is_rejected_as_often_as_stated(name):
     assert report("abroca", name, rejections(curve_omnibus, NULLS[name]))
 
 
-def test_one_curve_of_few_distinct_scores_errs_on_the_safe_side():
-    hits = rejections(curve_omnibus, NULLS["ties"])
-    report("abroca", "ties", hits)
-    assert 0 < hits <= HIGH
+TIED = {
+    "5 scores, 2x100": {"sizes": [(50, 50)] * 2, "ties": True},
+    "scores on other scales": {"sizes": [(20, 30), (25, 15)], "ties": True, "shift": [0, 1.1]},
+    "3x40": {"sizes": [(20, 20)] * 3, "ties": True},
+    "clusters": {"sizes": [(15, 15), (25, 15)], "per": 4, "ties": True},
+    "unequal n": {"sizes": [(60, 60), (8, 8)], "ties": True},
+}
+
+
+@pytest.mark.parametrize("name", TIED)
+def test_one_curve_of_few_distinct_scores_is_rejected_as_often_as_stated(name):
+    assert report("abroca, ties", name, rejections(curve_omnibus, TIED[name]))
 
 
 GAPS = {
@@ -190,6 +198,24 @@ def test_areas_and_their_differences_are_covered(m, n, per):
     assert both >= FEWEST
     if min(m, n) >= 25:
         assert share <= MOST
+
+
+@pytest.mark.parametrize("per", [1, 4])
+@pytest.mark.parametrize(("m", "n"), [(5, 100), (10, 100), (20, 200)])
+def test_areas_of_few_positive_cases_among_many_negative_ones_are_covered(m, n, per):
+    rng = np.random.default_rng(m)
+    truth = float(stats.norm.cdf(1.2 / np.sqrt(2)))
+
+    def area():
+        positive = np.repeat(np.arange(m + n) < m, per)
+        shared = np.repeat(rng.standard_normal(m + n), per)
+        noise = shared if per == 1 else np.sqrt(0.5) * (shared + rng.standard_normal(len(shared)))
+        patients = np.repeat(np.arange(m + n), per)
+        return area_between(noise + 1.2 * positive, patients, positive, ~positive)
+
+    share, _ = covering(area, truth, 1000)
+    print(f"auc, {m} positive and {n} negative patients of {per}: coverage {share:.3f}")
+    assert share >= 0.92
 
 
 def precision_of(separation, prevalence):

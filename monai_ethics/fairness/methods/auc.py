@@ -6,6 +6,7 @@ References:
     [2] Newcombe 2006, Stat. Med. 25(4), method 5, where DeLong's variance is zero.
     [3] Borkan et al. 2019, arXiv 1903.04561, section 3: BPSN and BNSP; Kallus & Zhou 2019, arXiv 1902.05826: xAUC.
     [4] Zou & Donner 2008, Stat. Med. 27(10): MOVER, with the correlation of both estimates.
+    [5] Brunner & Munzel 2000, Biom. J. 42: degrees of freedom of an area, by Satterthwaite.
 """
 
 from __future__ import annotations
@@ -22,7 +23,15 @@ from monai_ethics.fairness.methods.differences import Pair
 from monai_ethics.fairness.methods.intervals import Floats, Result
 from monai_ethics.fairness.methods.placements import Ints, blocks_of, patient_variances, runs_of
 
-__all__ = ["GroupAreas", "area_between", "area_difference", "area_under_curve", "areas_by_group", "cross_areas"]
+__all__ = [
+    "GroupAreas",
+    "area_between",
+    "area_difference",
+    "area_under_curve",
+    "areas_by_group",
+    "cross_areas",
+    "newcombe_area",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +102,8 @@ def area_under_curve(
         level: nominal coverage.
 
     Returns:
-        The area with DeLong's interval on the logit scale, clustered by patient [1]; Newcombe's method 5 where all
-        placements are equal, as for an area of 1 [2]; the reason where one class is absent.
+        The area with DeLong's interval on the logit scale, clustered by patient [1], with Student t [5]; Newcombe's
+        method 5 where all placements are equal, as for an area of 1 [2]; the reason where one class is absent.
     """
     truth = np.asarray(y_true, dtype=bool)
     scores = np.asarray(y_score, dtype=np.float64)
@@ -131,19 +140,21 @@ def area_between(
     above, below = own / n, 1 - (ranks[m:] - stats.rankdata(negative)) / m
     area = float(own.sum()) / (m * n)
     codes = np.concatenate([patients[positives], patients[negatives]])
-    variance = _variance(above - area, below - area, codes[:m], codes[m:])
-    if variance is None:
+    spread = _variance(above - area, below - area, codes[:m], codes[m:])
+    if spread is None:
         return Result(value=area, reason="fewer than 2 patients with positive or with negative cases")
+    variance, degrees = spread
     people = len(np.unique(codes))
     if variance <= 0 or not 0 < area < 1:
         if people < len(codes):
             return Result(value=area, reason="no spread to estimate an interval from, and patients repeat")
-        low, high = _newcombe(area, m, n, level)
+        low, high = newcombe_area(area, m, n, level)
         return Result(value=area, low=low, high=high, method="Newcombe's method 5")
-    quantile, method = float(stats.norm.ppf((1 + level) / 2)), "DeLong interval on the logit scale, by patient"
+    method = "DeLong interval on the logit scale, by patient"
     if people < len(codes):  # simulated: .93 at 10 and 20 patients with the normal quantile
-        quantile = float(stats.t.ppf((1 + level) / 2, max(people - 2, 1)))
-        method = f"Obuchowski's interval on the logit scale, by patient (Student t, {max(people - 2, 1)} df)"
+        degrees, method = min(degrees, max(people - 2, 1)), "Obuchowski's interval on the logit scale, by patient"
+    method += f" (Student t, {degrees:,.1f} df)"
+    quantile = float(stats.t.ppf((1 + level) / 2, degrees))
     half = quantile * math.sqrt(variance) / (area * (1 - area))
     low, high = special.expit([special.logit(area) - half, special.logit(area) + half])
     return Result(value=area, low=float(low), high=float(high), method=method)
@@ -227,8 +238,12 @@ def _counts_at(member: NDArray[np.bool_], ties: Ints, wanted: Ints) -> NDArray[n
     return found + counts[:, np.searchsorted(ties, wanted, side="right")]
 
 
-def _variance(above: Floats, below: Floats, positives: Ints, negatives: Ints) -> float | None:
-    """Obuchowski's variance; DeLong's where each patient has one case."""
+def _variance(above: Floats, below: Floats, positives: Ints, negatives: Ints) -> tuple[float, float] | None:
+    """Obuchowski's variance, DeLong's where each patient has one case, and its degrees of freedom [5].
+
+    Few positive cases among many negative ones are the few that say how sure the area is: at areas of .8 and .9, 5
+    beside 100 were covered in .88 and .86 with the normal quantile, 10 beside 100 in .93 and .91.
+    """
     with_positive, with_negative = np.unique(positives), np.unique(negatives)
     if min(len(with_positive), len(with_negative)) < 2:
         return None
@@ -236,12 +251,22 @@ def _variance(above: Floats, below: Floats, positives: Ints, negatives: Ints) ->
     up = np.bincount(positives, weights=above, minlength=size)
     down = np.bincount(negatives, weights=below, minlength=size)
     m, n, both = len(above), len(below), len(np.union1d(with_positive, with_negative))
-    first = len(with_positive) / (len(with_positive) - 1) * float(up @ up) / m**2
-    second = len(with_negative) / (len(with_negative) - 1) * float(down @ down) / n**2
-    return first + second + 2 * both / (both - 1) * float(up @ down) / (m * n)
+    ups, downs = len(with_positive) - 1, len(with_negative) - 1
+    first = (ups + 1) / ups * float(up @ up) / m**2
+    second = (downs + 1) / downs * float(down @ down) / n**2
+    inverse = (first**2 / ups + second**2 / downs) / (first + second) ** 2 if first + second > 0 else 1.0
+    return first + second + 2 * both / (both - 1) * float(up @ down) / (m * n), 1 / inverse
 
 
-def _newcombe(area: float, m: int, n: int, level: float) -> tuple[float, float]:
+def newcombe_area(area: float, m: int, n: int, level: float) -> tuple[float, float]:
+    """Newcombe's interval of an area [2], also where no placement differs.
+
+    Args:
+        area: the area.
+        m: positive cases.
+        n: negative cases.
+        level: nominal coverage.
+    """
     z = float(stats.norm.ppf((1 + level) / 2))
     middle = (m + n) / 2
 

@@ -23,14 +23,37 @@ def test_the_area_is_the_share_of_pairs_in_order():
     assert 0 < found.low < found.value < found.high < 1
 
 
+def quantile(positive, negative, patients):
+    """Student's at Satterthwaite's degrees of freedom, from all pairs of cases; `patients` of both, in that order."""
+    kernel = (positive[:, None] > negative) + 0.5 * (positive[:, None] == negative)
+    parts = []
+    for means, people in ((kernel.mean(1), patients[: len(positive)]), (kernel.mean(0), patients[len(positive) :])):
+        sums = np.array([(means[people == person] - kernel.mean()).sum() for person in np.unique(people)])
+        parts.append((len(sums) / (len(sums) - 1) * (sums**2).sum() / len(means) ** 2, len(sums) - 1))
+    degrees = sum(part for part, _ in parts) ** 2 / sum(part**2 / df for part, df in parts)
+    people = len(np.unique(patients))
+    return stats.t.ppf(0.975, min(degrees, people - 2) if people < len(patients) else degrees)
+
+
 def test_delongs_variance_is_that_of_the_placements():
     positive, negative = np.array(SCORES[:3]), np.array(SCORES[3:])
     kernel = (positive[:, None] > negative) + 0.5 * (positive[:, None] == negative)
     variance = kernel.mean(1).var(ddof=1) / 3 + kernel.mean(0).var(ddof=1) / 4
     found = area_under_curve(TRUTH, SCORES, KEYS)
     area = kernel.mean()
-    logit = np.log(area / (1 - area)) + 1.959964 * np.sqrt(variance) / (area * (1 - area))
-    assert found.high == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-6)
+    logit = np.log(area / (1 - area)) + quantile(positive, negative, np.array(KEYS)) * np.sqrt(variance) / (
+        area * (1 - area)
+    )
+    assert found.high == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-9)
+
+
+def test_few_positive_cases_make_an_area_less_sure_than_the_normal_quantile_says():
+    rng = np.random.default_rng(0)
+    truth = np.arange(105) < 5
+    found = area_under_curve(truth, rng.normal(size=105) + truth, list(map(str, range(105))))
+    assert 4 <= float(found.method.split("Student t, ")[1].split(" ")[0]) < 12
+    even = area_under_curve(np.arange(200) < 100, rng.normal(size=200), list(map(str, range(200))))
+    assert float(even.method.split("Student t, ")[1].split(" ")[0]) > 150
 
 
 def test_an_area_of_one_has_newcombes_interval():
@@ -65,9 +88,9 @@ def test_one_sort_gives_the_areas_and_intervals_of_each_group_alone(patients, de
         alone = area_under_curve(truth[own], scores[own], people[own].astype(str))
         assert found.values[group] == alone.value
         width = np.log(alone.high / (1 - alone.high)) - np.log(alone.low / (1 - alone.low))
-        people_here = len(np.unique(people[own]))
-        quantile = stats.t.ppf(0.975, people_here - 2) if people_here < own.sum() else stats.norm.ppf(0.975)
-        error = width / 2 / quantile * alone.value * (1 - alone.value)
+        sides = own & truth, own & ~truth
+        wide = quantile(*(scores[side] for side in sides), np.concatenate([people[side] for side in sides]))
+        error = width / 2 / wide * alone.value * (1 - alone.value)
         assert np.sqrt(found.variances[group]) == pytest.approx(error, rel=1e-12)
         assert found.influence[own].sum() == pytest.approx(0, abs=1e-12)
 
@@ -93,11 +116,13 @@ def test_areas_across_groups_are_those_of_everyone_outside(decimals):
     order = np.argsort(scores, kind="stable")
     areas, parts = cross_areas(codes[order][None], truth[order], runs_of(scores[order]), 4)
     for group in range(4):  # the fifth is nobody's group and everybody's background
-        alone = area_between(scores, people, truth & (codes != group), ~truth & (codes == group))
+        sides = truth & (codes != group), ~truth & (codes == group)
+        alone = area_between(scores, people, *sides)
         assert areas[0, group] == pytest.approx(alone.value, abs=1e-14)
         assert parts[0, :, group].sum() == pytest.approx(0, abs=1e-12)
         width = np.log(alone.high / (1 - alone.high)) - np.log(alone.low / (1 - alone.low))
-        error = width / 2 / 1.959963984540054 * alone.value * (1 - alone.value)
+        wide = quantile(*(scores[side] for side in sides), np.concatenate([people[side] for side in sides]))
+        error = width / 2 / wide * alone.value * (1 - alone.value)
         assert np.sqrt((parts[0, :, group] ** 2).sum()) == pytest.approx(error, rel=0.02)
 
 
