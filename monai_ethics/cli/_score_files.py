@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from monai_ethics.fairness.data.binary import BinaryScores
     from monai_ethics.fairness.data.scores import ScoreTable
 
-__all__ = ["read_evidence", "read_files", "write_findings"]
+__all__ = ["read_evidence", "read_files", "refuse_unheld", "require_room", "write_findings"]
 
 
 def read_evidence(
@@ -51,7 +51,46 @@ def read_evidence(
     labels = [BinaryScores.from_dict(item) for item in _last(labeled, run)]
     if threshold is not None:
         labels = [data.decided(threshold, decided_by=f"scores from {threshold:g} on, as given") for data in labels]
+    _refuse_idle(threshold, labels)
     return tables, labels
+
+
+def _refuse_idle(threshold: float | None, labels: Sequence[BinaryScores]) -> None:
+    """Refuse a threshold that decides nothing: whoever gave it expects that it does."""
+    if threshold is not None and all(data.threshold != threshold for data in labels):
+        raise InputError(
+            "Expected scores without decisions of their own with `--threshold`: got none. Leave it out, or give a file "
+            "with y_true and y_score."
+        )
+
+
+def refuse_unheld(control: str, tables: Sequence[ScoreTable]) -> None:
+    """Refuse an attribute that is to be held fixed and cannot be: the comparison would be missing silently.
+
+    Raises:
+        InputError: if there are no scores per case, or they have no such grouping.
+    """
+    if not control:
+        return
+    if not tables:
+        raise InputError(
+            "Expected scores per case, such as Dice, with `--control`: got labels and decisions. Leave it out."
+        )
+    if all(control not in table.groups for table in tables):
+        known = ", ".join(name for name in tables[0].groups if "*" not in name) or "none"
+        raise InputError(f"`--control` must name a grouping: got another. Known: {known}.")
+
+
+def require_room(findings: Sequence[Finding]) -> None:
+    """Refuse findings that no log can hold before anything is written.
+
+    Raises:
+        InputError: if one is not canonical JSON, or longer than an entry may be.
+    """
+    from monai_ethics.provenance.canonical import MAX_BYTES, canonical
+
+    if any(len(canonical(finding.to_dict())) > MAX_BYTES - 1_000 for finding in findings):
+        raise InputError("A finding must fit into a log entry of 1 MB: got a larger one. Ask for fewer groups.")
 
 
 def _last(payloads: Sequence[tuple[str, str, bytes]], run: str) -> list[Any]:
@@ -93,6 +132,7 @@ def read_files(
                 labels += [*data.one_vs_rest(), *([] if right is None else [right])]
             else:
                 labels.append(data)
+    _refuse_idle(threshold, labels)
     names = [*(table.metric for table in tables), *(data.target for data in labels)]
     if len(set(names)) != len(names):
         raise InputError(
@@ -127,6 +167,7 @@ def write_findings(
     from monai_ethics.reporting.render import write_report
 
     given = {name: path.read_bytes() for name, path in inputs.items()}
+    require_room(findings)
     with EvidenceLog.open(target, run_id="fairness") as log:
         if given:
             log.append("inputs", {name: sha256(data).hexdigest() for name, data in given.items()})

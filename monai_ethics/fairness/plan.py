@@ -16,6 +16,7 @@ from monai_ethics.fairness.attributes.target import read_target
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.roster import TargetPopulation
 from monai_ethics.fairness.data.scores import ScoreTable
+from monai_ethics.fairness.methods.corrections import check_correction
 
 __all__ = ["FURTHER", "PLANNED", "SETTINGS", "Plan", "read_plan"]
 
@@ -50,7 +51,7 @@ class Plan:
         obtained: attribute to how its labels were obtained.
 
     Raises:
-        InputError: if a measure is not known.
+        InputError: if a measure or the correction is not known.
     """
 
     measures: tuple[str, ...] = PLANNED
@@ -69,6 +70,7 @@ class Plan:
         known = (*PLANNED, *FURTHER)
         if not self.measures or any(name not in known for name in self.measures):
             raise InputError(f"Expected names of measures: got another. Known: {', '.join(known)}.")
+        check_correction(self.correction, ("holm", "bh"))
 
     @property
     def made(self) -> tuple[str, ...] | None:
@@ -97,34 +99,44 @@ def read_plan(settings: Mapping[str, Any] | None = None, *, strata: Any = None) 
     Raises:
         InputError: if a setting is unknown or cannot be read.
     """
+    if not isinstance(settings, Mapping | None):
+        raise InputError(f"`ethics#plan` must be a mapping of {', '.join(SETTINGS)}: got another type. Correct it.")
     given = dict(settings or {})
     if unknown := set(given) - set(SETTINGS):
         raise InputError(f"`ethics#plan` may hold {', '.join(SETTINGS)}: got {len(unknown)} other keys. Remove them.")
-    plain: dict[str, Any] = {name: given[name] for name in ("control", "correction") if name in given}
+    plain: dict[str, Any] = {name: _text(name, given[name]) for name in ("control", "correction") if name in given}
     for name in ("min_group_size", "seed"):
         if name in given:
             plain[name] = _whole(name, given[name])
     if "measures" in given:
-        plain["measures"] = tuple(_texts(given["measures"], split=True))
+        plain["measures"] = tuple(dict.fromkeys(_texts("measures", given["measures"], split=True)))
     if "population" in given:
-        plain["population"] = read_target(Path(str(given["population"])))
+        plain["population"] = read_target(Path(_text("population", given["population"])))
     return Plan(
         asked=parse_strata(strata),
-        bins=parse_bins(_texts(given.get("bins", []))),
-        maps=parse_maps(_texts(given.get("maps", []))),
+        bins=parse_bins(_texts("bins", given.get("bins", []))),
+        maps=parse_maps(_texts("maps", given.get("maps", []))),
         **plain,
     )
 
 
-def _texts(value: Any, *, split: bool = False) -> list[str]:
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str | Path):
+        raise InputError(f"`{name}` must be a text: got another type. Correct it.")
+    return str(value)
+
+
+def _texts(name: str, value: Any, *, split: bool = False) -> list[str]:
     """A text or a list of them; with `split`, a text holds several."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",")] if split else [value]
-    return [str(item).strip() for item in value]
+    if not isinstance(value, list | tuple) or any(not isinstance(item, str) for item in value):
+        raise InputError(f"`{name}` must be a text or a list of texts: got another type. Correct it.")
+    return [item.strip() for item in value]
 
 
 def _whole(name: str, value: Any) -> int:
     least = 2 if name == "min_group_size" else 0
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InputError(f"`{name}` must be a whole number from {least} on: got another. Correct it.")
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**53:
+        raise InputError(f"`{name}` must be a whole number from {least} to below 2^53: got another. Correct it.")
     return value

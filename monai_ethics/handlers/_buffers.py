@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from monai_ethics.fairness.data.scores import LARGEST_SCORE
+
 __all__ = ["aggregate_rows", "case_values", "first_number", "read_buffers"]
 
 
@@ -73,7 +75,7 @@ def case_values(metric_fn: Any, buffers: Sequence[torch.Tensor]) -> torch.Tensor
         buffers: its buffers, each with one row per case.
 
     Returns:
-        float64 on the CPU, shape ``(N, C)``, NaN where undefined (infinite values count as undefined);
+        float64 on the CPU, shape ``(N, C)``, NaN where undefined, infinite or beyond 1e100;
         ``None`` if the metric has no value per case.
     """
     n = len(buffers[0])
@@ -82,7 +84,7 @@ def case_values(metric_fn: Any, buffers: Sequence[torch.Tensor]) -> torch.Tensor
     if found is None:
         return None
     values = found.detach().to(device="cpu", dtype=torch.float64)
-    return torch.where(torch.isfinite(values), values, torch.nan)
+    return torch.where(values.abs() <= LARGEST_SCORE, values, torch.nan)
 
 
 def _unreduced(metric_fn: Any, buffers: Sequence[torch.Tensor], n: int) -> torch.Tensor | None:

@@ -12,6 +12,7 @@ import torch
 
 from monai_ethics.errors import InputError
 from monai_ethics.fairness.data.binary import BinaryScores
+from monai_ethics.fairness.data.scores import LARGEST_SCORE
 
 if TYPE_CHECKING:
     from monai_ethics.handlers._tables import Cases
@@ -78,7 +79,7 @@ def columns_of(scores: torch.Tensor, truth: torch.Tensor, index: torch.Tensor) -
     """
     scores, truth = (t.detach().as_subclass(torch.Tensor).cpu()[index].double() for t in (scores, truth))
     scores, truth = (t.reshape(len(index), -1) for t in (scores, truth))
-    if not bool(torch.isfinite(scores).all()):
+    if not bool((scores.abs() <= LARGEST_SCORE).all()):
         return [], "some scores are not finite"
     classes = scores.shape[1]
     if truth.shape[1] == 1 < classes and bool(torch.isin(truth, torch.arange(classes).double()).all()):

@@ -21,6 +21,7 @@ import ignite.distributed as idist
 import torch
 from ignite.metrics import Metric
 
+from monai_ethics.fairness.data.scores import LARGEST_SCORE
 from monai_ethics.handlers._buffers import first_number
 
 __all__ = ["Case", "OutputTap", "PlainEpoch", "Twin", "agrees", "alone", "case_means"]
@@ -147,7 +148,7 @@ class Twin:
                 number = first_number(twin.compute())
             except Exception:  # a foreign metric's own code on a subset: undefined there
                 return None
-        return number if number is not None and math.isfinite(number) else None
+        return number if number is not None and abs(number) <= LARGEST_SCORE else None
 
 
 def _identity(output: Any) -> Any:

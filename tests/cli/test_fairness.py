@@ -140,3 +140,90 @@ def test_hostile_labels_reach_neither_terminal_nor_page(files, capsys):
         assert "\x1b" not in text
         assert "\u202e" not in text
     assert "<script>" not in page
+
+
+@pytest.fixture
+def labeled(files):
+    rng = np.random.default_rng(1)
+    rows = ["case,y_true,y_score,patient"]
+    rows += [f"DOE-{i}.png,{i % 3 == 0:d},{0.3 * (i % 3 == 0) + 0.6 * rng.random():.4f},sub-{i:04d}" for i in range(80)]
+    (files / "labels.csv").write_text("\n".join(rows) + "\n")
+    return files
+
+
+def label_words(files, *more):
+    table, side = str(files / "labels.csv"), str(files / "participants.tsv")
+    return ["fairness", "--scores", table, "--attributes", side, "--out", str(files / "evidence"), *more]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("--min-group-size", "9" * 21),
+        ("--bins", "age=40", "--bins", "AGE=50"),
+        ("--map", "sex=F:x", "--map", "Sex=x:y"),
+        ("--strata", "sex,SEX"),
+        ("--strata", "sex*sex"),
+        ("--strata", "sex*age_band,age_band*sex"),
+        ("--control", "roi_size_band"),
+        ("--control", "nonsense"),
+        ("--correction", "max_t"),
+        ("--run-id", "x"),
+    ],
+)
+@pytest.mark.parametrize("words_of", [words, label_words])
+def test_words_that_contradict_or_do_nothing_are_refused_and_write_nothing(labeled, words_of, more, capsys):
+    assert main(words_of(labeled, *more)) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "DOE" not in error
+    assert not (labeled / "evidence").exists()
+
+
+def test_a_threshold_that_decides_nothing_is_refused(labeled, capsys):
+    assert main(words(labeled, "--threshold", "0.5")) == 2
+    assert "without decisions of their own" in capsys.readouterr().err
+    assert not (labeled / "evidence").exists()
+
+
+def test_an_attribute_held_fixed_must_have_scores_to_be_held_fixed_for(labeled, capsys):
+    assert main(label_words(labeled, "--control", "sex")) == 2
+    assert "labels and decisions" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("score", ["1e308", "-1e101"])
+def test_scores_without_a_square_are_refused(labeled, score, capsys):
+    for name, make in (("labels.csv", label_words), ("val_mean_dice_raw.csv", words)):
+        head, *rows = (labeled / name).read_text().splitlines()
+        place = head.split(",").index("y_score" if name == "labels.csv" else "class0")
+        cells = [row.split(",") for row in rows]
+        for cell in cells:
+            cell[place] = score
+        (labeled / name).write_text("\n".join([head, *map(",".join, cells)]))
+        assert main(make(labeled)) == 2
+        assert "of a size up to" in capsys.readouterr().err
+        assert not (labeled / "evidence").exists()
+
+
+def test_quotes_that_swallow_rows_leak_no_patient(labeled, capsys):
+    rows = ["participant_id\tsex"] + [f"sub-{i:04d}\t" + ('"' if i % 2 else "M") for i in range(80)]
+    (labeled / "participants.tsv").write_text("\n".join(rows) + "\n")
+    assert main(words(labeled)) == 2
+    assert "sub-" not in capsys.readouterr().err
+    assert not (labeled / "evidence").exists()
+
+
+def test_classes_that_are_names_are_refused(labeled, capsys):
+    rows = ["case,y_true,y_pred"] + [f"sub-{i:04d},DOE^{i},x" for i in range(80)]
+    (labeled / "labels.csv").write_text("\n".join(rows) + "\n")
+    assert main(label_words(labeled)) == 2
+    assert "DOE" not in capsys.readouterr().err
+    assert not (labeled / "evidence").exists()
+
+
+def test_a_finding_too_large_for_the_log_writes_nothing(labeled, capsys):
+    shares = [f"sex,label{i},{1 / 4000},census" for i in range(4000)]
+    (labeled / "population.csv").write_text("\n".join(["attribute,label,share,source", *shares]))
+    assert main(label_words(labeled, "--population", str(labeled / "population.csv"), "--measures", "auc")) == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith("Ask for fewer groups.")
+    assert not (labeled / "evidence").exists()

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from monai_ethics.errors import InputError
-from monai_ethics.fairness.attributes.side_table import clean_label
+from monai_ethics.fairness.attributes.side_table import clean_label, normal_name
 
 __all__ = ["CASE_MIX", "Bins", "number_of", "parse_bins", "parse_maps", "rising_edges"]
 
@@ -40,6 +40,7 @@ def parse_bins(texts: Sequence[str]) -> dict[str, tuple[float, ...] | int]:
             ) from error
         if quantiles and not 2 <= int(quantiles[1]) <= MOST_QUANTILES:
             raise InputError(f"Quantile groups must be 2 to {MOST_QUANTILES}: got another number. Write age=q4.")
+        _refuse_second(name, bins)
         bins[name.strip()] = int(quantiles[1]) if quantiles else edges
     return bins
 
@@ -57,10 +58,17 @@ def parse_maps(texts: Sequence[str]) -> dict[str, dict[str, str]]:
         if not name.strip() or any(not (old.strip() and colon and new.strip()) for old, colon, new in parts):
             raise InputError("Maps must have the form site=A:north,B:north: got another. See --help.")
         mapped = {old.strip(): new.strip() for old, _, new in parts}
-        if len(mapped) != len(parts) or name.strip() in maps:
+        if len(mapped) != len(parts):
             raise InputError("A map must name each label once: got one twice. Remove it.")
+        _refuse_second(name, maps)
         maps[name.strip()] = mapped
     return maps
+
+
+def _refuse_second(name: str, known: Mapping[str, object]) -> None:
+    """Refuse a second rule for an attribute: which of them holds would be a guess."""
+    if normal_name(name) in [normal_name(other) for other in known]:
+        raise InputError("Bins and maps may name each attribute once: got one twice. Put all into one rule.")
 
 
 def rising_edges(edges: Sequence[float]) -> tuple[float, ...]:

@@ -79,6 +79,8 @@ def read_rows(path: str | Path) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]
         raise InputError(
             "Expected a table whose quotes are closed and whose cells are below 128 kB: got another. Check the file."
         ) from error
+    if any("\n" in cell and delimiter in cell for row in read for cell in row):
+        raise InputError("Expected quotes that close in their own row: got one that holds other rows. Check the file.")
     rows = [row for row in read if any(cell.strip() for cell in row)]
     if len(rows) < 2:
         raise InputError("Expected a table with a header and at least one row: got fewer. Give it rows.")

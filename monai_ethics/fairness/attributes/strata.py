@@ -53,15 +53,21 @@ def parse_strata(text: str | Sequence[str] | None) -> tuple[str, ...] | None:
     """Names of groupings from ``"sex,age_band,sex*site"`` or a list; ``None`` stays ``None``.
 
     Raises:
-        InputError: if a name is empty or repeated.
+        InputError: if a name is empty or repeated, in whatever order and spelling, or it is no text.
     """
     if text is None:
         return None
-    words = [word.strip() for word in (text.split(",") if isinstance(text, str) else text)]
+    listed = text.split(",") if isinstance(text, str) else text
+    if not isinstance(listed, (list, tuple)) or any(not isinstance(word, str) for word in listed):
+        raise InputError(
+            "Strata must be a text such as sex,age_band,sex*site, or a list: got another type. Correct it."
+        )
+    words = [word.strip() for word in listed]
     names = ["*".join(part.strip() for part in word.split("*")) for word in words]
     if not names or any(not part for name in names for part in name.split("*")):
         raise InputError("Strata must be names such as sex,age_band,sex*site: got an empty one. Remove it.")
-    if len(set(names)) != len(names):
+    parts = [[normal_name(part) or part for part in name.split("*")] for name in names]
+    if len({tuple(sorted(part)) for part in parts}) != len(names) or any(len(set(p)) != len(p) for p in parts):
         raise InputError("Strata must be unique: got one twice. Remove it.")
     return tuple(names)
 
@@ -145,7 +151,7 @@ def stratify(
         distinct = _distinct(labels)
         if name in edges or (_is_numeric(labels) and distinct > MOST_NUMBERS):
             found[name + _BAND] = _band(name, labels, edges)
-        elif distinct > MOST_LABELS or _longest(labels) > MOST_CHARACTERS or _names_patients(name, labels, patients):
+        elif distinct > MOST_LABELS or _has_texts(labels) or _names_patients(name, labels, patients):
             left_out.append(name)
         else:
             found[name] = labels
@@ -201,8 +207,9 @@ def _distinct(labels: Labels) -> int:
     return len({label for label in labels if label is not None})
 
 
-def _longest(labels: Labels) -> int:
-    return max((len(label) for label in labels if label is not None), default=0)
+def _has_texts(labels: Labels) -> bool:
+    """Whether a label is too long for a name, or has several lines."""
+    return any(len(label) > MOST_CHARACTERS or len(label.splitlines()) > 1 for label in labels if label is not None)
 
 
 def _names_patients(name: str, labels: Labels, patients: Sequence[str] | None) -> bool:
@@ -240,9 +247,10 @@ def _resolve(name: str, groups: Mapping[str, Labels], edges: Mapping[str, Sequen
             f"A grouping may have at most {MOST_LABELS} labels: got {len(set(groups[known]))}. "
             "Ask for its `_band` with --bins, or merge labels."
         )
-    if _longest(groups[known]) > MOST_CHARACTERS:
+    if _has_texts(groups[known]):
         raise InputError(
-            f"Labels of a grouping may have at most {MOST_CHARACTERS} characters: got longer ones. Shorten them."
+            f"Labels of a grouping may have one line of at most {MOST_CHARACTERS} characters: got longer ones. "
+            "Shorten them."
         )
     return groups[known]
 

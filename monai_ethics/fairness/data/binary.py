@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.evidence import FrozenDict
+from monai_ethics.fairness.data.scores import LARGEST_SCORE
 
 __all__ = ["BinaryScores"]
 
@@ -35,7 +36,8 @@ class BinaryScores:
         groups: attribute to the label of each case; ``None`` = not recorded.
 
     Raises:
-        InputError: if lengths differ, cases repeat, a score is not finite, or a probability is outside 0 to 1.
+        InputError: if lengths differ, cases repeat, a score is not finite or beyond 1e100, or a
+            probability is outside 0 to 1.
     """
 
     target: str
@@ -77,8 +79,11 @@ class BinaryScores:
 
     def _check_scores(self) -> None:
         for position, score in enumerate(self.y_score):
-            if not math.isfinite(score):
-                raise InputError(f"Scores must be finite: got NaN or infinity at case {position}. Leave the case out.")
+            if not abs(score) <= LARGEST_SCORE:
+                raise InputError(
+                    f"Scores must be finite and of a size up to {LARGEST_SCORE:g}: got another at case {position}. "
+                    "Leave the case out."
+                )
             if self.probabilities and not 0 <= score <= 1:
                 raise InputError(f"Probabilities must lie between 0 and 1: case {position} does not. Correct it.")
         if self.y_pred and not self.decided_by:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any, Self
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.evidence import FrozenDict
 from monai_ethics.fairness.data.binary import BinaryScores
+from monai_ethics.fairness.data.scores import LARGEST_SCORE
 
 __all__ = ["TOP_ONE_RATES", "ClassScores", "clean_name", "is_top_one"]
 
@@ -41,8 +41,8 @@ class ClassScores:
         groups: attribute to the label of each case; ``None`` = not recorded.
 
     Raises:
-        InputError: if lengths differ, cases or classes repeat, a class is unknown, a score is not finite, or a
-            probability is outside 0 to 1.
+        InputError: if lengths differ, cases or classes repeat, a class is unknown, a score is not finite or
+            beyond 1e100, or a probability is outside 0 to 1.
     """
 
     target: str
@@ -100,8 +100,11 @@ class ClassScores:
         for position, row in enumerate(self.y_score):
             if len(row) != len(self.classes):
                 raise InputError(f"Every case needs a score for each class: case {position} has others. Fill them.")
-            if not all(map(math.isfinite, row)):
-                raise InputError(f"Scores must be finite: got NaN or infinity at case {position}. Leave the case out.")
+            if not all(abs(score) <= LARGEST_SCORE for score in row):
+                raise InputError(
+                    f"Scores must be finite and of a size up to {LARGEST_SCORE:g}: got another at case {position}. "
+                    "Leave the case out."
+                )
             if self.probabilities and not all(0 <= score <= 1 for score in row):
                 raise InputError(f"Probabilities must lie between 0 and 1: case {position} does not. Correct it.")
 

@@ -24,6 +24,7 @@ from monai_ethics.fairness.data.columns import name_rows, read_numbers, read_yes
 __all__ = ["read_binary", "read_labels"]
 
 _KINDS = ("y_true", "y_score", "y_pred")
+MOST_CLASSES = 100
 FROM_FILE = "the file's own decisions"
 Threshold = float | Mapping[str, float] | None
 
@@ -161,6 +162,13 @@ def _classes(table: _Table, cells: Sequence[Any], target: str) -> ClassScores:
     if not scored and not decided:
         raise InputError("Expected scores or decisions: got neither `y_score_<class>` nor `y_pred`. Add one of them.")
     named = {*truth, *decided}
+    if len(named) > MOST_CLASSES or len(scored) > MOST_CLASSES:
+        raise InputError(
+            f"There may be at most {MOST_CLASSES} classes: got {max(len(named), len(scored))}. Merge them, or give "
+            "labels in place of names or notes."
+        )
+    if len(named) > 20 and 2 * len(named) > len(truth):
+        raise InputError("Classes must recur: got nearly one for each case, as names have. Give labels in `y_true`.")
     spelled = {normal_name(name): name for name in sorted(named)}
     if scored and len(spelled) != len(named):
         raise InputError("Classes must differ in letters or digits where they have columns: got two alike. Rename one.")

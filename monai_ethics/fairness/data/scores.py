@@ -19,7 +19,7 @@ from typing import Any, Self
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.evidence import FrozenDict
 
-__all__ = ["ESTIMAND", "OUTCOMES", "UNNAMED_PATIENTS", "ScoreTable"]
+__all__ = ["ESTIMAND", "LARGEST_SCORE", "OUTCOMES", "UNNAMED_PATIENTS", "ScoreTable"]
 
 #: ``missed``: reference not empty, prediction empty. ``false_positive``: reference empty, prediction not.
 #: ``true_negative``: both empty. ``undefined``: no value, for another or an unknown cause.
@@ -27,6 +27,7 @@ OUTCOMES = ("scored", "missed", "false_positive", "true_negative", "undefined")
 ESTIMAND = "patient-weighted: each patient's value is the mean over the patient's cases that have a reference"
 ESTIMAND_BY_MEDIAN = ESTIMAND.replace("mean over", "median over")
 _MISSED = "_missed"
+LARGEST_SCORE = 1e100  # squares and sums of larger ones have no number
 UNNAMED_PATIENTS = (
     "No patient was named apart from the case, so each case counts as a patient: where patients have several cases, "
     "intervals are too narrow and alarms too frequent."
@@ -105,8 +106,11 @@ class ScoreTable:
         for position, (value, outcome) in enumerate(zip(self.values, self.outcomes, strict=True)):
             if outcome not in OUTCOMES:
                 raise InputError(f"An outcome must be one of {', '.join(OUTCOMES)}: got another at case {position}.")
-            if value is not None and not math.isfinite(value):
-                raise InputError(f"Scores must be finite: got NaN or infinity at case {position}. Pass None there.")
+            if value is not None and not abs(value) <= LARGEST_SCORE:
+                raise InputError(
+                    f"Scores must be finite and of a size up to {LARGEST_SCORE:g}: got another at case {position}. "
+                    "Pass None there."
+                )
             if value is not None and not low <= value <= high:
                 raise InputError(f"Scores must lie within `bounds`: case {position} does not. Correct the bounds.")
             if (value is None and outcome == "scored") or (value is not None and outcome == "undefined"):
