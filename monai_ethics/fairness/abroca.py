@@ -14,7 +14,7 @@ from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.groups import label_text
 from monai_ethics.fairness.data.rankings import Ranking
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
-from monai_ethics.fairness.gap import GapNumbers, PairNumbers, gap_curves, gap_estimates
+from monai_ethics.fairness.gap import ALONE, Family, GapNumbers, PairNumbers, gap_curves, gap_estimates
 from monai_ethics.fairness.group_ranking import GroupRanking
 from monai_ethics.fairness.methods.intervals import Result
 from monai_ethics.fairness.methods.permutation import Omnibus
@@ -117,19 +117,14 @@ class Abroca:
         self,
         data: BinaryScores,
         found: RankingComparison | None,
-        *,
-        p_adjusted: float | None = None,
-        family: int = 1,
-        family_name: str = "this test alone",
+        family: Family = ALONE,
     ) -> Finding:
         """Put a comparison into a finding.
 
         Args:
             data: the labels and scores compared.
             found: the comparison.
-            p_adjusted: p-value adjusted over a family of tests; ``None`` = no other test.
-            family: number of tests in the family.
-            family_name: what the family is, printed.
+            family: the tests it is corrected with.
 
         Returns:
             The finding.
@@ -138,10 +133,10 @@ class Abroca:
         found = found or RankingComparison(reason=f"there are {len(data.groups)} attributes and none was named")
         adjusted, numbers = 1.0, None
         if found.omnibus is not None and found.cases is not None:
-            adjusted = found.omnibus.p if p_adjusted is None else p_adjusted
+            adjusted = family.adjusted(found.omnibus.p)
             numbers = self._numbers(found.cases, found.omnibus, found, name)
         exploratory = ("Exploratory: confirm what intersections show on other data.",) if is_exploratory(name) else ()
-        settings = {"family": family, "family_name": family_name, "attribute": name}
+        settings = {**family.settings, "attribute": name}
         return Finding(
             check=self.id,
             title=self.title,

@@ -18,7 +18,7 @@ from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.groups import label_text, labels_of
 from monai_ethics.fairness.data.probabilities import Forecasts, forecasts
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
-from monai_ethics.fairness.gap import GapNumbers, PairNumbers, gap_curves, gap_estimates, parity_level
+from monai_ethics.fairness.gap import ALONE, Family, GapNumbers, PairNumbers, gap_curves, gap_estimates, parity_level
 from monai_ethics.fairness.methods.calibration import common_bins, ece
 from monai_ethics.fairness.methods.calibration_gaps import ece_gap, slope_difference, slope_omnibus
 from monai_ethics.fairness.methods.calibration_slope import Slope, calibration_slope
@@ -225,19 +225,14 @@ class CalibrationGap:
         self,
         data: BinaryScores,
         found: CalibrationComparison | None,
-        *,
-        p_adjusted: float | None = None,
-        family: int = 1,
-        family_name: str = "this test alone",
+        family: Family = ALONE,
     ) -> Finding:
         """Put a comparison into a finding.
 
         Args:
             data: the labels and probabilities compared.
             found: the comparison.
-            p_adjusted: p-value adjusted over a family of tests; ``None`` = no other test.
-            family: number of tests in the family.
-            family_name: what the family is, printed.
+            family: the tests it is corrected with.
 
         Returns:
             The finding.
@@ -247,9 +242,9 @@ class CalibrationGap:
         numbers = None
         adjusted = 1.0
         if found.omnibus is not None:
-            adjusted = found.omnibus.p if p_adjusted is None else p_adjusted
-            numbers = self._numbers(found, found.omnibus, name, (1 - self.level) / family)
-        settings = {"family": family, "family_name": family_name, **_settings(found), "attribute": name}
+            adjusted = family.adjusted(found.omnibus.p)
+            numbers = self._numbers(found, found.omnibus, name, (1 - self.level) / family.size)
+        settings = {**family.settings, **_settings(found), "attribute": name}
         return Finding(
             check=self.id,
             title=self.title,

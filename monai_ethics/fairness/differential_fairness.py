@@ -12,7 +12,7 @@ import numpy as np
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
-from monai_ethics.fairness.gap import GapNumbers, gap_curves, gap_estimates
+from monai_ethics.fairness.gap import ALONE, Family, GapNumbers, gap_curves, gap_estimates
 from monai_ethics.fairness.group_rates import GroupRates
 from monai_ethics.fairness.methods.epsilon import EpsilonByChance, epsilon_by_chance
 from monai_ethics.fairness.methods.permutation import Omnibus
@@ -137,19 +137,14 @@ class DifferentialFairness:
         self,
         data: BinaryScores,
         found: DecisionGap | None,
-        *,
-        p_adjusted: float | None = None,
-        family: int = 1,
-        family_name: str = "this test alone",
+        family: Family = ALONE,
     ) -> Finding:
         """Put a comparison into a finding.
 
         Args:
             data: the decisions compared.
             found: the comparison.
-            p_adjusted: p-value adjusted over a family of tests; ``None`` = no other test.
-            family: number of tests in the family.
-            family_name: what the family is, printed.
+            family: the tests it is corrected with.
 
         Returns:
             The finding.
@@ -163,8 +158,8 @@ class DifferentialFairness:
         numbers = None
         estimates: list[Estimate] = []
         if found is not None and found.chance is not None and found.rates.omnibus is not None:
-            adjusted = found.rates.omnibus.p if p_adjusted is None else p_adjusted
-            numbers = self._numbers(found.rates, found.rates.omnibus, attribute, family)
+            adjusted = family.adjusted(found.rates.omnibus.p)
+            numbers = self._numbers(found.rates, found.rates.omnibus, attribute, family.size)
             estimates = gap_estimates(numbers, adjusted=adjusted, family=family) + self._epsilon(found.chance, numbers)
             statement = self._statement(data, attribute, found.rates, found.chance, adjusted)
         exploratory = (EXPLORATORY,) if is_exploratory(attribute) else ()
@@ -183,8 +178,7 @@ class DifferentialFairness:
             parameters={
                 **asdict(self),
                 **comparison_settings(data, rates),
-                "family": family,
-                "family_name": family_name,
+                **family.settings,
                 "attribute": attribute,
             },
             reason=reason,

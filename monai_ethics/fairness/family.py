@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from monai_ethics.errors import InputError
-from monai_ethics.evidence import Finding, plain
+from monai_ethics.evidence import Finding
 from monai_ethics.fairness.data.groups import CASE_MIX
 from monai_ethics.fairness.data.scores import ScoreTable
-from monai_ethics.fairness.gap import GapCheck
+from monai_ethics.fairness.gap import Family, GapCheck
 from monai_ethics.fairness.group_scores import GroupScores
 from monai_ethics.fairness.methods.comparison import Comparison
-from monai_ethics.fairness.methods.corrections import adjust, check_correction, correction_text
+from monai_ethics.fairness.methods.corrections import adjust, check_correction
 from monai_ethics.fairness.methods.joint import metrics_max_t
 from monai_ethics.fairness.score_gap import ScoreGap
 
@@ -103,36 +103,18 @@ def gap_findings(
             progress(done, len(wanted))
     findings: dict[int, Finding] = {}
     for name in dict.fromkeys(families := [family or _family_of(check) for check, _, _ in todo]):
-        members = [i for i, own in enumerate(families) if own == name]
+        members = [i for i, mine in enumerate(families) if mine == name]
         raw = {i: todo[i][2].p for i in members if todo[i][2] is not None and todo[i][2].p is not None}
         adjusted = dict(zip(raw, adjust(list(raw.values()), correction), strict=True))
         for i in members:
             check, data, found = todo[i]
-            finding = check.finding(
-                data,
-                found,
-                p_adjusted=adjusted.get(i),
-                family=max(len(raw), 1),
-                family_name=name,
-            )
-            findings[i] = _corrected_by(finding, correction, max(len(raw), 1))
+            own = Family(p_adjusted=adjusted.get(i), size=max(len(raw), 1), name=name, correction=correction)
+            findings[i] = check.finding(data, found, own)
     return [findings[i] for i in range(len(todo))]
 
 
 def _family_of(check: GapCheck) -> str:
     return f"all metrics over all {'intersections (exploratory)' if '*' in check.attribute else 'attributes'}"
-
-
-def _corrected_by(finding: Finding, correction: str, family: int) -> Finding:
-    """The finding that names the correction of its family; Holm's is what checks print themselves."""
-    text = f"{correction_text(correction)} over a family of {family}"
-    estimates = [
-        replace(item, method=text) if item.name == "p_adjusted" and correction != "holm" else item
-        for item in finding.estimates
-    ]
-    return replace(
-        finding, estimates=estimates, parameters={**plain(finding.parameters), "family_correction": correction}
-    )
 
 
 def max_t(
@@ -163,14 +145,13 @@ def max_t(
     findings = []
     for table, found in todo:
         adjusted = joint.get(id(found))
-        finding = check.finding(
-            table,
-            found,
+        family = Family(
             p_adjusted=None if adjusted is None or found is None else max(adjusted, found.p or 0.0),
-            family=max(len(tested), 1),
-            family_name=f"all metrics over {attribute}",
+            size=max(len(tested), 1),
+            name=f"all metrics over {attribute}",
+            correction="max_t",
         )
-        findings.append(_corrected_by(finding, "max_t", max(len(tested), 1)))
+        findings.append(check.finding(table, found, family))
     return findings
 
 

@@ -23,10 +23,49 @@ from monai_ethics.fairness.methods.corrections import adjust, correction_text
 from monai_ethics.fairness.methods.intervals import Result
 from monai_ethics.fairness.methods.permutation import Omnibus
 
-__all__ = ["Compared", "GapCheck", "GapNumbers", "PairNumbers", "gap_curves", "gap_estimates", "parity_level"]
+__all__ = [
+    "ALONE",
+    "Compared",
+    "Family",
+    "GapCheck",
+    "GapNumbers",
+    "PairNumbers",
+    "gap_curves",
+    "gap_estimates",
+    "parity_level",
+]
 
 _BY_DRAWS = "no interval: read it beside its distribution when labels are exchanged"
 _P = "a p-value has no interval"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """The tests that one comparison is corrected with.
+
+    Args:
+        p_adjusted: its p-value adjusted over them; ``None`` = there is no other test.
+        size: number of tests.
+        name: what they are, printed.
+        correction: how the p-value was adjusted, as in `corrections`.
+    """
+
+    p_adjusted: float | None = None
+    size: int = 1
+    name: str = "this test alone"
+    correction: str = "holm"
+
+    def adjusted(self, p: float) -> float:
+        """The adjusted p-value of the test whose own is `p`."""
+        return p if self.p_adjusted is None else self.p_adjusted
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a finding prints of it."""
+        return {"family": self.size, "family_name": self.name, "family_correction": self.correction}
+
+
+ALONE = Family()
 
 
 class Compared(Protocol):
@@ -50,15 +89,7 @@ class GapCheck(Protocol):
         """The test alone (a `Compared`), or ``None`` if there is nothing to compare."""
         ...
 
-    def finding(
-        self,
-        data: Any,
-        found: Any,
-        *,
-        p_adjusted: float | None = None,
-        family: int = 1,
-        family_name: str = "this test alone",
-    ) -> Finding:
+    def finding(self, data: Any, found: Any, family: Family = ..., /) -> Finding:
         """The finding, with the p-value adjusted over the family."""
         ...
 
@@ -137,13 +168,13 @@ def parity_level(level: float) -> float:
     return 1 - 2 * (1 - level)
 
 
-def gap_estimates(numbers: GapNumbers, *, adjusted: float, family: int) -> list[Estimate]:
+def gap_estimates(numbers: GapNumbers, *, adjusted: float, family: Family) -> list[Estimate]:
     """Put a comparison into estimates.
 
     Args:
         numbers: the comparison.
         adjusted: p-value of the omnibus test adjusted over its family.
-        family: number of tests in the family.
+        family: the tests it is corrected with.
 
     Returns:
         The estimates, those of the whole attribute first.
@@ -160,7 +191,12 @@ def gap_estimates(numbers: GapNumbers, *, adjusted: float, family: int) -> list[
     reach = numbers.detectable
     return [
         Estimate(name="p_value", value=omnibus.p, method=numbers.method, **test),
-        Estimate(name="p_adjusted", value=adjusted, method=f"Holm over a family of {family}", **test),
+        Estimate(
+            name="p_adjusted",
+            value=adjusted,
+            method=f"{correction_text(family.correction)} over a family of {family.size}",
+            **test,
+        ),
         *(
             Estimate(
                 name=name, value=value, estimand=text, reason=numbers.no_gap if value is None else _BY_DRAWS, **gap

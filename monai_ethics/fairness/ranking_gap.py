@@ -16,7 +16,7 @@ from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.groups import label_text, labels_of
 from monai_ethics.fairness.data.rankings import Ranking, ranking
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
-from monai_ethics.fairness.gap import GapNumbers, PairNumbers, gap_curves, gap_estimates, parity_level
+from monai_ethics.fairness.gap import ALONE, Family, GapNumbers, PairNumbers, gap_curves, gap_estimates, parity_level
 from monai_ethics.fairness.group_ranking import FEWEST_OF_CLASS, GroupRanking, area_sets, no_scores
 from monai_ethics.fairness.methods.area_tests import (
     area_detectable,
@@ -202,19 +202,14 @@ class RankingGap:
         self,
         data: BinaryScores,
         found: RankingComparison | None,
-        *,
-        p_adjusted: float | None = None,
-        family: int = 1,
-        family_name: str = "this test alone",
+        family: Family = ALONE,
     ) -> Finding:
         """Put a comparison into a finding.
 
         Args:
             data: the labels and scores compared.
             found: the comparison.
-            p_adjusted: p-value adjusted over a family of tests; ``None`` = no other test.
-            family: number of tests in the family.
-            family_name: what the family is, printed.
+            family: the tests it is corrected with.
 
         Returns:
             The finding.
@@ -223,8 +218,8 @@ class RankingGap:
         found = found or RankingComparison(reason=f"there are {len(data.groups)} attributes and none was named")
         adjusted, numbers = 1.0, None
         if found.omnibus is not None and found.cases is not None:
-            adjusted = found.omnibus.p if p_adjusted is None else p_adjusted
-            numbers = self._numbers(found.cases, found.omnibus, found.method, name, (1 - self.level) / family)
+            adjusted = family.adjusted(found.omnibus.p)
+            numbers = self._numbers(found.cases, found.omnibus, found.method, name, (1 - self.level) / family.size)
         exploratory = ("Exploratory: confirm what intersections show on other data.",) if is_exploratory(name) else ()
         own = (WITHIN,) if self.measure == "auc" else ()
         return Finding(
@@ -241,8 +236,7 @@ class RankingGap:
             parameters={
                 **asdict(self),
                 **ranking_settings(found),
-                "family": family,
-                "family_name": family_name,
+                **family.settings,
                 "attribute": name,
             },
             reason=found.reason,

@@ -10,7 +10,7 @@ from monai_ethics.errors import InputError
 from monai_ethics.evidence import Curve, Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.rates import RATE_WORDS
-from monai_ethics.fairness.gap import GapNumbers, gap_curves, gap_estimates
+from monai_ethics.fairness.gap import ALONE, Family, GapNumbers, gap_curves, gap_estimates
 from monai_ethics.fairness.group_rates import GroupRates
 from monai_ethics.fairness.methods.corrections import check_correction
 from monai_ethics.fairness.methods.counts import RATES
@@ -126,19 +126,14 @@ class RateGap:
         self,
         data: BinaryScores,
         found: RateComparison | None,
-        *,
-        p_adjusted: float | None = None,
-        family: int = 1,
-        family_name: str = "this test alone",
+        family: Family = ALONE,
     ) -> Finding:
         """Put a comparison into a finding.
 
         Args:
             data: the decisions compared.
             found: the comparison.
-            p_adjusted: p-value adjusted over a family of tests; ``None`` = no other test.
-            family: number of tests in the family.
-            family_name: what the family is, printed.
+            family: the tests it is corrected with.
 
         Returns:
             The finding.
@@ -149,8 +144,8 @@ class RateGap:
         reason = why_not(data, found, attribute, self.min_group_size)
         statement = not_said(data, RATE_WORDS[self.rate][0], attribute, reason or "")
         if found is not None and found.omnibus is not None:
-            adjusted = found.omnibus.p if p_adjusted is None else p_adjusted
-            numbers = self._numbers(found, attribute, found.omnibus, family)
+            adjusted = family.adjusted(found.omnibus.p)
+            numbers = self._numbers(found, attribute, found.omnibus, family.size)
             estimates = [*gap_estimates(numbers, adjusted=adjusted, family=family), ratio_estimate(found, 0)]
             curves = gap_curves(numbers)
             statement = rate_statement(
@@ -170,8 +165,7 @@ class RateGap:
             parameters={
                 **asdict(self),
                 **comparison_settings(data, found),
-                "family": family,
-                "family_name": family_name,
+                **family.settings,
                 "attribute": attribute,
             },
             reason=reason,

@@ -14,7 +14,7 @@ import numpy as np
 from monai_ethics.evidence import Curve, Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.data.groups import Group, label_text, labels_of
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS, ScoreTable
-from monai_ethics.fairness.gap import GapNumbers, PairNumbers, gap_curves, gap_estimates, parity_level
+from monai_ethics.fairness.gap import ALONE, Family, GapNumbers, PairNumbers, gap_curves, gap_estimates, parity_level
 from monai_ethics.fairness.group_scores import GroupScores
 from monai_ethics.fairness.methods.comparison import Comparison, compare, detectable, pairs
 from monai_ethics.fairness.methods.corrections import check_correction
@@ -120,19 +120,14 @@ class ScoreGap:
         self,
         data: ScoreTable,
         found: Comparison | None,
-        *,
-        p_adjusted: float | None = None,
-        family: int = 1,
-        family_name: str = "this test alone",
+        family: Family = ALONE,
     ) -> Finding:
         """Put a comparison into a finding.
 
         Args:
             data: the scores compared.
             found: the comparison.
-            p_adjusted: p-value adjusted over a family of tests; ``None`` = no other test.
-            family: number of tests in the family.
-            family_name: what the family is, printed.
+            family: the tests it is corrected with.
 
         Returns:
             The finding.
@@ -149,10 +144,10 @@ class ScoreGap:
                 "with a score, and a comparison needs two such groups"
             )
         else:
-            adjusted = found.omnibus.p if p_adjusted is None else p_adjusted
-            numbers = self._numbers(data, found, attribute, found.omnibus, family)
+            adjusted = family.adjusted(found.omnibus.p)
+            numbers = self._numbers(data, found, attribute, found.omnibus, family.size)
             estimates, curves = gap_estimates(numbers, adjusted=adjusted, family=family), gap_curves(numbers)
-        settings = {"family": family, "family_name": family_name, **self._settings(found)}
+        settings = {**family.settings, **self._settings(found)}
         return Finding(
             check=self.id,
             title=self.title,

@@ -13,7 +13,7 @@ import numpy as np
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.data.groups import CASE_MIX, label_text, labels_of
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS, ScoreTable
-from monai_ethics.fairness.gap import GapNumbers, PairNumbers, gap_curves, gap_estimates, parity_level
+from monai_ethics.fairness.gap import ALONE, Family, GapNumbers, PairNumbers, gap_curves, gap_estimates, parity_level
 from monai_ethics.fairness.group_scores import GroupScores
 from monai_ethics.fairness.methods.intervals import Result, mean_over_patients
 from monai_ethics.fairness.methods.permutation import Omnibus
@@ -112,19 +112,14 @@ class StandardizedGap:
         self,
         data: ScoreTable,
         found: StandardizedComparison | None,
-        *,
-        p_adjusted: float | None = None,
-        family: int = 1,
-        family_name: str = "this test alone",
+        family: Family = ALONE,
     ) -> Finding:
         """Put a comparison into a finding.
 
         Args:
             data: the scores compared.
             found: the comparison.
-            p_adjusted: p-value adjusted over a family of tests; ``None`` = no other test.
-            family: number of tests in the family, which holds adjusted gaps only.
-            family_name: what the family is, printed.
+            family: the tests it is corrected with.
 
         Returns:
             The finding.
@@ -134,14 +129,15 @@ class StandardizedGap:
         found = found or StandardizedComparison(reason=missing)
         adjusted, numbers, estimates = 1.0, None, []
         if found.omnibus is not None and found.cells is not None:
-            adjusted = found.omnibus.p if p_adjusted is None else p_adjusted
-            numbers = self._numbers(data, found, found.cells, found.omnibus, (1 - self.level) / family)
+            adjusted = family.adjusted(found.omnibus.p)
+            numbers = self._numbers(data, found, found.cells, found.omnibus, (1 - self.level) / family.size)
             estimates = [
                 *gap_estimates(numbers, adjusted=adjusted, family=family),
                 *self._unadjusted(data, found),
                 *self._values(data, found, found.cells),
             ]
-        settings = {"family": family, "family_name": f"{family_name}, adjusted for {control}", **self._settings(found)}
+        adjusted_for = f"{family.name}, adjusted for {control}"
+        settings = {**family.settings, "family_name": adjusted_for, **self._settings(found)}
         return Finding(
             check=self.id,
             title=self.title,
