@@ -5,19 +5,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
 
-from monai_ethics.errors import InputError, SchemaError
+from monai_ethics.errors import InputError
 from monai_ethics.evidence import FrozenDict
 from monai_ethics.fairness.data.binary import BinaryScores
+from monai_ethics.fairness.data.cases import CaseTable
 from monai_ethics.fairness.data.scores import LARGEST_SCORE
 
 __all__ = ["TOP_ONE_RATES", "ClassScores", "clean_name", "is_top_one"]
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]+")
-_COLUMNS = ("cases", "patients", "y_true", "y_pred", "y_score")
 BY_HIGHEST = "the class with the highest score"
 #: Rates of `ClassScores.top_one` that mean anything: there is no negative case in it.
 TOP_ONE_RATES = ("accuracy",)
@@ -25,7 +25,7 @@ _TOP_ONE = "_top_one"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassScores:
+class ClassScores(CaseTable):
     """What a classifier said of each case, one of several classes. Cases of one patient are no independent cases.
 
     Args:
@@ -44,6 +44,8 @@ class ClassScores:
         InputError: if lengths differ, cases or classes repeat, a class is unknown, a score is not finite or
             beyond 1e100, or a probability is outside 0 to 1.
     """
+
+    COLUMNS: ClassVar[tuple[str, ...]] = ("cases", "patients", "y_true", "y_pred", "y_score")
 
     target: str
     cases: tuple[str, ...]
@@ -66,9 +68,6 @@ class ClassScores:
         self._check_classes()
         self._check_scores()
 
-    def __len__(self) -> int:
-        return len(self.cases)
-
     def _check_columns(self) -> None:
         if not _KEY.fullmatch(self.target):
             raise InputError("A target's name must be made of [A-Za-z0-9_.-]: got another character. Rename it.")
@@ -76,10 +75,7 @@ class ClassScores:
         full = (self.patients, self.y_true, *self.groups.values())
         if any(len(column) != n for column in full) or any(len(c) not in (0, n) for c in (self.y_score, self.y_pred)):
             raise InputError("Every column must have one entry per case: got other lengths. Pass None where unknown.")
-        if repeated := n - len(set(self.cases)):
-            raise InputError(f"Cases must be unique: got {repeated} repeated keys. Give each case a key of its own.")
-        if any(label is not None and not isinstance(label, str) for c in self.groups.values() for label in c):
-            raise InputError("Group labels must be text or None: got another type. Convert them with str().")
+        self._check_cases()
         if self.y_pred and not self.decided_by:
             raise InputError("Decisions must say where they come from: got none. Fill `decided_by`.")
 
@@ -107,11 +103,6 @@ class ClassScores:
                 )
             if self.probabilities and not all(0 <= score <= 1 for score in row):
                 raise InputError(f"Probabilities must lie between 0 and 1: case {position} does not. Correct it.")
-
-    @property
-    def patients_named(self) -> bool:
-        """Whether any case has a patient that is not just the case itself; otherwise each case counts as a patient."""
-        return self.patients != self.cases
 
     def decisions(self) -> tuple[tuple[str, ...], str]:
         """Class decided for each case, and by what: `y_pred` where there is one, else the class with the highest score.
@@ -175,60 +166,10 @@ class ClassScores:
             groups=self.groups,
         )
 
-    def reordered(self, order: Sequence[int]) -> Self:
-        """The rows at the positions of `order`, which may also leave rows out."""
-        columns: dict[str, Any] = {name: _take(getattr(self, name), order) for name in _COLUMNS}
-        groups = {name: _take(labels, order) for name, labels in self.groups.items()}
-        return replace(self, groups=groups, **columns)
-
-    def with_groups(self, groups: Mapping[str, Sequence[str | None]]) -> Self:
-        """The same scores with these attributes added; an attribute of the same name is replaced."""
-        return replace(self, groups={**self.groups, **{name: tuple(labels) for name, labels in groups.items()}})
-
-    def without_groups(self) -> Self:
-        """The same scores without any attribute."""
-        return replace(self, groups=FrozenDict())
-
-    def with_patients(self, patients: Sequence[str]) -> Self:
-        """The same scores with another patient of each case."""
-        return replace(self, patients=tuple(patients))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON with every field present."""
-        data = {item.name: getattr(self, item.name) for item in fields(self)}
-        for name in (*_COLUMNS, "classes"):
-            data[name] = list(data[name])
-        data["y_score"] = [list(row) for row in self.y_score]
-        data["groups"] = {name: list(labels) for name, labels in self.groups.items()}
-        return data
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote.
-
-        Raises:
-            SchemaError: if a field is missing, unknown or of a wrong type.
-        """
-        if not isinstance(data, Mapping) or set(data) != {item.name for item in fields(cls)}:
-            raise SchemaError(
-                "Stored labels and scores must have exactly the fields of this version: some are missing or unknown. "
-                "Read them with the version of monai_ethics that wrote them."
-            )
-        try:
-            return cls(**data)
-        except (TypeError, ValueError, AttributeError) as error:
-            raise SchemaError(
-                "Stored labels and scores must be a table of this package: got something else."
-            ) from error
-
 
 def clean_name(name: str) -> str:
     """A class's or a target's name in the characters that names of targets may have."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", name.strip()).strip("_") or "_"
-
-
-def _take(column: Sequence[Any], order: Sequence[int]) -> tuple[Any, ...]:
-    return tuple(column[i] for i in order) if column else ()
 
 
 def is_top_one(data: BinaryScores) -> bool:

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import FrozenDict
 from monai_ethics.fairness.data.binary import BinaryScores
+from monai_ethics.fairness.data.cases import CaseTable
 from monai_ethics.fairness.data.scores import ScoreTable
 
 __all__ = ["Roster", "TargetPopulation"]
@@ -53,7 +54,7 @@ class TargetPopulation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Roster:
+class Roster(CaseTable):
     """Cases with their patients and groups.
 
     Args:
@@ -68,6 +69,8 @@ class Roster:
     Raises:
         InputError: if lengths differ or cases repeat.
     """
+
+    COLUMNS: ClassVar[tuple[str, ...]] = ("cases", "patients", "positives")
 
     cases: tuple[str, ...]
     patients: tuple[str, ...]
@@ -89,31 +92,7 @@ class Roster:
         n = len(self.cases)
         if any(len(column) != n for column in (self.patients, *groups.values())) or len(self.positives) not in (0, n):
             raise InputError("Every column must have one entry per case: got other lengths. Pass None where unknown.")
-        if repeated := n - len(set(self.cases)):
-            raise InputError(f"Cases must be unique: got {repeated} repeated keys. Give each case a key of its own.")
-
-    def __len__(self) -> int:
-        return len(self.cases)
-
-    @property
-    def patients_named(self) -> bool:
-        """Whether any case has a patient that is not just the case itself; otherwise each case counts as a patient."""
-        return self.patients != self.cases
-
-    def reordered(self, order: Sequence[int]) -> Self:
-        """The rows at the positions of `order`, which may also leave rows out."""
-
-        def take(column: Sequence[Any]) -> tuple[Any, ...]:
-            return tuple(column[i] for i in order) if column else ()
-
-        groups = {name: take(labels) for name, labels in self.groups.items()}
-        return replace(
-            self,
-            cases=take(self.cases),
-            patients=take(self.patients),
-            positives=take(self.positives),
-            groups=groups,
-        )
+        self._check_cases()
 
     def declared(
         self, target: Mapping[str, TargetPopulation] | None = None, obtained: Mapping[str, str] | None = None

@@ -13,11 +13,12 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
 
-from monai_ethics.errors import InputError, SchemaError
+from monai_ethics.errors import InputError
 from monai_ethics.evidence import FrozenDict
+from monai_ethics.fairness.data.cases import CaseTable
 
 __all__ = ["ESTIMAND", "LARGEST_SCORE", "OUTCOMES", "UNNAMED_PATIENTS", "ScoreTable"]
 
@@ -39,7 +40,7 @@ _UNIT_INTERVAL = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreTable:
+class ScoreTable(CaseTable):
     """Per-case scores of ONE metric: one class channel, or the class mean.
 
     Args:
@@ -57,6 +58,8 @@ class ScoreTable:
     Raises:
         InputError: if lengths, vocabulary or numbers are wrong.
     """
+
+    COLUMNS: ClassVar[tuple[str, ...]] = ("cases", "patients", "values", "outcomes")
 
     metric: str
     unit: str
@@ -82,9 +85,6 @@ class ScoreTable:
         self._check_lengths()
         self._check_values()
 
-    def __len__(self) -> int:
-        return len(self.cases)
-
     def _check_lengths(self) -> None:
         if not _KEY.fullmatch(self.metric):
             raise InputError("A metric's name must be made of [A-Za-z0-9_.-]: got another character. Rename it.")
@@ -94,9 +94,7 @@ class ScoreTable:
                     f"`{name}` must have one entry per case: got {len(column)} for {len(self.cases)} cases. "
                     "Pass None where it is not recorded."
                 )
-        repeated = len(self.cases) - len(set(self.cases))
-        if repeated:
-            raise InputError(f"Cases must be unique: got {repeated} repeated keys. Give each case a key of its own.")
+        self._check_cases()
 
     def _columns(self) -> tuple[tuple[str, tuple[Any, ...]], ...]:
         return ("patients", self.patients), ("values", self.values), ("outcomes", self.outcomes)
@@ -118,70 +116,15 @@ class ScoreTable:
                     "A case is `scored` with a value or `undefined` without one: "
                     f"got the opposite at case {position}. Set its outcome."
                 )
-        if any(label is not None and not isinstance(label, str) for c in self.groups.values() for label in c):
-            raise InputError("Group labels must be text or None: got another type. Convert them with str().")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON with every field present."""
-        data = {item.name: getattr(self, item.name) for item in fields(self)}
-        for name in ("cases", "patients", "values", "outcomes"):
-            data[name] = list(data[name])
-        data["groups"] = {name: list(labels) for name, labels in self.groups.items()}
-        data["bounds"] = None if self.bounds is None else list(self.bounds)
-        return data
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote.
-
-        Raises:
-            SchemaError: if a field is missing, unknown or of a wrong type.
-        """
-        names = {item.name for item in fields(cls)}
-        if not isinstance(data, Mapping) or set(data) != names:
-            raise SchemaError(
-                "Stored scores must have exactly the fields of this version: some are missing or unknown. "
-                "Read them with the version of monai_ethics that wrote them."
-            )
-        try:
-            bounds = data["bounds"]
-            return cls(**{**data, "bounds": None if bounds is None else tuple(bounds)})
-        except (TypeError, ValueError, AttributeError) as error:
-            raise SchemaError("Stored scores must be a table of this package: got something else.") from error
 
     def to_json(self) -> str:
         """Strict JSON with sorted keys; equal tables give equal bytes."""
         return json.dumps(self.to_dict(), allow_nan=False, ensure_ascii=False, sort_keys=True)
 
-    def reordered(self, order: Sequence[int]) -> Self:
-        """The rows at the positions of `order`, which may also leave rows out."""
-        columns: dict[str, Any] = {
-            name: tuple(column[i] for i in order) for name, column in (("cases", self.cases), *self._columns())
-        }
-        groups = {name: tuple(labels[i] for i in order) for name, labels in self.groups.items()}
-        return replace(self, groups=groups, **columns)
-
-    def with_groups(self, groups: Mapping[str, Sequence[str | None]]) -> Self:
-        """The same scores with these attributes added; an attribute of the same name is replaced."""
-        return replace(self, groups={**self.groups, **{name: tuple(labels) for name, labels in groups.items()}})
-
-    def without_groups(self) -> Self:
-        """The same scores without any attribute."""
-        return replace(self, groups=FrozenDict())
-
-    def with_patients(self, patients: Sequence[str]) -> Self:
-        """The same scores with another cluster of each case."""
-        return replace(self, patients=tuple(patients))
-
     @property
     def of_misses(self) -> bool:
         """Whether this is what `missed` gives: 1 for a missed case, 0 for any other with a reference."""
         return self.metric.endswith(_MISSED) and self.higher_is_better is False and self.bounds == (0.0, 1.0)
-
-    @property
-    def patients_named(self) -> bool:
-        """Whether any case has a patient that is not just the case itself; otherwise each case counts as a patient."""
-        return self.patients != self.cases
 
     @property
     def score_bounds(self) -> tuple[float, float] | None:
