@@ -1,31 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`monai-ethics mitigation`: what a change did to each group, from the stored scores of two runs."""
+"""`monai-ethics mitigation`: what a change did to each group, from what two runs stored."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from monai_ethics.errors import GateError, InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from monai_ethics.evidence import Finding
     from monai_ethics.fairness.data.before_after import BeforeAfter
+    from monai_ethics.fairness.data.binary import BinaryScores
+    from monai_ethics.fairness.data.binary_before_after import BinaryBeforeAfter
     from monai_ethics.fairness.data.scores import ScoreTable
 
 __all__ = ["command"]
 
 
 class Measurement(NamedTuple):
-    """The scores of one run, and how many runs at hand scored exactly its cases."""
+    """What one run stored: scores by metric, and a classifier's answers by target."""
 
     folder: Path
     run_id: str
     tables: dict[str, ScoreTable]
+    labels: dict[str, BinaryScores]
 
 
 def command(
@@ -40,29 +46,32 @@ def command(
     before_run: Annotated[str | None, typer.Option(help="Run of BEFORE; its last otherwise.")] = None,
     after_run: Annotated[str | None, typer.Option(help="Run of AFTER; its last otherwise.")] = None,
     action: Annotated[str, typer.Option(help="What was done; kept in the private part.")] = "",
-    uses: Annotated[int, typer.Option(min=0, help="Uses of the test cases that no evidence given here holds.")] = 0,
-    min_group_size: Annotated[int, typer.Option(min=2, help="Smallest group that is judged, in patients.")] = 10,
+    uses: Annotated[
+        int, typer.Option(min=0, max=2**53 - 1, help="Uses of the test cases that no evidence given here holds.")
+    ] = 0,
+    min_group_size: Annotated[
+        int, typer.Option(min=2, max=2**53 - 1, help="Smallest group that is judged, in patients.")
+    ] = 10,
     seed: Annotated[int, typer.Option(min=0, max=2**53 - 1, help="Seed of the resamples.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON for machines.")] = False,
 ) -> None:
     """Compare two evaluations of the same test cases, before and after a change, for each group."""
     from monai_ethics.fairness.attributes import parse_bins, parse_strata, read_side_table
     from monai_ethics.fairness.attributes.regroup import regroup
-    from monai_ethics.fairness.data.before_after import BeforeAfter
     from monai_ethics.fairness.mitigation_change import MitigationChange
     from monai_ethics.reporting.escape import for_terminal
 
     first = _read(before, before_run)
     second = None if after is None else _read(after, after_run)
     side = read_side_table(attributes)
-    tables, _, _ = regroup(list(first.tables.values()), side, strata=parse_strata(strata), bins=parse_bins(bins or []))
+    stored: list[Any] = [*first.tables.values(), *first.labels.values()]
+    every, _, _ = regroup(stored, side, strata=parse_strata(strata), bins=parse_bins(bins or []))
+    given = [before] if after is None else [before, after]
     findings: list[Finding] = []
-    for table in tables:
-        later = None if second is None else second.tables.get(table.metric)
-        known = _uses([before] if after is None else [before, after], table)
-        for pair in _with_misses(BeforeAfter(before=table, after=later, uses_known=known, uses_declared=uses)):
+    for each in every:
+        for pair in _pairs(each, second, {"uses_known": _uses(given, each), "uses_declared": uses}):
             check = {"min_group_size": min_group_size, "seed": seed}
-            findings += [MitigationChange(attribute=name, **check)(pair) for name in table.groups]
+            findings += [MitigationChange(attribute=name, **check)(pair) for name in each.groups]
     fingerprint = _write(out, findings, (first, second), action=action, attributes=attributes, uses=uses)
     if as_json:
         print(json.dumps([finding.to_dict() for finding in findings], indent=1, sort_keys=True))
@@ -72,14 +81,43 @@ def command(
     print(f"The report is in {out}.\nSealed; keep this fingerprint elsewhere: {fingerprint}")
 
 
-def _tables(payload: bytes) -> dict[str, ScoreTable]:
+def _pairs(
+    each: ScoreTable | BinaryScores, second: Measurement | None, uses: dict[str, int]
+) -> list[BeforeAfter] | list[BinaryBeforeAfter]:
+    """What was measured before beside what was measured after, by every measure that either of them allows."""
+    from monai_ethics.fairness.data.before_after import BeforeAfter
+    from monai_ethics.fairness.data.binary import BinaryScores
+    from monai_ethics.fairness.data.binary_before_after import CHANGES, BinaryBeforeAfter
+
+    if not isinstance(each, BinaryScores):
+        table = None if second is None else second.tables.get(each.metric)
+        return _with_misses(BeforeAfter(before=each, after=table, **uses))
+    later = None if second is None else second.labels.get(each.target)
+    sides = [side for side in (each, later) if side is not None]
+    known = {"auc": any(side.y_score for side in sides)}
+    decided = any(side.y_pred for side in sides)
+    return [
+        BinaryBeforeAfter(before=each, after=later, measure=measure, **uses)
+        for measure in CHANGES
+        if known.get(measure, decided)
+    ]
+
+
+def _kinds() -> dict[str, tuple[str, Callable[[Any], Any]]]:
+    """Kind of stored payload, with the field that names an item and how to read it."""
+    from monai_ethics.fairness.data.binary import BinaryScores
     from monai_ethics.fairness.data.scores import ScoreTable
 
+    return {"scores": ("metric", ScoreTable.from_dict), "labels": ("target", BinaryScores.from_dict)}
+
+
+def _items(kind: str, payload: bytes) -> dict[str, Any]:
+    name, read = _kinds()[kind]
     try:
         found = json.loads(payload)
     except json.JSONDecodeError as error:
         raise InputError("Expected stored scores in JSON: got something else. Run the evaluation again.") from error
-    return {table.metric: table for table in map(ScoreTable.from_dict, found)}
+    return {getattr(item, name): item for item in map(read, found)}
 
 
 def _read(folder: Path, run_id: str | None) -> Measurement:
@@ -89,22 +127,31 @@ def _read(folder: Path, run_id: str | None) -> Measurement:
     status = verify_evidence(folder).status
     if status in ("altered", "wrong-key"):
         raise GateError(f"Expected evidence that is as it was signed: got '{status}'. See `monai-ethics verify`.")
-    payloads = read_private(folder, "scores", run_id)
+    stored = {kind: read_private(folder, kind, run_id) for kind in _kinds()}
+    payloads = stored["scores"] or stored["labels"]
     if not payloads:
         raise InputError(
             "Expected stored scores in this evidence: got none. They were deleted, or the run had no per-case metric."
         )
-    return Measurement(folder, payloads[-1][0], _tables(payloads[-1][1]))
+    run = payloads[-1][0]
+    own = {kind: [payload for name, payload in found if name == run] for kind, found in stored.items()}
+    last = {kind: _items(kind, found[-1]) if found else {} for kind, found in own.items()}
+    return Measurement(folder, run, last["scores"], last["labels"])
 
 
-def _uses(folders: list[Path], table: ScoreTable) -> int:
-    """Runs in these folders that scored exactly the cases of the table, by this metric or another."""
+def _uses(folders: list[Path], own: ScoreTable | BinaryScores) -> int:
+    """Evaluations in these folders of exactly these cases, by this measure or another; both kinds of a run are one."""
     from monai_ethics.provenance.read import read_private
 
-    cases = set(table.cases)
-    different = {folder.resolve() for folder in folders}
-    payloads = [payload for folder in sorted(different) for _, payload in read_private(folder, "scores")]
-    return sum(any(set(other.cases) == cases for other in _tables(payload).values()) for payload in payloads)
+    cases = set(own.cases)
+    total = 0
+    for folder in sorted({folder.resolve() for folder in folders}):
+        times: Counter[tuple[str, str]] = Counter()
+        for kind in _kinds():
+            for run, payload in read_private(folder, kind):
+                times[run, kind] += any(set(item.cases) == cases for item in _items(kind, payload).values())
+        total += sum(max(times[run, kind] for kind in _kinds()) for run in {run for run, _ in times})
+    return total
 
 
 def _with_misses(pair: BeforeAfter) -> list[BeforeAfter]:
@@ -151,7 +198,8 @@ def _write(
     with EvidenceLog.open(out, run_id="mitigation") as log:
         log.append("inputs", {"attributes": sha256(data).hexdigest()})
         log.put_private("attributes", data, media_type="application/octet-stream")
-        cases = sorted({case for table in measured[0].tables.values() for case in table.cases})
+        stored: list[Any] = [*measured[0].tables.values(), *measured[0].labels.values()]
+        cases = sorted({case for item in stored for case in item.cases})
         body: dict[str, object] = {
             "case_set": log.pseudonym("case_set", sha256(json.dumps(cases).encode()).hexdigest()),
             "cases": len(cases),

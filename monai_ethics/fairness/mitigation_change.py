@@ -13,18 +13,23 @@ import numpy as np
 
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.data.before_after import BeforeAfter, PairedGroup
+from monai_ethics.fairness.data.binary_before_after import BinaryBeforeAfter
 from monai_ethics.fairness.data.groups import label_text, labels_of
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
 from monai_ethics.fairness.group_scores import GroupScores
 from monai_ethics.fairness.methods.intervals import Result
+from monai_ethics.fairness.methods.linearized import area_changes, rate_changes
 from monai_ethics.fairness.methods.paired import Exchange, changed_alike, exchange, paired_changes
 
 __all__ = ["MitigationChange"]
+
+Measured = BeforeAfter | BinaryBeforeAfter
 
 SOURCES = (
     Source(title="Das et al., Ethical framework", locator="bias mitigation", url="https://arxiv.org/abs/2406.11868"),
     Source(title="Efron & Tibshirani 1993, An Introduction to the Bootstrap", locator="section 12.5"),
     Source(title="Lehmann & Romano 2005, Testing Statistical Hypotheses", locator="section 15.2"),
+    Source(title="Bonett & Price 2012 (J. Educ. Behav. Stat. 37); Zou & Donner 2008 (Stat. Med. 27)", locator="pairs"),
 )
 LIMITATIONS = (
     "It shows a change on these cases between two measurements, not that the action caused it.",
@@ -41,7 +46,8 @@ _NULL = "from the distribution when before and after are exchanged within patien
 class MitigationChange:
     """Change of a metric for each group of one attribute between two measurements of the same patients.
 
-    Each group's change, and that of each pair's signed difference, has an interval from a paired bootstrap of patients.
+    Each group's change, and that of each pair's signed difference, has an interval from a paired bootstrap of patients;
+    of a classifier's rate or area one from what each patient adds to it.
     A studentized permutation test of patients' changes answers whether all groups changed alike. The change of the
     largest gap and of the worst group are descriptions, beside their distribution when before and after are exchanged
     within patients, which is exact if nothing changed.
@@ -73,11 +79,11 @@ class MitigationChange:
     level: float = 0.95
     seed: int = 0
 
-    def __call__(self, data: BeforeAfter, /) -> Finding:
+    def __call__(self, data: Measured, /) -> Finding:
         """Compare before and after.
 
         Args:
-            data: scores of the same cases before and after, with groups.
+            data: scores, or a classifier's answers, of the same cases before and after, with groups.
 
         Returns:
             Verdict `measured`; `not_assessable` without a measurement afterwards, without an attribute, or with fewer
@@ -86,7 +92,7 @@ class MitigationChange:
         known = data.before.groups
         attribute = self.attribute or (next(iter(known)) if len(known) == 1 else "")
         groups = data.groups(attribute) if attribute else []
-        judged = [group for group in groups if len(group.patients) >= self.min_group_size]
+        judged = [group for group in groups if not data.too_small(group, self.min_group_size)]
         reason = self._reason(data, attribute, judged)
         found = None if reason else self._exchange(data, judged)
         estimates = [] if found is None else self._estimates(data, attribute, groups, judged, found)
@@ -97,7 +103,7 @@ class MitigationChange:
             verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
             statement=_statement(data, attribute, judged, found, reason or _p(estimates)),
             requirements=self.requirements,
-            subjects=(data.before.metric, attribute) if attribute else (data.before.metric,),
+            subjects=(data.metric, attribute) if attribute else (data.metric,),
             estimates=[*estimates, _uses(data)],
             accounting=_accounting(data, attribute, judged),
             parameters={**asdict(self), "attribute": attribute, **_settings(groups, judged)},
@@ -107,37 +113,34 @@ class MitigationChange:
             seed=self.seed,
         )
 
-    def _reason(self, data: BeforeAfter, attribute: str, judged: Sequence[PairedGroup]) -> str | None:
-        if data.after is None:
-            return "nothing was measured after the change, so that it did anything is a claim without a number"
+    def _reason(self, data: Measured, attribute: str, judged: Sequence[PairedGroup]) -> str | None:
+        if data.why_not:
+            return data.why_not
         if not attribute:
             return f"the table has {len(data.before.groups)} attributes and none was named"
         if len(judged) < 2:
-            return (
-                f"{len(judged)} groups have {self.min_group_size} patients with a score before and after, "
-                "and a comparison needs two"
-            )
+            enough = f"{len(judged)} groups have {self.min_group_size} {data.needed}"
+            return f"{enough}, and a comparison needs two"
         return None
 
     def _rng(self) -> np.random.Generator:
         return np.random.default_rng(self.seed)
 
-    def _exchange(self, data: BeforeAfter, judged: Sequence[PairedGroup]) -> Exchange:
-        higher = data.before.higher_is_better
+    def _exchange(self, data: Measured, judged: Sequence[PairedGroup]) -> Exchange:
+        higher = data.higher_is_better
         return exchange(judged, higher_is_better=higher, n_permutations=self.n_permutations, rng=self._rng())
 
     def _estimates(
         self,
-        data: BeforeAfter,
+        data: Measured,
         attribute: str,
         groups: Sequence[PairedGroup],
         judged: Sequence[PairedGroup],
         found: Exchange,
     ) -> list[Estimate]:
-        settings: Any = {"bounds": data.before.score_bounds, "n_bootstraps": self.n_bootstraps, "level": self.level}
         (everyone,) = data.groups(None)
-        (whole,), _ = paired_changes([everyone], rng=self._rng(), **settings)
-        changes, pairs = paired_changes(judged, rng=self._rng(), **settings)
+        (whole,), _ = self._intervals(data, [everyone])
+        changes, pairs = self._intervals(data, judged)
         by_label = dict(zip((group.label for group in judged), changes, strict=True))
         rows = self._arms(data, {}, everyone, whole)
         for group in groups:
@@ -145,32 +148,41 @@ class MitigationChange:
         for (i, j), result in pairs.items():
             names = label_text(judged[i].label), label_text(judged[j].label)
             n = len({*judged[i].patients, *judged[j].patients})
-            what = f"change of {names[0]} minus change of {names[1]}, mean over patients"
+            what = f"change of {names[0]} minus change of {names[1]}, {data.estimand}"
             pair: dict[str, str | None] = {attribute: f"{names[0]} - {names[1]}"}
-            rows.append(self._estimate("difference_change", result, data.before.unit, n, what, pair))
+            rows.append(self._estimate("difference_change", result, data.unit, n, what, pair))
         return [*rows, *self._descriptions(data, judged, found)]
 
+    def _intervals(
+        self, data: Measured, groups: Sequence[PairedGroup]
+    ) -> tuple[list[Result], dict[tuple[int, int], Result]]:
+        if isinstance(data, BinaryBeforeAfter):
+            changes = area_changes if data.measure == "auc" else rate_changes
+            return changes(groups, level=self.level)
+        bounds = data.before.score_bounds
+        return paired_changes(groups, bounds=bounds, n_bootstraps=self.n_bootstraps, rng=self._rng(), level=self.level)
+
     def _arms(
-        self, data: BeforeAfter, label: dict[str, str | None], group: PairedGroup, change: Result | None
+        self, data: Measured, label: dict[str, str | None], group: PairedGroup, change: Result | None
     ) -> list[Estimate]:
-        n, unit = len(group.patients), data.before.unit
+        n, unit = len(group.patients), data.unit
         if change is None:
-            small = f"{n} patients: listed, not judged (at least {self.min_group_size})"
+            small = data.too_small(group, self.min_group_size) or "no comparison"
             change = Result(value=None, reason=small)
             arms = [Result(value=None, reason=small)] * 2
         else:
             arms = [Result(value=math.fsum(side) / n, reason=_ARM) for side in (group.before, group.after)]
-        what = "mean over patients with a score before and after"
+        what = data.estimand
         return [
             self._estimate("before", arms[0], unit, n, what, label),
             self._estimate("after", arms[1], unit, n, what, label),
             self._estimate("change", change, unit, n, f"after minus before, {what}", label),
         ]
 
-    def _descriptions(self, data: BeforeAfter, judged: Sequence[PairedGroup], found: Exchange) -> list[Estimate]:
-        n, unit = len({patient for group in judged for patient in group.patients}), data.before.unit
+    def _descriptions(self, data: Measured, judged: Sequence[PairedGroup], found: Exchange) -> list[Estimate]:
+        n, unit = len({patient for group in judged for patient in group.patients}), data.unit
         alike = changed_alike(judged, n_permutations=self.n_permutations, rng=self._rng())
-        gap = "largest minus smallest mean of the groups judged"
+        gap = f"largest minus smallest {data.noun} of the groups judged"
 
         def row(name: str, value: float | None, what: str, why: str, its: str = unit) -> Estimate:
             return self._estimate(name, Result(value=value, reason=why), its, n, what, {})
@@ -184,7 +196,7 @@ class MitigationChange:
             row("gap_change_null_95th", found.gap_null[1], "95th percentile of the gap's change", _NULL),
             row("p_value", alike, p, "a p-value has no interval", "1"),
         ]
-        worst = "mean of the worst group, whichever it is"
+        worst = f"{data.noun} of the worst group, whichever it is"
         if found.worst_null is None:
             why = "it is not known whether more of this metric is better"
             return [*out, row("worst_group_change", None, f"{worst}, after minus before", why)]
@@ -229,7 +241,7 @@ class MitigationChange:
         return BeforeAfter(before=before, after=replace(before, values=tuple(moved)), uses_known=2)
 
 
-def _uses(data: BeforeAfter) -> Estimate:
+def _uses(data: Measured) -> Estimate:
     known = data.uses_known
     return Estimate(
         name="test_set_uses",
@@ -245,20 +257,20 @@ def _uses(data: BeforeAfter) -> Estimate:
 def _settings(groups: Sequence[PairedGroup], judged: Sequence[PairedGroup]) -> dict[str, Any]:
     times = Counter(patient for group in groups for patient in group.patients)
     return {
-        "groups": {label_text(group.label): len(group.patients) for group in groups},
+        "groups": {label_text(group.label): group.size for group in groups},
         "small_groups": [label_text(group.label) for group in groups if group not in judged],
         "patients_in_several_groups": sum(count > 1 for count in times.values()),
     }
 
 
-def _accounting(data: BeforeAfter, attribute: str, judged: Sequence[PairedGroup]) -> dict[str, int]:
+def _accounting(data: Measured, attribute: str, judged: Sequence[PairedGroup]) -> dict[str, int]:
     labels = labels_of(data.before, attribute) if attribute else (None,) * len(data)
     compared = {group.label for group in judged} if len(judged) > 1 else set()
     return data.fate({data.before.cases[i]: labels[i] in compared for i in data.paired()})
 
 
-def _limitations(data: BeforeAfter) -> tuple[str, ...]:
-    out = list(LIMITATIONS)
+def _limitations(data: Measured) -> tuple[str, ...]:
+    out = [*LIMITATIONS, *data.limitations]
     if not data.before.patients_named:
         out.append(UNNAMED_PATIENTS)
     if data.after is not None and set(data.after.cases) != set(data.before.cases):
@@ -274,17 +286,15 @@ def _p(estimates: Sequence[Estimate]) -> str:
     return next(f"p = {item.value:.2g}" for item in estimates if item.name == "p_value")
 
 
-def _statement(
-    data: BeforeAfter, attribute: str, judged: Sequence[PairedGroup], found: Exchange | None, said: str
-) -> str:
-    metric = data.before.metric
+def _statement(data: Measured, attribute: str, judged: Sequence[PairedGroup], found: Exchange | None, said: str) -> str:
+    metric = data.metric
     if found is None:
         return f"{metric}: what the change did for groups cannot be said, because {said}."
     n = len({patient for group in judged for patient in group.patients})
     low, high = found.gap_null
     text = (
         f"{metric} by {attribute}, {n} patients in {len(judged)} groups scored before and after: the largest "
-        f"difference of group means went from {found.gap_before:.3g} to {found.gap_after:.3g}; if nothing had "
+        f"difference of group {data.noun}s went from {found.gap_before:.3g} to {found.gap_after:.3g}; if nothing had "
         f"changed, nine in ten such changes would lie between {low:.2g} and {high:.2g}. "
         f"That all groups changed alike: {said}."
     )
@@ -293,4 +303,4 @@ def _statement(
     places = found.worst_before, found.worst_after
     ends = [math.fsum(side) / len(side) for side in (judged[places[0]].before, judged[places[1]].after)]
     names = [label_text(judged[place].label) for place in places]
-    return f"{text} The worst group's mean went from {ends[0]:.3g} ({names[0]}) to {ends[1]:.3g} ({names[1]})."
+    return f"{text} The worst group's {data.noun} went from {ends[0]:.3g} ({names[0]}) to {ends[1]:.3g} ({names[1]})."

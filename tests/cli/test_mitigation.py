@@ -80,3 +80,53 @@ def test_the_same_evidence_twice_shows_no_change(runs, capsys):
     estimates = {(e["name"], *e["group"].values()): e["value"] for e in finding["estimates"]}
     assert estimates["max_min_gap_change",] == 0
     assert estimates["test_set_uses",] == 1
+
+
+@pytest.fixture
+def classified(runs):
+    """Evidence of both runs with a Dice per case and a classifier's answers, whose sensitivity rises for the women."""
+    rng = np.random.default_rng(1)
+    truth = [i // 2 % 2 for i in range(80)]
+    score = [min(max(0.25 + 0.4 * t + rng.normal(0, 0.05), 0), 1) for t in truth]
+    for name, gain in (("before", -0.2), ("after", 0.0)):
+        rows = ["case,y_true,y_score"]
+        for i, t in enumerate(truth):
+            rows.append(f"sub-{i:04d},{t},{max(score[i] + gain * (i % 2 == 0) * t, 0):.4f}")
+        table, dice = runs / "nodule.csv", runs / "val_mean_dice_raw.csv"
+        table.write_text("\n".join(rows) + "\n")
+        words = ["fairness", "--scores", str(table), "--scores", str(dice), "--out", str(runs / f"both_{name}")]
+        words += ["--threshold", "0.5", "--target", "nodule", "--strata", "sex"]
+        assert main([*words, "--attributes", str(runs / "participants.tsv")]) == 0
+    return runs
+
+
+def test_scores_and_a_classifier_are_compared_in_one_call(classified, capsys):
+    capsys.readouterr()
+    words = ["mitigation", "--before", str(classified / "both_before"), "--after", str(classified / "both_after")]
+    side = ["--attributes", str(classified / "participants.tsv")]
+    assert main([*words, *side, "--strata", "sex", "--out", str(classified / "out"), "--json"]) == 0
+    findings = {finding["subjects"][0]: finding for finding in json.loads(capsys.readouterr().out)}
+    measures = {f"nodule_{name}" for name in ("tpr", "fpr", "selection_rate", "auc")}
+    assert set(findings) == {"val_mean_dice_mean", *measures}
+    estimates = {(e["name"], *e["group"].values()): e for e in findings["nodule_tpr"]["estimates"]}
+    assert estimates["change", "F"]["low"] > 0.3
+    assert estimates["change", "M"]["value"] == 0
+    assert {f["parameters"]["min_group_size"] for f in findings.values()} == {10}
+    for finding in findings.values():
+        uses = {e["name"]: e["value"] for e in finding["estimates"]}["test_set_uses"]
+        assert uses == 2, "a run that stored scores and labels of the same cases used them once"
+    (entry,) = [entry for entry in read_entries(classified / "out") if entry.kind == "mitigation"]
+    assert entry.body["cases"] >= 80
+
+
+def test_labels_that_changed_between_the_runs_are_refused(classified, capsys):
+    table = classified / "nodule.csv"
+    lines = table.read_text().splitlines()
+    case, truth, score = lines[1].split(",")
+    table.write_text("\n".join([lines[0], f"{case},{1 - int(truth)},{score}", *lines[2:]]) + "\n")
+    side = ["--attributes", str(classified / "participants.tsv")]
+    words = ["fairness", "--scores", str(table), "--threshold", "0.5", "--target", "nodule", "--strata", "sex"]
+    assert main([*words, *side, "--out", str(classified / "other")]) == 0
+    words = ["mitigation", "--before", str(classified / "both_before"), "--after", str(classified / "other")]
+    assert main([*words, *side, "--out", str(classified / "out")]) == 2
+    assert "Labels must be the same before and after: got other labels for 1 of 80 cases" in capsys.readouterr().err

@@ -16,7 +16,9 @@ from monai_ethics.fairness.data.groups import at_worst, labels_of
 from monai_ethics.fairness.data.scores import ScoreTable
 from monai_ethics.fairness.methods.intervals import Floats
 
-__all__ = ["BeforeAfter", "PairedGroup"]
+__all__ = ["NOTHING_AFTER", "BeforeAfter", "PairedGroup", "fate"]
+
+NOTHING_AFTER = "nothing was measured after the change, so that it did anything is a claim without a number"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +31,52 @@ class PairedGroup:
         before: mean over the cases of each patient, shape ``(n,)``.
         after: the same afterwards, over the same cases.
         failures: whether a case was missed, or is at the worst possible score, in one measurement and not the other.
+        parts: linearized change of each patient, with the mean of the change, shape ``(n,)``; ``None`` if the value of
+            the group is a plain mean of `before` and of `after`.
+        step: how far one case more moves `parts`, for a rate; 0 otherwise.
+        members: patients of the group, of whom only some may count; ``None`` = all count.
+        fewest: patients with a case of the rarest kind needed; ``None`` = none is needed.
     """
 
     label: str | None
     patients: tuple[str, ...]
     before: Floats
     after: Floats
-    failures: bool
+    failures: bool = False
+    parts: Floats | None = None
+    step: float = 0.0
+    members: int | None = None
+    fewest: int | None = None
+
+    @property
+    def change(self) -> Floats:
+        """What each patient adds to the change and to its error, shape ``(n,)``; its mean is the change."""
+        return self.after - self.before if self.parts is None else self.parts
+
+    @property
+    def size(self) -> int:
+        """Patients of the group."""
+        return len(self.patients) if self.members is None else self.members
+
+
+def fate(before: Sequence[str], after: Sequence[str], judged: Mapping[str, bool], *, uncounted: str) -> dict[str, int]:
+    """Cases of both measurements by what became of them; adds up to all cases.
+
+    Args:
+        before: cases of the first measurement.
+        after: cases of the second.
+        judged: for each case that counts, whether its group was compared.
+        uncounted: name of those in both measurements that do not count.
+    """
+    later = set(after)
+    out = dict.fromkeys(("compared", "in_groups_too_small", uncounted, "only_before"), 0)
+    for case in before:
+        if case in judged:
+            out["compared" if judged[case] else "in_groups_too_small"] += 1
+        else:
+            out[uncounted if case in later else "only_before"] += 1
+    out["only_after"] = len(later - set(before))
+    return out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +111,51 @@ class BeforeAfter:
     def __len__(self) -> int:
         return len(self.before)
 
+    @property
+    def metric(self) -> str:
+        """Name of what is compared."""
+        return self.before.metric
+
+    @property
+    def unit(self) -> str:
+        """Its unit."""
+        return self.before.unit
+
+    @property
+    def higher_is_better(self) -> bool | None:
+        """Its direction; ``None`` = not known."""
+        return self.before.higher_is_better
+
+    @property
+    def estimand(self) -> str:
+        """What the value of a group is."""
+        return "mean over patients with a score before and after"
+
+    @property
+    def needed(self) -> str:
+        """Which patients a group needs."""
+        return "patients with a score before and after"
+
+    @property
+    def noun(self) -> str:
+        """How the value of a group is called in a sentence."""
+        return "mean"
+
+    @property
+    def limitations(self) -> tuple[str, ...]:
+        """What is to be said of these two measurements alone."""
+        return ()
+
+    @property
+    def why_not(self) -> str | None:
+        """Why nothing can be compared; ``None`` if it can."""
+        return None if self.after is not None else NOTHING_AFTER
+
+    def too_small(self, group: PairedGroup, min_group_size: int) -> str | None:
+        """Why a group is listed and not judged; ``None`` if it is judged."""
+        n = len(group.patients)
+        return None if n >= min_group_size else f"{n} patients: listed, not judged (at least {min_group_size})"
+
     def reordered(self, order: Sequence[int]) -> Self:
         """The rows at the positions of `order`, which may also leave rows out."""
         after = self.after
@@ -87,15 +173,7 @@ class BeforeAfter:
         Args:
             judged: for each paired case, whether its group was compared.
         """
-        later = self._afterwards()
-        out = dict.fromkeys(("compared", "in_groups_too_small", "without_a_score_in_both", "only_before"), 0)
-        for case in self.before.cases:
-            if case in judged:
-                out["compared" if judged[case] else "in_groups_too_small"] += 1
-            else:
-                out["without_a_score_in_both" if case in later else "only_before"] += 1
-        out["only_after"] = len(set(later) - set(self.before.cases))
-        return out
+        return fate(self.before.cases, [*self._afterwards()], judged, uncounted="without_a_score_in_both")
 
     def paired(self) -> list[int]:
         """Positions in `before` of the cases with a finite score in both measurements."""

@@ -27,7 +27,7 @@ from monai_ethics.fairness.methods.crossed import crossed_omnibus
 from monai_ethics.fairness.methods.intervals import T_FROM, Floats, Result, bounded_mean
 from monai_ethics.fairness.methods.permutation import mean_omnibus
 
-__all__ = ["Exchange", "changed_alike", "exchange", "paired_changes"]
+__all__ = ["Exchange", "changed_alike", "exchange", "layout", "paired_changes"]
 
 CHUNK = 4_000_000  # numbers held at a time
 _GUARANTEED = "guaranteed interval by betting"
@@ -56,15 +56,20 @@ class Exchange:
     worst_null: tuple[float, float] | None
 
 
-def _layout(groups: Sequence[PairedGroup]) -> tuple[Floats, Floats, bool]:
-    """Membership and change, shape ``(P, G)`` each, and whether any patient is in several groups."""
+def layout(groups: Sequence[PairedGroup], *, linear: bool = True) -> tuple[Floats, Floats, bool]:
+    """Membership and change, shape ``(P, G)`` each, and whether any patient is in several groups.
+
+    Args:
+        groups: the groups.
+        linear: whether the change is the linearized one, which tells the error; of plain means both are the same.
+    """
     row = {patient: i for i, patient in enumerate(sorted({p for group in groups for p in group.patients}))}
     member = np.zeros((len(row), len(groups)))
     change = np.zeros_like(member)
     for column, group in enumerate(groups):
         at = [row[patient] for patient in group.patients]
         member[at, column] = 1
-        change[at, column] = group.after - group.before
+        change[at, column] = group.change if linear else group.after - group.before
     return member, change, bool((member.sum(1) > 1).any())
 
 
@@ -92,7 +97,7 @@ def paired_changes(
     Returns:
         One result per group, and one per pair of positions: first minus second.
     """
-    member, change, crossed = _layout(groups)
+    member, change, crossed = layout(groups)
     n = len(groups)
     contrasts = np.vstack([np.eye(n), *(np.eye(n)[i] - np.eye(n)[j] for i, j in combinations(range(n), 2))])
     value, error = _moments(np.ones((1, len(member))), member, change, contrasts)
@@ -186,8 +191,8 @@ def changed_alike(groups: Sequence[PairedGroup], *, n_permutations: int, rng: np
         n_permutations: permutations of patients, or random signs where patients are in several groups.
         rng: source of them.
     """
-    changes = [group.after - group.before for group in groups]
-    if not _layout(groups)[2]:
+    changes = [group.change for group in groups]
+    if not layout(groups)[2]:
         return mean_omnibus(changes, n_permutations=n_permutations, rng=rng).p
     rows = [
         Group(label=g.label, patients=g.patients, values=change, n_patients=len(g.patients), missed=False)
@@ -210,7 +215,7 @@ def exchange(
     Returns:
         The changes with their distributions. Whole patients are exchanged, in all groups they are in.
     """
-    member, change, _ = _layout(groups)
+    member, change, _ = layout(groups, linear=False)
     half = change / 2 / member.sum(0)
     middle = np.array([math.fsum((g.before + g.after) / 2) / len(g.patients) for g in groups])
     found = _summaries(np.ones((1, len(member))), half, middle, higher_is_better)

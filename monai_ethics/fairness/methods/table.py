@@ -277,12 +277,18 @@ METHODS = (
         checks=("fairness.mitigation_change",),
         exchanged="before and after within a patient",
         independent=(
-            "studentized bootstrap over patients of each group's and pair's change; the gap's change beside exchanges "
-            "of before and after"
+            "of scores a studentized bootstrap over patients of each group's and pair's change; of rates a linearized "
+            "t interval with one patient more in each direction; of areas MOVER of their logit intervals with their "
+            "correlation; the gap's change beside exchanges of before and after"
         ),
-        clustered="one value per patient",
-        not_assessable=f"{_SMALL}; other patients before than after",
-        functions=("methods.paired:paired_changes", "methods.paired:exchange"),
+        clustered="one value per patient; rates and areas weigh cases, and sum over each patient",
+        not_assessable=f"{_SMALL}; other patients before than after; 5 patients with a denominator for rates and areas",
+        functions=(
+            "methods.paired:paired_changes",
+            "methods.linearized:rate_changes",
+            "methods.linearized:area_changes",
+            "methods.paired:exchange",
+        ),
     ),
 )
 _HEAD = ("metric", "what is exchanged", "one case a patient", "repeated patients", "not assessable", "checks", "by")
