@@ -102,8 +102,11 @@ def rate_statement(
     if rate not in _WORSE_HIGH:
         return text
     worst = at_extreme([group.value for group in groups], highest=_WORSE_HIGH[rate])
-    several = f" (of {len(groups)} groups; which pairs differ stands below)" if len(groups) > 2 else ""
-    return f"{text} Worst: {names_of(groups, worst)}{several}."
+    if len(groups) == 2:
+        return f"{text} Worst: {names_of(groups, worst)}."
+    # that some groups differ was tested, not that this one is the worst
+    several = f"of {len(groups)} groups; which pairs differ stands below"
+    return f"{text} Worst in these data: {names_of(groups, worst)} ({several})."
 
 
 def not_said(data: BinaryScores, what: str, attribute: str, reason: str) -> str:

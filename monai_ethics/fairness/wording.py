@@ -125,7 +125,10 @@ def _served_worst(table: ScoreTable, found: Comparison) -> str:
     if len(worst) == len(found.judged):
         return ""
     what = "Missed most often" if table.of_misses else "Served worst"
-    several = f" (of {len(found.judged)} groups; which pairs differ stands below)" if len(found.judged) > 2 else ""
+    several = ""
+    if len(found.judged) > 2:  # that some groups differ was tested, not that this one is the worst
+        what += " in these data"
+        several = f" (of {len(found.judged)} groups; which pairs differ stands below)"
     names = _names(found.judged, worst)
     if found.ranks:
         middle = at_extreme(_places(found), highest=not table.higher_is_better)

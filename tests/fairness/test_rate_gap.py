@@ -52,6 +52,13 @@ def test_gap_of_found_positives_is_shown_with_its_interval(missed_in_women):
     assert "Worst: F" in finding.statement
 
 
+def test_of_several_groups_the_worst_is_what_was_seen_and_not_what_was_shown():
+    called = [True] * 90 + [False] * 10 + [True] * 60 + [False] * 40 + [True] * 5 + [False] * 5
+    data = decisions([True] * 210, called, ["A"] * 100 + ["B"] * 100 + ["C"] * 10)
+    text = RateGap(attribute="sex")(data).statement
+    assert text.endswith("Worst in these data: C (of 3 groups; which pairs differ stands below).")
+
+
 def test_rate_that_is_the_same_is_not_called_equal(missed_in_women):
     finding = RateGap(attribute="sex", rate="fpr")(missed_in_women)
     assert values(finding)["p_value",].value == 1.0

@@ -43,7 +43,7 @@ def test_groups_that_tie_for_the_worst_are_both_named(scores):
     low = [value - 0.4 for value in base]
     text = say(scores(low + low + base, {"g": labels(("A", 20), ("B", 20), ("C", 20))}))
     assert "means from 0.195 (A and B) to 0.595 (C)" in text
-    assert "Served worst: A and B (of 3 groups; which pairs differ stands below)." in text
+    assert "Served worst in these data: A and B (of 3 groups; which pairs differ stands below)." in text
 
 
 def test_ranks_name_the_group_that_was_tested_and_not_that_of_the_medians(scores):
