@@ -4,36 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, Self, TypeVar
+from typing import TypeVar
 
 from monai_ethics.fairness.attributes.join import Joined, join
 from monai_ethics.fairness.attributes.rules import Bins
 from monai_ethics.fairness.attributes.side_table import SideTable
 from monai_ethics.fairness.attributes.strata import Strata, stratify
+from monai_ethics.fairness.data.cases import CaseTable
 
 __all__ = ["regroup"]
 
 
-class Cases(Protocol):
-    """Anything that knows its cases, their patients and their groups."""
-
-    @property
-    def cases(self) -> tuple[str, ...]: ...
-
-    @property
-    def patients(self) -> tuple[str, ...]: ...
-
-    @property
-    def groups(self) -> Mapping[str, tuple[str | None, ...]]: ...
-
-    def without_groups(self) -> Self: ...
-
-    def with_patients(self, patients: Sequence[str], /) -> Self: ...
-
-    def with_groups(self, groups: Mapping[str, Sequence[str | None]], /) -> Self: ...
-
-
-Table = TypeVar("Table", bound=Cases)
+Table = TypeVar("Table", bound=CaseTable)
 
 
 def regroup(
