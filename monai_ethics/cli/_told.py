@@ -27,7 +27,7 @@ def told(findings: Sequence[Finding]) -> list[str]:
     """
     gaps = {place: p for place, finding in enumerate(findings) if (p := _p(finding)) is not None}
     differ = [place for place, p in gaps.items() if p <= 1 - _level(findings[place])]
-    differ.sort(key=gaps.__getitem__)
+    differ.sort(key=lambda place: (_secondary(findings[place]), gaps[place]))
     same = [findings[place] for place in gaps if place not in set(differ)]
     other = [item for place, item in enumerate(findings) if place not in gaps and item.check not in FIGURES]
     calm = (Verdict.MEASURED, *UNJUDGED)
@@ -53,6 +53,10 @@ def _p(finding: Finding) -> float | None:
     if not finding.parameters.get("attribute"):
         return None
     return next((row.value for row in finding.estimates if row.name == "p_adjusted" and not row.group), None)
+
+
+def _secondary(finding: Finding) -> bool:
+    return "secondary" in str(finding.parameters.get("family_name", ""))
 
 
 def _level(finding: Finding) -> float:

@@ -18,7 +18,16 @@ from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.groups import label_text, labels_of
 from monai_ethics.fairness.data.probabilities import Forecasts, forecasts
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
-from monai_ethics.fairness.gap import ALONE, Family, GapNumbers, PairNumbers, gap_curves, gap_estimates, parity_level
+from monai_ethics.fairness.gap import (
+    ALONE,
+    Family,
+    GapNumbers,
+    PairNumbers,
+    ends_text,
+    gap_curves,
+    gap_estimates,
+    parity_level,
+)
 from monai_ethics.fairness.methods.calibration import common_bins, ece
 from monai_ethics.fairness.methods.calibration_gaps import ece_gap, slope_difference, slope_omnibus
 from monai_ethics.fairness.methods.calibration_slope import Slope, calibration_slope
@@ -240,17 +249,18 @@ class CalibrationGap:
         name = self._name(data)
         found = found or CalibrationComparison(reason=f"there are {len(data.groups)} attributes and none was named")
         numbers = None
-        adjusted = 1.0
+        adjusted, ends = 1.0, ""
         if found.omnibus is not None:
             adjusted = family.adjusted(found.omnibus.p)
             numbers = self._numbers(found, found.omnibus, name, (1 - self.level) / family.size)
+            ends = ends_text(numbers.pairs)
         settings = {**family.settings, **_settings(found), "attribute": name}
         return Finding(
             check=self.id,
             title=self.title,
             stage=self.stage,
             verdict=Verdict.NOT_ASSESSABLE if found.reason else Verdict.MEASURED,
-            statement=self._statement(data, found, name, adjusted),
+            statement=self._statement(data, found, name, adjusted, ends),
             requirements=self.requirements,
             subjects=(f"{data.target}_{self.measure}", name) if name else (f"{data.target}_{self.measure}",),
             estimates=self._worded(gap_estimates(numbers, adjusted=adjusted, family=family)) if numbers else (),
@@ -276,7 +286,9 @@ class CalibrationGap:
         exploratory = ("Exploratory: confirm what intersections show on other data.",) if is_exploratory(name) else ()
         return (*exploratory, *own, *LIMITATIONS, *(() if data.patients_named else (UNNAMED_PATIENTS,)))
 
-    def _statement(self, data: BinaryScores, found: CalibrationComparison, name: str, adjusted: float) -> str:
+    def _statement(
+        self, data: BinaryScores, found: CalibrationComparison, name: str, adjusted: float, ends: str
+    ) -> str:
         what = f"{data.target}: {_WORDS[self.measure]}"
         if found.omnibus is None:
             return f"{what}: whether it differs by {name or 'group'} cannot be said, because {found.reason}."
@@ -286,7 +298,7 @@ class CalibrationGap:
         gap, null = found.omnibus.gap, found.omnibus.gap_null_mean
         seen = ""
         if gap is not None and null is not None:
-            seen = f" The gap is {gap:.3f}, where {null:.3f} is expected without a difference."
+            seen = f" The gap is {gap:.3f}{ends}, where {null:.3f} is expected without a difference."
         if adjusted > 1 - self.level:
             return f"{what}: no difference by {name} was shown ({tested}).{seen} Not shown is not no gap."
         how = "a group is miscalibrated, or groups differently so, by" if self.measure == "ece" else "it differs by"

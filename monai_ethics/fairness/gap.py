@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from monai_ethics.evidence import Curve, Estimate, Finding
-from monai_ethics.fairness.data.groups import label_text
+from monai_ethics.fairness.data.groups import label_text, spoken_label
 from monai_ethics.fairness.methods.corrections import adjust, correction_text
 from monai_ethics.fairness.methods.intervals import Result
 from monai_ethics.fairness.methods.permutation import Omnibus
@@ -30,6 +30,7 @@ __all__ = [
     "GapCheck",
     "GapNumbers",
     "PairNumbers",
+    "ends_text",
     "gap_curves",
     "gap_estimates",
     "parity_level",
@@ -303,3 +304,15 @@ def _pairs(numbers: GapNumbers, adjusted: float) -> list[Estimate]:
                 )
             )
     return estimates
+
+
+def ends_text(pairs: Sequence[PairNumbers]) -> str:
+    """Which groups are furthest apart, as `` (lowest F, highest M)``; empty if none or several pairs are."""
+    apart = [(abs(pair.result.value), pair) for pair in pairs if pair.result.value is not None and pair.neutral == 0]
+    widest = max((size for size, _ in apart), default=0.0)
+    found = [pair for size, pair in apart if size >= widest * (1 - 1e-9)]
+    if widest <= 0 or len(found) != 1:
+        return ""
+    ends = [found[0].first, found[0].second]
+    low, high = ends if (found[0].result.value or 0.0) < 0 else reversed(ends)
+    return f" (lowest {spoken_label(low)}, highest {spoken_label(high)})"

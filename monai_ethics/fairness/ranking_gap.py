@@ -16,7 +16,16 @@ from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.groups import label_text, labels_of
 from monai_ethics.fairness.data.rankings import Ranking, ranking
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
-from monai_ethics.fairness.gap import ALONE, Family, GapNumbers, PairNumbers, gap_curves, gap_estimates, parity_level
+from monai_ethics.fairness.gap import (
+    ALONE,
+    Family,
+    GapNumbers,
+    PairNumbers,
+    ends_text,
+    gap_curves,
+    gap_estimates,
+    parity_level,
+)
 from monai_ethics.fairness.group_ranking import FEWEST_OF_CLASS, GroupRanking, area_sets, no_scores
 from monai_ethics.fairness.methods.area_tests import (
     area_detectable,
@@ -319,7 +328,7 @@ class RankingGap:
         tested = f"adjusted p = {adjusted:.2g}, {len(found.judged)} groups"
         tested = f"exploratory; {tested}" if is_exploratory(name) else tested
         gap, null = found.omnibus.gap or 0.0, found.omnibus.gap_null_mean or 0.0
-        seen = f" The gap is {gap:.3f}, where {null:.3f} is expected without a difference."
+        seen = f" The gap is {gap:.3f}{ends_text(numbers.pairs)}, where {null:.3f} is expected without a difference."
         if adjusted <= 1 - self.level:
             return f"{what}: it differs by {name} ({tested}).{seen}"
         text = f"{what}: no difference by {name} was shown ({tested}).{seen} Not shown is not no gap"

@@ -165,7 +165,7 @@ class StandardizedGap:
         shown = "a difference is left" if adjusted <= 1 - self.level else "no difference was shown"
         text = f"{what}: {shown} (secondary; adjusted p = {adjusted:.2g}, {n} patients in {len(found.judged)} groups)"
         if found.omnibus.gap is not None and found.raw.gap is not None:
-            text += f". The gap is {found.omnibus.gap:.3g}; not adjusted, {found.raw.gap:.3g}"
+            text += f". The gap of means is {found.omnibus.gap:.3g}; not adjusted, {found.raw.gap:.3g}"
         if found.covered < 1:
             text += f". Strata left out hold {100 * (1 - found.covered):.0f} % of these groups' patients"
         return f"{text}."

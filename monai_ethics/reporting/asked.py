@@ -48,7 +48,9 @@ class Asked:
         return tuple((name, names.count(name)) for name in dict.fromkeys(names))
 
     @property
-    def urgency(self) -> tuple[int, float]:
-        """Sort key: verdicts that need a look first, then the smallest p-value of a gap."""
+    def urgency(self) -> tuple[int, bool, float]:
+        """Sort key: verdicts that need a look first, secondary comparisons last, then the smallest p-value of a gap."""
         test = self.gap.p_value if self.gap is not None else None
-        return ORDER.index(self.finding.verdict), 1.0 if test is None or test.value is None else test.value
+        secondary = "secondary" in str(self.finding.parameters.get("family_name", ""))
+        p = 1.0 if test is None or test.value is None else test.value
+        return ORDER.index(self.finding.verdict), secondary, p

@@ -80,7 +80,7 @@ def _of_groups(rows: Sequence[Estimate], name: str) -> Iterator[str]:
         if row.value is not None and row.low is not None:
             by_attribute.setdefault(tuple(row.group), []).append(row)
     alone = len(by_attribute) == 1
-    for keys, group in by_attribute.items():
+    for keys, group in sorted(by_attribute.items(), key=lambda item: len(item[0]) > 1 or "*" in "".join(item[0])):
         if keys or alone:
             held = sum(row.value is None for row in rows if tuple(row.group) == keys)
             yield _sentence(_ends(group, name), name, total=len(group), held=held)

@@ -94,11 +94,12 @@ def is_rate(estimate: Estimate) -> bool:
 
 
 def grouped(finding: Finding, name: str) -> tuple[Estimate, ...]:
-    """Estimates of that name: everyone first, then by attribute in the order given."""
+    """Estimates of that name: everyone first, then by attribute in the order given, intersections last."""
     mine = [estimate for estimate in finding.estimates if estimate.name == name]
-    order: dict[tuple[str, ...], int] = {}
+    order: dict[tuple[str, ...], tuple[bool, int]] = {}
     for estimate in mine:
-        order.setdefault(tuple(estimate.group), -1 if not estimate.group else len(order))
+        crossed = len(estimate.group) > 1 or "*" in "".join(estimate.group)
+        order.setdefault(tuple(estimate.group), (crossed, len(order) if estimate.group else -1))
     return tuple(sorted(mine, key=lambda estimate: order[tuple(estimate.group)]))
 
 

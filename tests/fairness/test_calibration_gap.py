@@ -43,6 +43,7 @@ def test_a_shift_of_one_group_is_found(measure, pick):
     assert pick(found, "p_adjusted").value < 0.01
     gap, null = pick(found, "max_min_gap").value, pick(found, "gap_null_95th").value
     assert gap > null
+    assert "(lowest" in found.statement
     assert sum(found.accounting.values()) == found.accounting["compared"] == 300
 
 

@@ -44,6 +44,7 @@ def test_a_planted_gap_is_found_with_its_sign(planted, pick):
     assert pick(found, "p_value").value < 0.01
     assert pick(found, "difference", {"g": "A - B"}).low > 0
     assert "it differs by g" in found.statement
+    assert "(lowest B, highest A)" in found.statement
 
 
 def test_a_shift_of_scores_shows_across_groups_only(pick):

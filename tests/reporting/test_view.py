@@ -2,7 +2,7 @@
 from dataclasses import replace
 
 from monai_ethics.evidence import Verdict
-from monai_ethics.reporting.shapes import extremes, gap_of
+from monai_ethics.reporting.shapes import extremes, gap_of, grouped
 from monai_ethics.reporting.unjudged import common
 from monai_ethics.reporting.view import view_of
 
@@ -102,3 +102,21 @@ def test_an_empty_report_has_a_view(empty):
 def test_an_unknown_status_is_shown_as_it_came(empty):
     assert view_of(empty, integrity={"status": "odd", "text": "why"}).status == ("odd", "why")
     assert view_of(empty, integrity={"status": "altered", "problems": ["a line"]}).remarks == ("a line",)
+
+
+def test_a_secondary_comparison_comes_after_the_primary_ones(report):
+    place = next(i for i, item in enumerate(report.findings) if item.check == "fairness.score_gap")
+    first = report.findings[place]
+    second = replace(first, parameters={**first.parameters, "family_name": "case mix held fixed (secondary)"})
+    items = view_of(replace(report, findings=[second, *report.findings])).asked
+    mine = [item for item in items if item.finding in (first, second)]
+    assert [item.finding for item in sorted(mine, key=lambda item: item.urgency)] == [first, second]
+
+
+def test_single_attributes_stand_before_intersections(report):
+    scores = next(item for item in report.findings if item.check == "fairness.group_scores")
+    rows = [row for row in scores.estimates if row.group]
+    turned = replace(scores, estimates=sorted(rows, key=lambda row: -len(row.group)))
+    names = ["*".join(row.group) for row in grouped(turned, rows[0].name)]
+    assert "sex*site" in names
+    assert ["*" in name for name in names] == sorted("*" in name for name in names)
