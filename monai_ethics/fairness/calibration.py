@@ -12,6 +12,7 @@ from scipy import special
 
 from monai_ethics.evidence import Curve, Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.data.binary import BinaryScores
+from monai_ethics.fairness.data.cells import VEILED, veiled
 from monai_ethics.fairness.data.probabilities import Forecasts, forecasts
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
 from monai_ethics.fairness.methods.calibration import ERRORS, Bins, common_bins, errors, null_errors
@@ -130,9 +131,16 @@ class Calibration:
     def _group(self, group: Forecasts, label: Mapping[str, str | None], shared: Bins) -> list[Estimate]:
         people = len(group.names)
         base: dict[str, Any] = {"unit": "1", "n": people, "n_unit": "patients", "group": label}
-        counts = [("cases", len(group.p)), ("positives", int(group.y.sum()))]
+        positives = None if label and veiled(people, self.min_group_size) else int(group.y.sum())
+        counts = [("cases", len(group.p)), ("positives", positives)]
         rows = [
-            Estimate(name=name, value=count, estimand=f"number of {name}", reason="a count has no interval", **base)
+            Estimate(
+                name=name,
+                value=count,
+                estimand=f"number of {name}",
+                reason=VEILED if count is None else "a count has no interval",
+                **base,
+            )
             for name, count in counts
         ]
         names = [name for error in ERRORS for name in (error, f"{error}_null_mean", f"{error}_null_95th")]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from monai_ethics.evidence import Curve, Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.data.binary import BinaryScores
+from monai_ethics.fairness.data.cells import VEILED, veiled
 from monai_ethics.fairness.data.groups import label_text
 from monai_ethics.fairness.data.rankings import Ranking, ranking
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
@@ -145,10 +146,15 @@ class GroupRanking:
         name: Mapping[str, str | None] = {attribute: cases.names[group]} if attribute else {}
         positives = int((own & cases.truth).sum())
         base: dict[str, Any] = {"unit": "1", "n": int(own.sum()), "n_unit": "cases", "group": name}
-        counts = (("patients", people), ("cases", int(own.sum())), ("positives", positives))
+        shown = None if attribute and veiled(people, self.min_group_size) else float(positives)
+        counts = (("patients", float(people)), ("cases", float(own.sum())), ("positives", shown))
         estimates = [
             Estimate(
-                name=what, value=float(count), estimand=f"number of {what}", reason="a count of these data", **base
+                name=what,
+                value=count,
+                estimand=f"number of {what}",
+                reason=VEILED if count is None else "a count of these data",
+                **base,
             )
             for what, count in counts
         ]
@@ -184,6 +190,7 @@ class GroupRanking:
         else:
             result = average_precision(cases.scores[own], cases.truth[own], cases.patients[own], level=self.level)
         chance = f"{sets[0].sum() / own.sum():.3g}" if own.any() else "none"
+        chance = "not shown" if not whole and veiled(people, self.min_group_size) else chance
         estimand = f"mean precision over positive cases, no interpolation; {chance} (the prevalence) by chance"
         return self._estimate("average_precision", f"{estimand}; case-weighted", result, base)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.data.binary import BinaryScores
+from monai_ethics.fairness.data.cells import VEILED, veiled
 from monai_ethics.fairness.data.classes import TOP_ONE_RATES, is_top_one
 from monai_ethics.fairness.data.groups import label_text
 from monai_ethics.fairness.data.rates import NO_DECISIONS, RATE_WORDS, RateCell, cells, rate_group, too_small
@@ -122,7 +123,7 @@ class GroupRates:
         for rate in TOP_ONE_RATES if prevalence is None else RATES:
             group = rate_group(cell, rate)
             result = self._hidden(cell, name, rate) or ratio_value_interval(group, level=self.level, counts=True)
-            n = int(group.bottoms.sum())
+            n = int(cell.total.sum() if self._veiled(cell, name) else group.bottoms.sum())
             found.append(self._estimate(rate, RATE_WORDS[rate][0], result, name, n))
         if prevalence is None:
             return found
@@ -136,27 +137,39 @@ class GroupRates:
     def _hidden(self, cell: RateCell, name: Mapping[str, str | None], rate: str) -> Result | None:
         """Why a group's rate is listed without a value."""
         group = rate_group(cell, rate)
-        if not len(group.patients):
+        if not len(group.patients) and not self._veiled(cell, name):
             return Result(value=None, reason=f"there are no {RATE_WORDS[rate][1]}: undefined, which is not 0")
         why = too_small(cell, group, rate, self.min_group_size) if name else None
         return Result(value=None, reason=why) if why else None
 
+    def _veiled(self, cell: RateCell, name: Mapping[str, str | None]) -> bool:
+        return bool(name) and veiled(len(cell.patients), self.min_group_size)
+
     def _counts(self, cell: RateCell, name: Mapping[str, str | None]) -> list[Estimate]:
         patients, cases = len(cell.patients), int(cell.total.sum())
-        numbers = {"patients": patients, "cases": cases, "positives": int(cell.total[2:].sum())}
+        hidden = self._veiled(cell, name)
+        positives = None if hidden else float(cell.total[2:].sum())
+        numbers = {"patients": float(patients), "cases": float(cases), "positives": positives}
         base: dict[str, Any] = {"unit": "1", "n": patients, "n_unit": "patients", "group": name}
         found = [
-            Estimate(name=what, value=float(value), estimand=f"number of {what}", reason=_COUNT, **base)
+            Estimate(
+                name=what,
+                value=value,
+                estimand=f"number of {what}",
+                reason=_COUNT if value is not None else VEILED,
+                **base,
+            )
             for what, value in numbers.items()
         ]
-        effect = design_effect([rate_group(cell, "accuracy")]) if patients > 1 else None
+        effect = design_effect([rate_group(cell, "accuracy")]) if patients > 1 and not hidden else None
+        why = VEILED if hidden else "one patient has no design effect"
         found.append(
             Estimate(
                 name="design_effect",
                 value=effect,
                 estimand="cases by effective number of cases, of the share called rightly",
                 method="Rao-Scott",
-                reason="a design figure has no interval" if effect else "one patient has no design effect",
+                reason="a design figure has no interval" if effect else why,
                 **base,
             )
         )

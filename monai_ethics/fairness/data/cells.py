@@ -13,10 +13,17 @@ import numpy as np
 from monai_ethics.fairness.data.roster import Roster
 from monai_ethics.fairness.methods.intervals import effective_cases
 
-__all__ = ["FEWEST_SHOWN", "CellCount", "count_cell", "patients_by_label", "rows_by_label"]
+__all__ = ["FEWEST_SHOWN", "VEILED", "CellCount", "count_cell", "patients_by_label", "rows_by_label", "veiled"]
 
 Label = TypeVar("Label", bound=Hashable)
 FEWEST_SHOWN = 5  # patients; a smaller count may point to somebody
+
+VEILED = f"fewer than {FEWEST_SHOWN} patients: outcomes of single people are not shown"
+
+
+def veiled(patients: int, min_group_size: int) -> bool:
+    """Whether a group that is not judged is so small that counts of its outcomes would tell a patient's outcome."""
+    return patients < min(FEWEST_SHOWN, min_group_size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
