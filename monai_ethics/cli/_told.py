@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from monai_ethics.evidence import UNJUDGED, Finding, Verdict
 
-__all__ = ["told"]
+__all__ = ["changes", "told"]
 
 MOST = 12
 LISTED = 8
@@ -22,12 +22,12 @@ def told(findings: Sequence[Finding]) -> list[str]:
         findings: comparisons, each with ``attribute`` in its parameters and an estimate ``p_adjusted``, and others.
 
     Returns:
-        What was judged, and comparisons that differ, in full, smallest p-value first; the other comparisons by what was
+        What was judged, and comparisons that differ, in full, planned ones and small p-values first; the other comparisons by what was
         compared; what could not be judged by its reason; the first descriptions in full.
     """
     gaps = {place: p for place, finding in enumerate(findings) if (p := _p(finding)) is not None}
     differ = [place for place, p in gaps.items() if p <= 1 - _level(findings[place])]
-    differ.sort(key=lambda place: (_secondary(findings[place]), gaps[place]))
+    differ.sort(key=lambda place: (_unplanned(findings[place]), gaps[place]))
     same = [findings[place] for place in gaps if place not in set(differ)]
     other = [item for place, item in enumerate(findings) if place not in gaps and item.check not in FIGURES]
     calm = (Verdict.MEASURED, *UNJUDGED)
@@ -38,6 +38,13 @@ def told(findings: Sequence[Finding]) -> list[str]:
         *_part("Could not be judged", _open([item for item in other if item.verdict in UNJUDGED])),
         *_part("Described", [item.statement for item in other if item.verdict is Verdict.MEASURED], most=MOST),
     ]
+
+
+def changes(findings: Sequence[Finding]) -> list[str]:
+    """Findings that all are of one kind: each with an answer in full, the others gathered by their reason."""
+    answered = [f"{item.verdict.value}: {item.statement}" for item in findings if item.verdict not in UNJUDGED]
+    left = _open([item for item in findings if item.verdict in UNJUDGED])
+    return [*answered, *(f"{Verdict.NOT_ASSESSABLE.value}: {line}" for line in left)]
 
 
 def _part(title: str, lines: Sequence[str], *, most: int | None = None) -> list[str]:
@@ -55,8 +62,10 @@ def _p(finding: Finding) -> float | None:
     return next((row.value for row in finding.estimates if row.name == "p_adjusted" and not row.group), None)
 
 
-def _secondary(finding: Finding) -> bool:
-    return "secondary" in str(finding.parameters.get("family_name", ""))
+def _unplanned(finding: Finding) -> bool:
+    """Whether it is secondary or exploratory, and comes after what was planned."""
+    known = finding.parameters
+    return "secondary" in str(known.get("family_name", "")) or "*" in str(known.get("attribute", ""))
 
 
 def _level(finding: Finding) -> float:

@@ -56,6 +56,7 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON for machines.")] = False,
 ) -> None:
     """Compare two evaluations of the same test cases, before and after a change, for each group."""
+    from monai_ethics.cli._told import changes
     from monai_ethics.fairness.attributes import parse_bins, parse_strata, read_side_table
     from monai_ethics.fairness.attributes.regroup import regroup
     from monai_ethics.fairness.mitigation_change import MitigationChange
@@ -76,8 +77,8 @@ def command(
     if as_json:
         print(json.dumps([finding.to_dict() for finding in findings], indent=1, sort_keys=True))
         return
-    for finding in findings:
-        print(for_terminal(f"{finding.verdict.value}: {finding.statement}"))
+    for line in changes(findings):
+        print(for_terminal(line))
     print(f"The report is in {out}.\nSealed; keep this fingerprint elsewhere: {fingerprint}")
 
 
@@ -87,20 +88,14 @@ def _pairs(
     """What was measured before beside what was measured after, by every measure that either of them allows."""
     from monai_ethics.fairness.data.before_after import BeforeAfter
     from monai_ethics.fairness.data.binary import BinaryScores
-    from monai_ethics.fairness.data.binary_before_after import CHANGES, BinaryBeforeAfter
+    from monai_ethics.fairness.data.binary_before_after import BinaryBeforeAfter, measures_of
 
     if not isinstance(each, BinaryScores):
         table = None if second is None else second.tables.get(each.metric)
         return _with_misses(BeforeAfter(before=each, after=table, **uses))
     later = None if second is None else second.labels.get(each.target)
     sides = [side for side in (each, later) if side is not None]
-    known = {"auc": any(side.y_score for side in sides)}
-    decided = any(side.y_pred for side in sides)
-    return [
-        BinaryBeforeAfter(before=each, after=later, measure=measure, **uses)
-        for measure in CHANGES
-        if known.get(measure, decided)
-    ]
+    return [BinaryBeforeAfter(before=each, after=later, measure=name, **uses) for name in measures_of(sides)]
 
 
 def _kinds() -> dict[str, tuple[str, Callable[[Any], Any]]]:

@@ -49,8 +49,9 @@ class Asked:
 
     @property
     def urgency(self) -> tuple[int, bool, float]:
-        """Sort key: verdicts that need a look first, secondary comparisons last, then the smallest p-value of a gap."""
+        """Sort key: verdicts that need a look first, secondary and exploratory gaps last, then small p-values."""
         test = self.gap.p_value if self.gap is not None else None
-        secondary = "secondary" in str(self.finding.parameters.get("family_name", ""))
+        known = self.finding.parameters
+        unplanned = "secondary" in str(known.get("family_name", "")) or "*" in str(known.get("attribute", ""))
         p = 1.0 if test is None or test.value is None else test.value
-        return ORDER.index(self.finding.verdict), secondary, p
+        return ORDER.index(self.finding.verdict), unplanned, p

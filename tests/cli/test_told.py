@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from monai_ethics.cli._told import told
+from monai_ethics.cli._told import changes, told
 from monai_ethics.evidence import Verdict
 from monai_ethics.fairness.plan import Plan
 from monai_ethics.fairness.rate_gap import RateGap
@@ -38,6 +38,14 @@ def test_differences_come_first_with_the_smallest_p_value_at_the_top(findings):
     assert sum(changed[place].statement in line for place in gaps(changed) for line in lines) == 2
 
 
+def test_what_was_not_planned_comes_after_what_was(findings):
+    first = findings[gaps(findings)[0]]
+    crossed = replace(first, statement="crossed", parameters={**first.parameters, "attribute": "sex*site"})
+    held = replace(first, statement="held", parameters={**first.parameters, "family_name": "held fixed (secondary)"})
+    lines = told([with_p(crossed, 0.001), with_p(held, 0.002), with_p(first, 0.04)])
+    assert [line.strip() for line in lines[2:5]] == [first.statement, "crossed", "held"]
+
+
 def test_a_comparison_without_a_difference_is_a_word_in_the_line_of_its_quantity(findings):
     lines = told([with_p(item, 0.5) for item in findings])
     line = next(line for line in lines if line.strip().startswith("finding_tpr: by "))
@@ -59,3 +67,12 @@ def test_what_could_not_be_judged_is_gathered_by_its_reason(findings):
 
 def test_nothing_is_said_of_nothing():
     assert told([]) == []
+
+
+def test_one_reason_is_said_once_for_all_changes_that_it_leaves_open(findings):
+    gone = [replace(item, verdict=Verdict.NOT_ASSESSABLE, reason="no second run", estimates=()) for item in findings]
+    lines = changes([findings[0], *gone[1:]])
+    assert lines[0].endswith(findings[0].statement)
+    assert len(lines) == 2
+    assert lines[1].startswith("not_assessable: ")
+    assert lines[1].endswith(" more: no second run")
