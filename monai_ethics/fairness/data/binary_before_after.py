@@ -15,16 +15,25 @@ from numpy.typing import NDArray
 from monai_ethics.errors import InputError
 from monai_ethics.fairness.data.before_after import NOTHING_AFTER, PairedGroup, fate
 from monai_ethics.fairness.data.binary import BinaryScores
+from monai_ethics.fairness.data.classes import is_top_one
 from monai_ethics.fairness.data.groups import labels_of
 from monai_ethics.fairness.data.rates import MIN_DENOMINATOR, RATE_WORDS
 from monai_ethics.fairness.methods.auc import areas_by_group
 from monai_ethics.fairness.methods.intervals import Floats
 
-__all__ = ["CHANGES", "BinaryBeforeAfter"]
+__all__ = ["CHANGES", "BinaryBeforeAfter", "measures_of"]
 
 #: What is compared, and whether more of it is better; ``None`` = neither is.
-CHANGES: dict[str, bool | None] = {"tpr": True, "fpr": False, "selection_rate": None, "auc": True}
+CHANGES: dict[str, bool | None] = {"tpr": True, "fpr": False, "selection_rate": None, "auc": True, "accuracy": True}
 _AUC = "area under the ROC curve within the group"
+
+
+def measures_of(sides: Sequence[BinaryScores]) -> list[str]:
+    """Measures that at least one of two measurements allows; of whether the class is right, its accuracy alone."""
+    if any(is_top_one(side) for side in sides):
+        return ["accuracy"]
+    decided, scored = (any(getattr(side, name) for side in sides) for name in ("y_pred", "y_score"))
+    return [*(["tpr", "fpr", "selection_rate"] if decided else []), *(["auc"] if scored else [])]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +133,8 @@ class BinaryBeforeAfter:
         return None
 
     def _column(self, side: BinaryScores) -> Sequence[float]:
+        if self.measure == "accuracy" and side.y_pred:
+            return [decided == truth for decided, truth in zip(side.y_pred, side.y_true, strict=True)]
         return side.y_score if self.measure == "auc" else side.y_pred
 
     def reordered(self, order: Sequence[int]) -> Self:

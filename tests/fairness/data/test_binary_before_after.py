@@ -6,7 +6,7 @@ import pytest
 
 from monai_ethics.errors import InputError
 from monai_ethics.fairness.data.binary import BinaryScores
-from monai_ethics.fairness.data.binary_before_after import BinaryBeforeAfter
+from monai_ethics.fairness.data.binary_before_after import BinaryBeforeAfter, measures_of
 from monai_ethics.fairness.methods.auc import area_under_curve
 
 
@@ -106,3 +106,23 @@ def test_a_group_needs_patients_and_cases_of_the_kind_counted(measured):
     data = replace(data, measure="auc")
     (women, _) = data.groups("sex")
     assert "rarer class" in data.too_small(women, 2)
+
+
+def test_of_whether_the_class_is_right_the_accuracy_alone_is_compared(measured):
+    sides = [
+        replace(
+            side,
+            target="kind_top_one",
+            y_true=(True,) * len(side),
+            y_score=(),
+            threshold=None,
+            y_pred=tuple(p == t for p, t in zip(side.y_pred, side.y_true, strict=True)),
+        )
+        for side in (measured.before, measured.after)
+    ]
+    assert measures_of(sides) == ["accuracy"]
+    assert measures_of([measured.before]) == ["tpr", "fpr", "selection_rate", "auc"]
+    right = BinaryBeforeAfter(before=sides[0], after=sides[1], measure="accuracy").groups("sex")
+    plain = replace(measured, measure="accuracy").groups("sex")
+    for one, other in zip(right, plain, strict=True):
+        assert one.change == pytest.approx(other.change, abs=1e-15)
