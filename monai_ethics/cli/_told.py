@@ -22,8 +22,8 @@ def told(findings: Sequence[Finding]) -> list[str]:
         findings: comparisons, each with ``attribute`` in its parameters and an estimate ``p_adjusted``, and others.
 
     Returns:
-        What was judged, and comparisons that differ, in full, planned ones and small p-values first; the other comparisons by what was
-        compared; what could not be judged by its reason; the first descriptions in full.
+        What was judged, and comparisons that differ, in full, planned ones and small p-values first; the other
+        comparisons by what was compared; what could not be judged by its reason; the first descriptions in full.
     """
     gaps = {place: p for place, finding in enumerate(findings) if (p := _p(finding)) is not None}
     differ = [place for place, p in gaps.items() if p <= 1 - _level(findings[place])]
