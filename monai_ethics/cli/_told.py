@@ -33,7 +33,8 @@ def told(findings: Sequence[Finding]) -> list[str]:
     calm = (Verdict.MEASURED, *UNJUDGED)
     return [
         *_part("Judged", [f"{item.verdict.value}: {item.statement}" for item in findings if item.verdict not in calm]),
-        *_part(f"Differs: {len(differ)} of {len(gaps)} comparisons", [findings[place].statement for place in differ]),
+        *(["", f"Differs: {len(differ)} of {len(gaps)} comparisons"] if gaps else []),
+        *(f"  {findings[place].statement}" for place in differ),
         *_part(f"Not shown to differ, which is not no gap: {len(same)} of {len(gaps)} comparisons", _by_quantity(same)),
         *_part("Could not be judged", _open([item for item in other if item.verdict in UNJUDGED])),
         *_part("Described", [item.statement for item in other if item.verdict is Verdict.MEASURED], most=MOST),

@@ -50,6 +50,7 @@ def test_a_comparison_without_a_difference_is_a_word_in_the_line_of_its_quantity
     lines = told([with_p(item, 0.5) for item in findings])
     line = next(line for line in lines if line.strip().startswith("finding_tpr: by "))
     assert "sex" in line
+    assert lines[1].startswith("Differs: 0 of ")
     assert len(lines) < 25
     assert all("thresholds from" not in line for line in lines)
 
