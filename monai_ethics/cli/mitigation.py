@@ -47,7 +47,7 @@ def command(
     after_run: Annotated[str | None, typer.Option(help="Run of AFTER; its last otherwise.")] = None,
     action: Annotated[str, typer.Option(help="What was done; kept in the private part.")] = "",
     uses: Annotated[
-        int, typer.Option(min=0, max=2**53 - 1, help="Uses of the test cases that no evidence given here holds.")
+        int, typer.Option(min=0, max=10**9, help="Uses of the test cases that no evidence given here holds.")
     ] = 0,
     min_group_size: Annotated[
         int, typer.Option(min=2, max=2**53 - 1, help="Smallest group that is judged, in patients.")
@@ -184,12 +184,14 @@ def _write(
     attributes: Path,
     uses: int,
 ) -> str:
+    from monai_ethics.cli._score_files import require_room
     from monai_ethics.provenance.log import EvidenceLog
     from monai_ethics.provenance.read import read_report
     from monai_ethics.provenance.verify import verify_evidence
     from monai_ethics.reporting.render import write_report
 
-    data = attributes.read_bytes()
+    data, done = attributes.read_bytes(), action.encode()
+    require_room(findings)
     with EvidenceLog.open(out, run_id="mitigation") as log:
         log.append("inputs", {"attributes": sha256(data).hexdigest()})
         log.put_private("attributes", data, media_type="application/octet-stream")
@@ -204,7 +206,7 @@ def _write(
         if measured[1] is not None:
             body["after"] = _origin(measured[1])
         if action:
-            body["action"] = log.put_private("action", action.encode(), media_type="text/plain")
+            body["action"] = log.put_private("action", done, media_type="text/plain")
         log.append("mitigation", body)
         log.add_findings(findings)
         log.seal()

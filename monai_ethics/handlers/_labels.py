@@ -52,7 +52,7 @@ def as_threshold(value: Any) -> float | None:
         return None
     try:
         number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise InputError("`threshold` must be a finite number: got something else. Give one chosen on other data.")

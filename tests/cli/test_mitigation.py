@@ -130,3 +130,25 @@ def test_labels_that_changed_between_the_runs_are_refused(classified, capsys):
     words = ["mitigation", "--before", str(classified / "both_before"), "--after", str(classified / "other")]
     assert main([*words, *side, "--out", str(classified / "out")]) == 2
     assert "Labels must be the same before and after: got other labels for 1 of 80 cases" in capsys.readouterr().err
+
+
+def test_nothing_that_was_named_is_public_and_what_was_done_stays_private(runs, capsys):
+    side = ["participant_id\tsex\tname\tbirth"]
+    side += [f"sub-{i:04d}\t{'FM'[i % 2]}\tDOE^{i}\t1975-{i % 12 + 1:02d}-{i % 28 + 1:02d}" for i in range(80)]
+    (runs / "participants.tsv").write_text("\n".join(side) + "\n")
+    capsys.readouterr()
+    assert main(words(runs, "--action", "More of DOE^1, born 1975-02-02")) == 0
+    shown = capsys.readouterr()
+    public = [path.read_text() for path in (runs / "out").iterdir() if path.is_file()]
+    assert len(public) >= 5
+    for text in (shown.out, shown.err, *public):
+        for canary in ("DOE", "1975-", "sub-00", "/data/"):
+            assert canary not in text
+
+
+@pytest.mark.parametrize("more", [("--action", "\udc80"), ("--uses", str(2**53 - 1)), ("--min-group-size", "9" * 20)])
+def test_what_no_log_can_hold_writes_nothing(runs, more, capsys):
+    capsys.readouterr()
+    assert main(words(runs, *more)) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (runs / "out").exists()
