@@ -252,7 +252,7 @@ def _margin(numbers: GapNumbers, base: dict[str, Any]) -> Estimate:
         name="smallest_parity_margin",
         value=max(known) if whole else None,
         unit=unit,
-        estimand=f"smallest margin{around} that two one-sided tests of every pair would pass",
+        estimand=f"smallest margin{around} that two one-sided tests of every pair of judged groups would pass",
         method=f"largest end of the {level:.0%} intervals of all pairs" if whole else None,
         reason="a margin has no interval" if whole else "a pair of groups has no interval: no margin can be shown",
         **base,
