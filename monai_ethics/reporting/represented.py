@@ -14,6 +14,8 @@ from monai_ethics.reporting.telling import COUNTED
 
 __all__ = ["Absent", "Count", "Open", "Represented", "represented"]
 
+NAMED = 3  # missing numbers of one result that are named
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
@@ -73,8 +75,8 @@ class Represented:
         if not self.open:
             return f"All {counted(total, 'groups')} have a number in every result."
         return (
-            f"{counted(len(self.open), 'groups')} of {total} could not be judged in at least one result. Nothing on "
-            "this page says how well it works for them."
+            f"{counted(len(self.open), 'groups')} of {total} could not be judged in at least one result: for them, "
+            "this page does not answer that question."
         )
 
 
@@ -151,7 +153,17 @@ def _of_groups(finding: Finding) -> Iterator[Estimate]:
 def _open(group: str, rows: Sequence[tuple[Asked, Estimate]]) -> tuple[tuple[int, str], Open]:
     scored = [row for _, row in rows if row.name not in COUNTED]
     most = max(scored or [row for _, row in rows], key=lambda row: row.n)
-    what = tuple(dict.fromkeys(item.label or name_label(row.name) for item, row in rows))
+    what = tuple(dict.fromkeys(_missing(item, group, [row for of, row in rows if of is item]) for item, _ in rows))
     return (most.n if scored else 0, group), Open(
         group=group, n=counted(most.n, most.n_unit) if scored else "withheld", what=what, anchor=rows[0][0].anchor
     )
+
+
+def _missing(item: Asked, group: str, rows: Sequence[Estimate]) -> str:
+    """A result without a number for a group; if it has others for it, which ones are missing."""
+    held = tuple(dict.fromkeys(name_label(row.name) for row in rows))
+    others = any(row.value is not None and group_label(row.group) == group for row in _of_groups(item.finding))
+    if not item.label or not others:
+        return item.label or ", ".join(held)
+    more = f" and {len(held) - NAMED} more" if len(held) > NAMED else ""
+    return f"{item.label}: {', '.join(held[:NAMED])}{more}"

@@ -86,3 +86,14 @@ def test_a_check_of_performance_that_counts_patients_does_not_say_who_is_there(t
     ranking = replace(present, check="fairness.group_ranking")
     found = view_of(replace(told, findings=[ranking])).represented
     assert found is None or found.statement == ""
+
+
+def test_a_group_with_some_numbers_says_which_are_missing(report):
+    scores = next(finding for finding in report.findings if finding.check == "fairness.group_scores")
+    row = next(row for row in scores.estimates if row.group and row.value is not None)
+    gone = {"value": None, "low": None, "high": None, "level": None, "n_valid": 0, "reason": "few"}
+    some = [replace(row, name="score"), replace(row, name="median", **gone), replace(row, name="mean", **gone)]
+    (found,) = view_of(replace(report, findings=[replace(scores, estimates=some)])).represented.open
+    assert [text.partition(": ")[2] for text in found.what] == ["median, mean"]
+    (found,) = view_of(replace(report, findings=[replace(scores, estimates=some[1:])])).represented.open
+    assert ": " not in found.what[0]
