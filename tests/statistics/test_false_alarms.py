@@ -85,6 +85,10 @@ NULLS = {
         ],
         (20, 80),
     ),
+    "failures, 5 x 30": ([failing] * 5, (30,) * 5),
+    "failures, 8 x 100": ([failing] * 8, (100,) * 8),
+    "rates, 8 x 100": ([rate(0.85)] * 8, (100,) * 8),
+    "rates, unequal n": ([rate(0.85)] * 3, (200, 40, 12)),
     "failures, five groups": ([failing] * 5, (60, 40, 30, 20, 10)),
     "ties": ([ties] * 3, (50, 30, 20)),
     "rates": ([rate(0.6)] * 2, (80, 30)),
@@ -118,10 +122,15 @@ def test_false_alarms_of_small_rates_are_as_often_as_can_be_attained():
     assert low <= hits <= high
 
 
-def repeated(rng, n_patients, images, *, two_views):
-    """Scores of patients with several images, of which two correlate by .5; the group is the patient's or the view."""
+def repeated(rng, n_patients, images, *, two_views, missed=0.0):
+    """Scores of patients with several images, of which two correlate by .5; the group is the patient's or the view.
+
+    Some patients' images are all missed, so that ranks are compared.
+    """
     own = np.repeat(rng.standard_normal(n_patients), images)
     values = 0.7 + 0.05 * (own + rng.standard_normal(len(own)))
+    lost = np.repeat(rng.random(n_patients) < missed, images)
+    values = np.where(lost, 0.0, values)
     patients = tuple(f"p{i:03d}" for i in np.repeat(np.arange(n_patients), images))
     keys = tuple(map(str, range(len(values))))
     if two_views:
@@ -135,20 +144,23 @@ def repeated(rng, n_patients, images, *, two_views):
         cases=keys,
         patients=patients,
         values=tuple(values.tolist()),
-        outcomes=("scored",) * len(keys),
+        outcomes=tuple("missed" if each else "scored" for each in lost),
         groups={"g": labels},
+        bounds=(0.0, 2.0) if missed else None,
     )
 
 
+@pytest.mark.parametrize("missed", [0.0, 0.1])
 @pytest.mark.parametrize(("two_views", "n", "images"), [(False, 60, 4), (True, 40, 2)])
-def test_images_of_one_patient_do_not_raise_more_alarms(two_views, n, images):
+def test_images_of_one_patient_do_not_raise_more_alarms(two_views, n, images, missed):
     rng, hits, rows = np.random.default_rng(31), 0, 0
     for seed in range(REPLICATES):
         kept = {"min_group_size": 10, "n_permutations": DRAWS, "seed": seed}
-        scores = repeated(rng, n, images, two_views=two_views)
+        scores = repeated(rng, n, images, two_views=two_views, missed=missed)
         hits += compare(scores, "g", **kept).p <= 0.05
         rows += compare(scores.with_patients(scores.cases), "g", **kept).p <= 0.05
     what = "views of the same patients" if two_views else f"3 groups of patients, {images} images each"
+    what += ", a tenth missed" if missed else ""
     print(f"{what}: {hits / REPLICATES:.3f}; images taken as patients {rows / REPLICATES:.3f}")
     assert LOW <= hits <= HIGH
     assert rows < LOW if two_views else rows > HIGH  # views of one patient would lose power, repeats raise alarms
