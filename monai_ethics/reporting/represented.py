@@ -162,7 +162,8 @@ def _open(group: str, rows: Sequence[tuple[Asked, Estimate]]) -> tuple[tuple[int
 def _missing(item: Asked, group: str, rows: Sequence[Estimate]) -> str:
     """A result without a number for a group; if it has others for it, which ones are missing."""
     held = tuple(dict.fromkeys(name_label(row.name) for row in rows))
-    others = any(row.value is not None and group_label(row.group) == group for row in _of_groups(item.finding))
+    scored = [row for row in item.finding.estimates if row.value is not None and row.name not in COUNTED]
+    others = any(group_label(row.group) == group for row in scored)
     if not item.label or not others:
         return item.label or ", ".join(held)
     more = f" and {len(held) - NAMED} more" if len(held) > NAMED else ""

@@ -95,5 +95,7 @@ def test_a_group_with_some_numbers_says_which_are_missing(report):
     some = [replace(row, name="score"), replace(row, name="median", **gone), replace(row, name="mean", **gone)]
     (found,) = view_of(replace(report, findings=[replace(scores, estimates=some)])).represented.open
     assert [text.partition(": ")[2] for text in found.what] == ["median, mean"]
-    (found,) = view_of(replace(report, findings=[replace(scores, estimates=some[1:])])).represented.open
+    (found,) = view_of(
+        replace(report, findings=[replace(scores, estimates=[replace(row, name="patients"), *some[1:]])])
+    ).represented.open
     assert ": " not in found.what[0]
