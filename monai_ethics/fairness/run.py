@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from monai_ethics.evidence import Finding
 from monai_ethics.fairness.abroca import Abroca
@@ -38,6 +38,8 @@ _RATES = ("tpr", "fpr", "fnr", "tnr", "ppv", "npv", "selection_rate", "accuracy"
 _RANKS = ("auc", "auc_bpsn", "auc_bnsp")
 _CALIBRATION = ("calibration_in_the_large", "calibration_slope", "ece", "brier")
 Wanted = list[tuple[GapCheck, Any]]
+Table = TypeVar("Table", ScoreTable, BinaryScores)
+MOST_ROWS = 60  # groups that one finding describes
 
 
 def run_findings(
@@ -64,7 +66,7 @@ def run_findings(
     plan = plan or Plan()
     findings = _represented(tables, labels, plan)
     scores = GroupScores(min_group_size=plan.min_group_size, level=plan.level)
-    findings += [scores(table) for table in (*described, *tables)]
+    findings += [scores(part) for table in (*described, *tables) for part in _portions(table)]
     for data in labels:
         findings += _described(data, plan)
     wanted = [*_score_gaps(tables, plan), *(item for data in labels for item in _label_gaps(data, plan))]
@@ -95,14 +97,29 @@ def _represented(tables: Sequence[ScoreTable], labels: Sequence[BinaryScores], p
     return [check(largest.declared(target=plan.population, obtained=plan.obtained))]
 
 
+def _portions(data: Table) -> list[Table]:
+    """The table with as many of its attributes at a time as a finding, one entry of the log, has room for."""
+    portions: list[dict[str, tuple[str | None, ...]]] = [{}]
+    room = MOST_ROWS
+    for name, labels in data.groups.items():
+        size = len(set(labels))
+        if portions[-1] and room < size:
+            portions.append({})
+            room = MOST_ROWS
+        portions[-1][name] = labels
+        room -= size
+    return [data] if len(portions) == 1 else [data.without_groups().with_groups(part) for part in portions]
+
+
 def _described(data: BinaryScores, plan: Plan) -> list[Finding]:
     size, level, seed = plan.min_group_size, plan.level, plan.seed
-    found = [GroupRates(min_group_size=size, level=level)(data)]
+    parts = _portions(data)
+    found = [GroupRates(min_group_size=size, level=level)(part) for part in parts]
     if is_top_one(data):
         return found
     if data.y_score:
-        found.append(GroupRanking(min_group_size=size, level=level)(data))
-        found.append(Calibration(min_group_size=size, level=level, seed=seed)(data))
+        found += [GroupRanking(min_group_size=size, level=level)(part) for part in parts]
+        found += [Calibration(min_group_size=size, level=level, seed=seed)(part) for part in parts]
         found += [
             ThresholdSweep(attribute=name, min_group_size=size, level=level)(data)
             for name in plan.groupings(data)
