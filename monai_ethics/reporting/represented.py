@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from monai_ethics.evidence import UNJUDGED, Estimate, Finding
@@ -133,6 +133,7 @@ def _judged(asked: Sequence[Asked]) -> tuple[tuple[Open, ...], int]:
     """Groups without a number in some result, smallest first, and how many have all of theirs."""
     seen: dict[str, None] = {}
     held: dict[str, list[tuple[Asked, Estimate]]] = {}
+    scored: set[tuple[str, str]] = set()
     for item in asked:
         if item.gap is not None or item.finding.verdict in UNJUDGED:
             continue
@@ -140,7 +141,9 @@ def _judged(asked: Sequence[Asked]) -> tuple[tuple[Open, ...], int]:
             seen.setdefault(group_label(row.group))
             if row.value is None:
                 held.setdefault(group_label(row.group), []).append((item, row))
-    open_ = sorted((_open(group, rows) for group, rows in held.items()), key=lambda pair: pair[0])
+            elif row.name not in COUNTED:
+                scored.add((item.anchor, group_label(row.group)))
+    open_ = sorted((_open(group, rows, scored) for group, rows in held.items()), key=lambda pair: pair[0])
     return tuple(found for _, found in open_), len(seen) - len(held)
 
 
@@ -150,21 +153,26 @@ def _of_groups(finding: Finding) -> Iterator[Estimate]:
             yield row
 
 
-def _open(group: str, rows: Sequence[tuple[Asked, Estimate]]) -> tuple[tuple[int, str], Open]:
-    scored = [row for _, row in rows if row.name not in COUNTED]
-    most = max(scored or [row for _, row in rows], key=lambda row: row.n)
-    what = tuple(dict.fromkeys(_missing(item, group, [row for of, row in rows if of is item]) for item, _ in rows))
-    return (most.n if scored else 0, group), Open(
-        group=group, n=counted(most.n, most.n_unit) if scored else "withheld", what=what, anchor=rows[0][0].anchor
+def _open(
+    group: str, rows: Sequence[tuple[Asked, Estimate]], scored: Container[tuple[str, str]]
+) -> tuple[tuple[int, str], Open]:
+    judged = [row for _, row in rows if row.name not in COUNTED]
+    most = max(judged or [row for _, row in rows], key=lambda row: row.n)
+    by_item: dict[str, tuple[Asked, list[str]]] = {}
+    for item, row in rows:
+        by_item.setdefault(item.anchor, (item, []))[1].append(name_label(row.name))
+    what = tuple(
+        dict.fromkeys(_missing(item, names, some=(at, group) in scored) for at, (item, names) in by_item.items())
+    )
+    return (most.n if judged else 0, group), Open(
+        group=group, n=counted(most.n, most.n_unit) if judged else "withheld", what=what, anchor=rows[0][0].anchor
     )
 
 
-def _missing(item: Asked, group: str, rows: Sequence[Estimate]) -> str:
+def _missing(item: Asked, names: Sequence[str], *, some: bool) -> str:
     """A result without a number for a group; if it has others for it, which ones are missing."""
-    held = tuple(dict.fromkeys(name_label(row.name) for row in rows))
-    scored = [row for row in item.finding.estimates if row.value is not None and row.name not in COUNTED]
-    others = any(group_label(row.group) == group for row in scored)
-    if not item.label or not others:
+    held = tuple(dict.fromkeys(names))
+    if not item.label or not some:
         return item.label or ", ".join(held)
     more = f" and {len(held) - NAMED} more" if len(held) > NAMED else ""
     return f"{item.label}: {', '.join(held[:NAMED])}{more}"
