@@ -2,9 +2,11 @@
 """Do areas under the ROC curve differ between groups? One studentised test for areas within and across groups.
 
 The statistic is a Wald form with variances over patients. Its reference comes from exchanging whole patients between
-groups among patients with cases of the same classes: exact where the scores of a class do not depend on the group, and
-valid for large samples where only the areas are equal, because each draw is divided by its own spread. Where patients
-are in several groups their signs are drawn instead; very large data use the chi-square limit.
+groups among patients with cases of the same classes: for areas across groups at their scores, exact where the scores of
+a class do not depend on the group; for areas within groups at their places within their own group, so that neither
+shifted scores nor prevalence matter where groups have one ROC curve. Both are valid for large samples where only the
+areas are equal, because each draw is divided by its own spread. Where patients are in several groups their signs are
+drawn instead; very large data use the chi-square limit.
 
 References:
     [1] DeLong, DeLong & Clarke-Pearson 1988, Biometrics 44; Obuchowski 1997, Biometrics 53: variances.
@@ -25,6 +27,7 @@ from monai_ethics.fairness.methods.crossed import wild_omnibus
 from monai_ethics.fairness.methods.intervals import Floats
 from monai_ethics.fairness.methods.permutation import CELLS, Omnibus, summary
 from monai_ethics.fairness.methods.placements import Blocks, Ints, blocks_of, patient_variances
+from monai_ethics.fairness.methods.roc import standardized
 
 __all__ = ["area_detectable", "area_omnibus", "area_parts", "area_spread", "cross_omnibus", "cross_parts"]
 
@@ -50,13 +53,14 @@ def area_omnibus(data: Ranking, *, n_permutations: int, rng: np.random.Generator
         found = wild_omnibus(places, parts, _least(data), n_permutations=n_permutations, rng=rng)
         return found, n_permutations, f"Wald statistic, random signs of patients, {n_permutations} draws"
     draws = _draws(data, n_permutations, 1)
-    least = _least(data)
-    areas, spread = area_spread(data, data.labels[None])
     if not draws:
-        return _limit(areas[0], np.diag(np.maximum(spread[0], least)), rng)
+        areas, spread = area_spread(data, data.labels[None])
+        return _limit(areas[0], np.diag(np.maximum(spread[0], _least(data))), rng)
+    alike, runs = standardized(data, rng)  # at scores, 5 and 50 beside 50 and 5 shifted ones were rejected in .15
+    least = _least(alike)
     statistics, gaps = [], []
-    for labels in data.draws(draws, max(CELLS // max(len(data.scores), 1), 1), rng):
-        areas, spread = area_spread(data, labels)
+    for labels in alike.draws(draws, max(CELLS // max(len(data.scores), 1), 1), rng):
+        areas, spread = area_spread(alike, labels, runs=runs)
         weights = np.maximum(spread, least)
         weights = 1 / np.where(weights > 0, weights, 1.0)
         center = (weights * areas).sum(axis=1) / weights.sum(axis=1)
@@ -66,18 +70,19 @@ def area_omnibus(data: Ranking, *, n_permutations: int, rng: np.random.Generator
     return summary(np.concatenate(statistics), np.concatenate(gaps)), draws, method
 
 
-def area_spread(data: Ranking, labels: Ints) -> tuple[Floats, Floats]:
+def area_spread(data: Ranking, labels: Ints, *, runs: Ints | None = None) -> tuple[Floats, Floats]:
     """Areas within groups and their variances [1].
 
     Args:
         data: the cases.
         labels: group of each case in each draw, shape ``(draws, N)``.
+        runs: ties within each group, as `standardized` gives them; ``None`` = those of the scores.
 
     Returns:
         Areas and variances, both of shape ``(draws, groups)``.
     """
     count, size = len(data.names), data.n_patients
-    blocks = blocks_of(labels, data.truth, data.runs, count)
+    blocks = blocks_of(labels, data.truth, data.runs if runs is None else runs, count)
     if not data.repeats:
         return blocks.areas.reshape(-1, count), _single_variances(blocks).reshape(-1, count)
     patients = data.patients[blocks.order] + size * (blocks.block // count)

@@ -100,8 +100,8 @@ def standardized(data: Ranking, rng: np.random.Generator) -> tuple[Ranking, Ints
         ``(groups, N)``, ``None`` without any. With those, ROC curves within groups are unchanged.
     """
     places = np.empty(len(data.scores))
-    ends = []
-    for group in range(len(data.names)):
+    ends: dict[int, tuple[Floats, Floats]] = {}
+    for group in _by_size(data):  # so that the names of groups do not matter
         own = np.flatnonzero(data.labels == group)
         scores, truth = data.scores[own], data.truth[own]
         apart = rng.random(len(own))
@@ -110,11 +110,17 @@ def standardized(data: Ranking, rng: np.random.Generator) -> tuple[Ranking, Ints
         weights = np.where(truth, 1 / (2 * positives), 1 / (2 * (len(own) - positives)))[order]
         upto = np.cumsum(weights)
         places[own[order]] = upto - weights / 2 + 1e-9 * apart[order]  # places that meet by chance are set apart
-        ends.append(_tied_places(scores, truth, upto))
+        ends[group] = _tied_places(scores, truth, upto)
     alike = data.with_scores(places)
-    if not any(len(low) for low, _ in ends):
+    if not any(len(low) for low, _ in ends.values()):
         return alike, None
-    return alike, np.stack([_tied_within(alike.scores, low, high) for low, high in ends])
+    return alike, np.stack([_tied_within(alike.scores, *ends[group]) for group in range(len(data.names))])
+
+
+def _by_size(data: Ranking) -> list[int]:
+    sides = [data.labels == group for group in range(len(data.names))]
+    keys = [(int(side.sum()), int(data.truth[side].sum()), float(data.scores[side].sum())) for side in sides]
+    return sorted(range(len(keys)), key=lambda group: keys[group])
 
 
 def _tied_places(scores: Floats, truth: NDArray[np.bool_], upto: Floats) -> tuple[Floats, Floats]:
