@@ -49,7 +49,8 @@ class WorstGroupScore:
         patient_key: batch or meta key that names the patient; ``None`` if every case is a patient of its own.
 
     Raises:
-        InputError: if `metric` keeps no rows, it is not known whether more of it is better, or no attribute is named.
+        InputError: if `metric` keeps no rows, it is not known whether more of it is better, no attribute is named, or
+            the smallest group is no number of patients.
 
     Notes:
         A group without a defined value is never 0. It is left out where its cases have no reference. Of a distance it
@@ -68,6 +69,8 @@ class WorstGroupScore:
         case_key: str | None = None,
         patient_key: str | None = None,
     ) -> None:
+        if isinstance(min_group_size, bool) or not isinstance(min_group_size, int) or min_group_size < 1:
+            raise InputError("`min_group_size` must be a whole number of patients from 1 on: got another. Correct it.")
         self.metric = metric
         self.metric_name = metric_name
         self.min_group_size = min_group_size

@@ -42,7 +42,7 @@ class GroupDROLoss(nn.Module):
         adjustment: C of the group-size adjustment; groups of few patients are then weighted up.
 
     Raises:
-        InputError: if a step is not positive.
+        InputError: if a step is not positive, or the adjustment negative or not finite.
 
     Notes:
         It needs strong regularization to help (Sagawa 2020, section 3), and a group that looks worst need not be the
@@ -65,7 +65,8 @@ class GroupDROLoss(nn.Module):
         adjustment: float = 0.0,
     ) -> None:
         super().__init__()
-        if not (step_size > 0 and math.isfinite(step_size)) or adjustment < 0:
+        numbers = all(isinstance(number, int | float) and math.isfinite(number) for number in (step_size, adjustment))
+        if not numbers or step_size <= 0 or adjustment < 0:
             raise InputError("Expected a positive `step_size` and an `adjustment` of at least 0: got other numbers.")
         self.loss = loss
         self.groups = groups
@@ -116,7 +117,7 @@ class GroupDROLoss(nn.Module):
             The loss, 0-dimensional, float32 or wider also under autocast.
 
         Raises:
-            InputError: if the groups of the batch are not known.
+            InputError: if the groups of the batch are not known, or a code is of no group.
         """
         known = self._codes if codes is None else codes
         if known is None or len(known) != len(pred):
@@ -125,9 +126,9 @@ class GroupDROLoss(nn.Module):
                 "Give this loss to the trainer as well, among its handlers or `additional_metrics`, or pass `codes`."
             )
         losses = self._per_case(pred, target)
-        code = torch.as_tensor(known, dtype=torch.int64, device=losses.device)
-        self.to(losses.device)
         n = len(self.groups.labels)
+        code = _as_codes(known, n).to(losses.device)
+        self.to(losses.device)
         sums = torch.zeros(n, dtype=losses.dtype, device=losses.device).index_add(0, code, losses)
         counts = torch.bincount(code, minlength=n).to(torch.float64)
         totals = torch.stack([sums.detach().double(), counts])
@@ -154,6 +155,17 @@ class GroupDROLoss(nn.Module):
                 return _wide(found).reshape(len(pred), -1).mean(1)
         single = [self.loss(plain[0][i : i + 1], plain[1][i : i + 1]) for i in range(len(pred))]
         return torch.stack([_wide(value).mean() for value in single])
+
+
+def _as_codes(known: Any, n: int) -> torch.Tensor:
+    """Codes as a tensor; those of no group are refused here, since on a GPU they would end the process."""
+    try:
+        code = torch.as_tensor(known)
+    except (TypeError, ValueError, RuntimeError):
+        code = torch.tensor(-1)
+    if code.ndim != 1 or code.is_floating_point() or code.is_complex() or bool(((code < 0) | (code >= n)).any()):
+        raise InputError(f"Codes must be whole numbers from 0 to {n - 1}, one per case: got others. Use `codes_of`.")
+    return code.to(torch.int64)
 
 
 def _wide(value: torch.Tensor) -> torch.Tensor:

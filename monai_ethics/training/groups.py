@@ -54,6 +54,8 @@ class TrainingGroups:
         if not len(data):
             raise InputError("Expected a training list with items: got an empty one.")
         self.image_key = image_key
+        if strata is not None and not isinstance(strata, str):
+            raise InputError("Expected `strata` as a text such as sex*site: got another type. Name one grouping.")
         files = [_file(item.get(image_key)) for item in data]
         people = [_label(item.get(patient_key)) or f"item-{i}" for i, item in enumerate(data)]
         columns, people = _columns(data, attributes, files, people)

@@ -197,3 +197,9 @@ def test_early_stopping_follows_it(toy):
     evaluator = toy.evaluator(toy.items(), metrics={NAME: dice()}, handlers=[stopper])
     evaluator.run()
     assert stopper.best_score == evaluator.state.metrics[NAME]
+
+
+@pytest.mark.parametrize("size", ["ten", float("nan"), 0, True])
+def test_a_smallest_group_that_is_no_number_of_patients_is_refused_at_once(size):
+    with pytest.raises(InputError, match="whole number of patients"):
+        WorstGroupScore(MeanDice(), ["sex"], min_group_size=size)

@@ -86,6 +86,20 @@ def test_a_checkpoint_resumes_where_it_stopped():
     assert torch.equal(steps(resumed, 3).weights, whole.weights)
 
 
+@pytest.mark.parametrize("codes", [[0, 2], [0, -1], [0.0, 1.0], ["a", "b"], [None, None], [[0], [1]]])
+def test_codes_of_no_group_are_refused_before_they_reach_a_device(codes):
+    with pytest.raises(InputError, match="from 0 to 1"):
+        GroupDROLoss(nn.MSELoss(), two_groups())(torch.ones(2, 1), torch.zeros(2, 1), codes)
+
+
+@pytest.mark.parametrize(
+    "steps", [{"step_size": "a"}, {"step_size": None}, {"adjustment": math.nan}, {"adjustment": math.inf}]
+)
+def test_steps_that_are_no_numbers_are_refused(steps):
+    with pytest.raises(InputError, match="positive `step_size`"):
+        GroupDROLoss(nn.MSELoss(), two_groups(), **steps)
+
+
 def test_groups_that_nobody_gave_are_refused():
     loss = GroupDROLoss(nn.MSELoss(reduction="none"), two_groups())
     with pytest.raises(InputError, match="to the trainer as well"):

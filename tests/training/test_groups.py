@@ -59,3 +59,8 @@ def test_nothing_recorded_is_refused():
         TrainingGroups([{"image": "a", "sex": ""}], ["sex"])
     with pytest.raises(InputError, match="empty"):
         TrainingGroups([], ["sex"])
+
+
+def test_a_grouping_that_is_no_text_is_refused():
+    with pytest.raises(InputError, match="as a text"):
+        TrainingGroups([{"image": "a", "sex": "F"}], ["sex"], strata=5)
