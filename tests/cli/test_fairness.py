@@ -227,3 +227,20 @@ def test_a_finding_too_large_for_the_log_writes_nothing(labeled, capsys):
     assert main(label_words(labeled, "--population", str(labeled / "population.csv"), "--measures", "auc")) == 2
     assert capsys.readouterr().err.splitlines()[-1].endswith("Ask for fewer groups.")
     assert not (labeled / "evidence").exists()
+
+
+def test_no_name_of_a_classifiers_cases_is_public_with_curves_counts_and_a_target_population(labeled, capsys):
+    rows = ["participant_id\tsex\tname\tbirth"]
+    rows += [f"sub-{i:04d}\t{'FM'[i % 2]}\tROE^JANE {i}\t1975-{i % 12 + 1:02d}-{i % 28 + 1:02d}" for i in range(80)]
+    (labeled / "participants.tsv").write_text("\n".join(rows) + "\n")
+    population = labeled / "population-of-ROE.csv"
+    population.write_text("attribute,label,share,source\nsex,F,0.4,census of 2020\nsex,M,0.6,census of 2020\n")
+    more = ["--threshold", "0.5", "--measures", "tpr,auc,calibration_in_the_large", "--population", str(population)]
+    assert main(label_words(labeled, *more)) == 0
+    shown = capsys.readouterr()
+    public = [path.read_text() for path in (labeled / "evidence").iterdir() if path.is_file()]
+    assert any("census of 2020" in text for text in public)
+    assert any('"reliability"' in text for text in public)
+    for text in (shown.out.replace(str(labeled), ""), shown.err, *public):
+        for canary in ("ROE", "1975-", "sub-00", "DOE-", str(labeled)):
+            assert canary not in text

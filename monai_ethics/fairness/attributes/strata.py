@@ -101,9 +101,12 @@ def bin_numeric(name: str, labels: Sequence[str | None], edges: Sequence[float])
 
 
 def cross(groups: Mapping[str, Sequence[str | None]], names: Sequence[str]) -> Labels:
-    """Intersection of attributes: label ``"F*A"``, ``None`` where one is not recorded."""
+    """Intersection of attributes: label ``"F*A"``, ``None`` where one is not recorded.
+
+    An asterisk within a label becomes the operator of the same look, so that two pairs are never one group.
+    """
     rows = zip(*(groups[name] for name in names), strict=True)
-    return tuple(None if None in row else "*".join(str(label) for label in row) for row in rows)
+    return tuple(None if None in row else "*".join(str(label).replace("*", "\u2217") for label in row) for row in rows)
 
 
 def stratify(

@@ -142,3 +142,9 @@ def test_a_map_of_a_label_that_nobody_has_is_refused():
 def test_quantile_groups_are_two_to_twenty(text):
     with pytest.raises(InputError, match="2 to 20"):
         parse_bins([text])
+
+
+def test_labels_with_asterisks_do_not_merge_two_groups():
+    crossed = cross({"a": ["x*y", "x"], "b": ["z", "y*z"]}, ["a", "b"])
+    assert len(set(crossed)) == 2
+    assert [label.count("*") for label in crossed] == [1, 1]
