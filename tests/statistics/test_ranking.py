@@ -10,7 +10,10 @@ from monai_ethics.fairness.data.rankings import ranking
 from monai_ethics.fairness.methods.area_tests import area_detectable, area_omnibus, cross_omnibus
 from monai_ethics.fairness.methods.auc import area_between, area_difference
 from monai_ethics.fairness.methods.average_precision import average_precision
+from monai_ethics.fairness.methods.corrections import holm
+from monai_ethics.fairness.methods.permutation import Omnibus
 from monai_ethics.fairness.methods.roc import curve_omnibus
+from monai_ethics.fairness.ranking_gap import RankingGap
 
 pytestmark = pytest.mark.slow
 REPLICATES, DRAWS = 600, 199
@@ -119,6 +122,18 @@ def test_equal_areas_across_groups_of_unequal_spread_are_rejected_as_often_as_st
         cross_omnibus(turned(rng), n_permutations=DRAWS, rng=np.random.default_rng(i))[0] for i in range(REPLICATES)
     ]
     assert report("auc_bpsn", "unequal spread", sum(item.p <= 0.05 for item in found))
+
+
+@pytest.mark.parametrize("name", ["5x30", "unequal n", "clusters", "patients in three groups"])
+def test_pairs_of_areas_across_groups_are_told_apart_no_more_often_than_stated(name):
+    setting = {**NULLS[name], "sizes": [*NULLS[name]["sizes"], (10, 10)][:3]}
+    nothing = Omnibus(p=0.0, gap=0.0, gap_null_mean=0.0, gap_null_95th=0.0)
+    rng, hits = np.random.default_rng(5), 0
+    for _ in range(REPLICATES):
+        pairs = RankingGap(measure="auc_bpsn")._pairs(draw(rng, **setting), nothing)
+        hits += min(holm([pair.p for pair in pairs])) <= 0.05
+    print(f"auc_bpsn, any of 3 pairs by Holm, {name}: {hits / REPLICATES:.3f} (accepted up to {HIGH}: {hits})")
+    assert 0 < hits <= HIGH
 
 
 @pytest.mark.parametrize("name", CURVES)
