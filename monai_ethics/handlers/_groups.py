@@ -114,13 +114,15 @@ class GroupSource:
             labels: per case of the batch, the label of each of `names`.
 
         Raises:
-            InputError: if a side table is given and a stratum names neither a column of it nor a key of the batch.
+            InputError: if a side table is given and a stratum, or the control of the plan, names neither a column of
+                it nor a key of the batch.
         """
         if self._side is None:
             return
         seen = {name for i, name in enumerate(self.names) if any(row[i] is not None for row in labels)}
         known = seen | set(self._side.columns)
-        for name in stratum_parts(self.strata):
+        fixed = stratum_parts((self.plan or {}).get("control") or None)
+        for name in (*stratum_parts(self.strata), *(name for name in fixed if name not in CASE_MIX)):
             if name not in known and name.removesuffix("_band") not in known:
                 raise InputError(
                     "Expected the names of attributes as strata: got one that is neither in the side table nor in the "

@@ -160,3 +160,14 @@ def test_a_stratum_of_the_batch_beside_a_table_is_none_that_names_nothing(tmp_pa
     source = GroupSource(str(table), "age_band,site")
     source.load()
     source.check_strata([["A" if name == "site" else None for name in source.names]])
+
+
+def test_an_attribute_held_fixed_that_is_nowhere_stops_a_run_at_its_first_batch(tmp_path):
+    table = tmp_path / "participants.tsv"
+    table.write_text("participant_id\tsex\tage\nsub-01\tF\t50\n")
+    for control in ("sex", "age_band", "roi_size_band", ""):
+        GroupSource(table, None, {"control": control}).check_strata([])
+    source = GroupSource(table, None, {"control": "scanner"})
+    source.load()
+    with pytest.raises(InputError, match="neither in the side table nor in the batch"):
+        source.check_strata([])
