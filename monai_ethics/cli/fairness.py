@@ -65,6 +65,8 @@ def command(
     from monai_ethics.fairness.run import run_findings
 
     _check_words(evidence, scores, out, attributes)
+    if evidence is not None and target != "y":
+        raise InputError("Expected no `--target` with EVIDENCE: its targets have their names. Leave it out.")
     if scores and run_id is not None:
         raise InputError("Expected no `--run-id` with `--scores`: it chooses a run of EVIDENCE. Leave it out.")
     given = {

@@ -72,6 +72,7 @@ def test_findings_can_be_printed_for_machines(files, capsys):
         (["fairness", "--scores", "x.csv"], "Expected `--out`"),
         (["fairness", "nowhere", "--out", "x", "--attributes", "y"], "Expected no `--out`"),
         (["fairness", "nowhere"], "Expected `--attributes`"),
+        (["fairness", "nowhere", "--attributes", "y", "--target", "z"], "Expected no `--target`"),
     ],
 )
 def test_wrong_words_are_refused_in_one_sentence(change, words_of_error, capsys):
