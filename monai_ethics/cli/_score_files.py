@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from monai_ethics.fairness.data.binary import BinaryScores
     from monai_ethics.fairness.data.scores import ScoreTable
 
-__all__ = ["read_evidence", "read_files", "refuse_unheld", "require_room", "write_findings"]
+RUN = "fairness"  # name of a run of this command in the log
+
+__all__ = ["earlier_looks", "read_evidence", "read_files", "refuse_unheld", "require_room", "write_findings"]
 
 
 def read_evidence(
@@ -64,17 +66,26 @@ def _refuse_idle(threshold: float | None, labels: Sequence[BinaryScores]) -> Non
         )
 
 
-def refuse_unheld(control: str, tables: Sequence[ScoreTable]) -> None:
+def earlier_looks(evidence: Path) -> int:
+    """How many runs of this command compared groups in the evidence before."""
+    from monai_ethics.provenance.read import read_report
+
+    runs = {finding.run or "" for finding in read_report(evidence).findings if "family" in finding.parameters}
+    return sum(run.startswith(RUN) for run in runs)
+
+
+def refuse_unheld(control: str, tables: Sequence[ScoreTable | BinaryScores]) -> None:
     """Refuse an attribute that is to be held fixed and cannot be: the comparison would be missing silently.
 
     Raises:
-        InputError: if there are no scores per case, or they have no such grouping.
+        InputError: if there is nothing it could be held fixed for, or no such grouping.
     """
     if not control:
         return
-    if not tables:
+    if not any(getattr(table, "y_pred", True) for table in tables):  # scores of cases need no decision
         raise InputError(
-            "Expected scores per case, such as Dice, with `--control`: got labels and decisions. Leave it out."
+            "Expected scores per case, such as Dice, or decisions with `--control`: got labels and scores alone. "
+            "Give `--threshold`, or leave it out."
         )
     if all(control not in table.groups for table in tables):
         known = ", ".join(name for name in tables[0].groups if "*" not in name) or "none"
@@ -168,7 +179,7 @@ def write_findings(
 
     given = {name: path.read_bytes() for name, path in inputs.items()}
     require_room(findings)
-    with EvidenceLog.open(target, run_id="fairness") as log:
+    with EvidenceLog.open(target, run_id=RUN) as log:
         if given:
             log.append("inputs", {name: sha256(data).hexdigest() for name, data in given.items()})
         for name, data in given.items():

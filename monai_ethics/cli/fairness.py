@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -58,7 +59,7 @@ def command(
 ) -> None:
     """Stratify stored scores by the attributes of a side table and write the findings into the evidence."""
     from monai_ethics.cli._progress import Steps
-    from monai_ethics.cli._score_files import read_evidence, read_files, refuse_unheld, write_findings
+    from monai_ethics.cli._score_files import earlier_looks, read_evidence, read_files, refuse_unheld, write_findings
     from monai_ethics.fairness.attributes import read_side_table
     from monai_ethics.fairness.attributes.regroup import regroup
     from monai_ethics.fairness.plan import read_plan
@@ -89,7 +90,9 @@ def command(
     both: list[Any] = [*tables, *labels]
     every, joined, groups = regroup(both, side, strata=plan.made, bins=plan.bins, maps=plan.maps)
     tables, labels = every[: len(tables)], every[len(tables) :]
-    refuse_unheld(plan.control, tables)
+    refuse_unheld(plan.control, [*tables, *labels])
+    if evidence is not None:
+        plan = replace(plan, earlier=earlier_looks(evidence))
     with Steps(quiet=as_json) as steps:
         findings = run_findings(
             tables, labels, plan=plan, progress=lambda done, total: steps.step("comparisons", done, total)

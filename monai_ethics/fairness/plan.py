@@ -49,6 +49,7 @@ class Plan:
         maps: attribute to recorded label to the label that stands for it.
         population: attribute to the population declared for it.
         obtained: attribute to how its labels were obtained.
+        earlier: how often groups of these cases were compared before, as far as is known.
 
     Raises:
         InputError: if a measure or the correction is not known.
@@ -65,6 +66,7 @@ class Plan:
     maps: Mapping[str, Mapping[str, str]] = field(default_factory=FrozenDict)
     population: Mapping[str, TargetPopulation] = field(default_factory=FrozenDict)
     obtained: Mapping[str, str] = field(default_factory=FrozenDict)
+    earlier: int = 0
 
     def __post_init__(self) -> None:
         known = (*PLANNED, *FURTHER)

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from monai_ethics.evidence import Finding
+from monai_ethics.evidence import Finding, plain
 from monai_ethics.fairness.abroca import Abroca
 from monai_ethics.fairness.attributes.rules import CASE_MIX
 from monai_ethics.fairness.calibration import Calibration
@@ -80,11 +81,25 @@ def run_findings(
         if progress is not None:
             progress(done, total)
 
-    findings += gap_findings(wanted, correction=plan.correction, progress=step)
-    findings += gap_findings(
+    compared = gap_findings(wanted, correction=plan.correction, progress=step)
+    compared += gap_findings(
         secondary, correction=plan.correction, progress=step, family="all metrics, case mix held fixed (secondary)"
     )
+    findings += [_again(finding, plan.earlier) for finding in compared]
     return findings + [finding for table in tables for finding in _scaled(table, plan)]
+
+
+def _again(finding: Finding, earlier: int) -> Finding:
+    """The finding, which says that somebody looked before: a correction covers the tests of one look."""
+    if not earlier:
+        return finding
+    times = "once" if earlier == 1 else f"{earlier} times"
+    text = (
+        f"Groups of these cases were compared {times} before in this evidence, and the correction covers this look "
+        "alone: of several looks, only the one that was planned first holds its level."
+    )
+    settings = {**plain(finding.parameters), "earlier_looks": earlier}
+    return replace(finding, limitations=(text, *finding.limitations), parameters=settings)
 
 
 def _represented(tables: Sequence[ScoreTable], labels: Sequence[BinaryScores], plan: Plan) -> list[Finding]:

@@ -205,9 +205,9 @@ def _statement(data: BinaryScores, grid: Floats, reason: str | None, attribute: 
     elif data.y_pred:
         fixed = f"Decisions are not made by a threshold on these scores ({data.decided_by})"
     return (
-        f"{data.target}: selection rate, TPR, FPR and PPV{by} of "
-        f"{len(set(data.patients))} patients at {len(grid)} thresholds from {grid[0]:g} to {grid[-1]:g}. {fixed}; a threshold is to be chosen on other "
-        "patients than these."
+        f"{data.target}: selection rate, TPR, FPR and PPV{by} of {len(set(data.patients))} patients at {len(grid)} "
+        f"thresholds from {grid[0]:g} to {grid[-1]:g}. {fixed}; a threshold is to be chosen on other patients than "
+        "these."
     )
 
 

@@ -56,6 +56,9 @@ def test_stored_scores_become_evidence_that_can_be_stratified_again(files, capsy
         "age",
         "sex*age",
     }
+    looks = [f for f in report["findings"] if f["check"] == "fairness.score_gap"]
+    assert [f["parameters"].get("earlier_looks", 0) for f in looks] == [0, 1, 1]
+    assert "compared once before" in looks[-1]["limitations"][0]
 
 
 def test_findings_can_be_printed_for_machines(files, capsys):
@@ -189,7 +192,7 @@ def test_a_threshold_that_decides_nothing_is_refused(labeled, capsys):
 
 def test_an_attribute_held_fixed_must_have_scores_to_be_held_fixed_for(labeled, capsys):
     assert main(label_words(labeled, "--control", "sex")) == 2
-    assert "labels and decisions" in capsys.readouterr().err
+    assert "got labels and scores alone" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("score", ["1e308", "-1e101"])
