@@ -10,14 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import MissingDependencyError
-from monai_ethics.evidence import EvidenceReport
+from monai_ethics.evidence import UNJUDGED, EvidenceReport
 from monai_ethics.reporting.html import render_html
 from monai_ethics.reporting.markdown import render_markdown
 from monai_ethics.reporting.plots import Picture, pictures
 from monai_ethics.reporting.view import View, view_of
+from monai_ethics.reporting.words import ATTENTION
 
 __all__ = ["NO_PLOTS", "arrange", "render", "write_report"]
 
+FEW, MOST = 60, 300  # findings whose figures are all drawn; figures of a report that has more of them
+MANY = (
+    "{n} results have an answer: of each, up to {each} figures are drawn, {most} in all at the most. "
+    "Every number stands in the tables."
+)
 NO_PLOTS = (
     'There are no figures because matplotlib is not installed; run `pip install "monai_ethics[report]"` and '
     "`monai-ethics report` to add them. Every number stands in the tables."
@@ -55,10 +61,13 @@ def render(report: EvidenceReport, *, integrity: Mapping[str, Any] | None = None
 def arrange(report: EvidenceReport, *, integrity: Mapping[str, Any] | None = None) -> View:
     """Draw the figures, where matplotlib is installed, and put everything in order."""
     drawn: dict[int, tuple[Picture, ...]] = {}
-    note = None
+    answered = [number for number, finding in enumerate(report.findings) if finding.verdict not in UNJUDGED]
+    each = None if len(answered) <= FEW else max(MOST // len(answered), 1)
+    note = None if each is None else MANY.format(n=len(answered), each=each, most=MOST)
+    urgent = sorted(answered, key=lambda number: report.findings[number].verdict not in ATTENTION)
     try:
-        for number, finding in enumerate(report.findings):
-            drawn[number] = pictures(finding, salt=f"finding-{number + 1}")
+        for number in urgent[:MOST]:
+            drawn[number] = pictures(report.findings[number], salt=f"finding-{number + 1}", most=each)
     except MissingDependencyError:
         drawn, note = {}, NO_PLOTS
     return view_of(report, integrity=integrity, pictures=drawn, plots_note=note)

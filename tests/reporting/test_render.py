@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from monai_ethics.evidence import EvidenceReport
-from monai_ethics.reporting.render import NO_PLOTS, render, write_report
+from monai_ethics.reporting.render import NO_PLOTS, arrange, render, write_report
 
 
 def test_equal_reports_give_equal_bytes(told, integrity):
@@ -82,3 +82,14 @@ def test_sixty_findings_of_twenty_groups_stay_readable(report, classified, compa
     assert page.count("<img") < 400
     assert len(files["report.html"]) < 12e6
     assert took < 60
+
+
+def test_a_report_of_many_results_draws_some_figures_of_each_and_says_so(classified, monkeypatch):
+    many = EvidenceReport(
+        created="2026-03-02T09:14:00Z", tool="monai_ethics", environment={}, inputs={}, findings=(classified,) * 7
+    )
+    monkeypatch.setattr("monai_ethics.reporting.render.FEW", 6)
+    monkeypatch.setattr("monai_ethics.reporting.render.MOST", 14)
+    view = arrange(many)
+    assert [len(item.pictures) for item in view.asked] == [2] * 7
+    assert view.plots_note.startswith("7 results have an answer: of each, up to 2 figures are drawn, 14 in all")

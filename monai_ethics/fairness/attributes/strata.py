@@ -20,6 +20,7 @@ __all__ = ["Strata", "bin_numeric", "cross", "parse_strata", "stratify"]
 Labels = tuple[str | None, ...]
 MOST_LABELS = 20  # a column with more different labels is no grouping: notes, dates, identifiers
 MOST_GROUPS = 200  # in all groupings together: one finding lists them, and an entry of the log may be 1 MB
+MOST_CROSSED = 60  # in intersections that nobody asked for by name
 MOST_CHARACTERS = 200  # a longer label is a text, not the name of a group
 # names whose labels say nothing of one patient, however few there are
 GROUPINGS = frozenset(
@@ -168,7 +169,7 @@ def _crossed(found: Mapping[str, Labels]) -> tuple[dict[str, Labels], tuple[str,
     """Every intersection of two groupings of people, the smallest first, as long as there is room for its groups."""
     people = [name for name, labels in found.items() if name not in CASE_MIX and _distinct(labels) > 1]
     every = {f"{a}*{b}": cross(found, (a, b)) for a, b in combinations(people, 2)}
-    room = MOST_GROUPS - sum(map(_distinct, found.values()))
+    room = min(MOST_GROUPS - sum(map(_distinct, found.values())), MOST_CROSSED)
     crossed, no_room = {}, []
     for name in sorted(every, key=lambda name: (_distinct(every[name]), name)):
         room -= _distinct(every[name])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 
 from monai_ethics.evidence import UNJUDGED, Finding
 from monai_ethics.reporting.plots.forest import forest
@@ -25,8 +26,13 @@ MOST = 1500  # estimates of one finding; of more a picture shows nothing
 BARS = ("failure_rate", "false_positive_rate")
 
 
-def pictures(finding: Finding, *, salt: str) -> tuple[Picture, ...]:
+def pictures(finding: Finding, *, salt: str, most: int | None = None) -> tuple[Picture, ...]:
     """Every figure that fits the finding, those seen without a click first; none for one that could not be judged.
+
+    Args:
+        finding: what is drawn.
+        salt: makes the ids of its figures differ from those of others.
+        most: draw only so many, the most telling ones; ``None`` = all.
 
     Raises:
         MissingDependencyError: if matplotlib is not installed.
@@ -34,8 +40,8 @@ def pictures(finding: Finding, *, salt: str) -> tuple[Picture, ...]:
     if finding.verdict in UNJUDGED or len(finding.estimates) > MOST:
         return ()  # a picture invites the judgement that was withheld
     drawn = _of_gap(finding, salt) if gap_of(finding) is not None else _of_groups(finding, salt)
-    found = [picture for picture in drawn if picture is not None]
-    found += _of_curves(finding, salt)
+    every = (picture for picture in chain(drawn, _of_curves(finding, salt)) if picture is not None)
+    found = islice(every, most)
     return tuple(sorted(found, key=lambda picture: not picture.lead))
 
 
