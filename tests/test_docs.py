@@ -22,7 +22,9 @@ def blocks(page: Path, *languages: str) -> list[str]:
 REAL = {ROOT / "docs" / "tutorials" / "chest-x-rays-by-group.md"}
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python") and p not in REAL], ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if blocks(p, "python") and p not in REAL], ids=lambda p: str(p.relative_to(ROOT))
+)
 @pytest.mark.slow
 def test_python_of_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
