@@ -120,9 +120,11 @@ def pyradiomics(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f"{SDIST}.tar.gz is neither at $MONAI_ETHICS_PYRADIOMICS nor in the cache folder: `{GET_SDIST}`")
     folder = tmp_path_factory.mktemp("pyradiomics")
     with tarfile.open(path) as archive:
-        names = [f"{SDIST}/data/lung{k}_{kind}.nrrd" for k in (1, 2) for kind in ("image", "label")]
-        archive.extractall(folder, [archive.getmember(name) for name in names], filter="data")
-    return folder / SDIST / "data"
+        for name in (f"lung{k}_{kind}.nrrd" for k in (1, 2) for kind in ("image", "label")):
+            member = archive.extractfile(f"{SDIST}/data/{name}")
+            assert member is not None
+            (folder / name).write_bytes(member.read())
+    return folder
 
 
 def _read_nrrd(path: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -21,6 +21,7 @@ def test_markdown_has_the_statements_reasons_and_numbers_of_the_report(told, ren
             assert row.reason is None or row.reason in plain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hostile", "hostile_told"])
 def test_tables_have_as_many_cells_as_columns(name, request, rendered):
     lines = rendered(request.getfixturevalue(name))["report.md"].decode().splitlines()

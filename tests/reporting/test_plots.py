@@ -75,6 +75,7 @@ def test_rates_and_curves_have_their_pictures_and_the_most_telling_lead(classifi
     assert len({picture.title for picture in found}) == len(found)
 
 
+@pytest.mark.slow
 def test_the_same_pictures_come_from_hostile_labels(hostile_told, told):
     for finding, plain in zip(hostile_told.findings, told.findings, strict=True):
         assert len(titles(finding)) == len(titles(plain))
@@ -125,6 +126,7 @@ def test_the_gap_stands_among_chance_and_says_what_the_test_says(compared):
     assert titles(replace(compared, curves=()))[0] == "gap beside chance"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classified", [30], indirect=True)
 def test_of_thirty_groups_both_ends_are_drawn_and_the_rest_is_said(classified):
     forest = drawn(classified, "tpr by group")

@@ -162,6 +162,7 @@ def worst_loss(seed, *, dro):
     return max(errors[codes == code].mean().item() for code in (0, 1))
 
 
+@pytest.mark.slow
 def test_the_worst_groups_loss_is_lower_than_with_the_plain_loss():
     pairs = [(worst_loss(seed, dro=True), worst_loss(seed, dro=False)) for seed in range(5)]
     assert all(ours < 0.8 * plain for ours, plain in pairs), pairs
