@@ -14,13 +14,12 @@ from monai_ethics.evidence import Finding
 from monai_ethics.fairness.data.groups import CASE_MIX
 from monai_ethics.fairness.data.scores import ScoreTable
 from monai_ethics.fairness.gap import Family, GapCheck
-from monai_ethics.fairness.group_scores import GroupScores
 from monai_ethics.fairness.methods.comparison import Comparison
 from monai_ethics.fairness.methods.corrections import adjust, check_correction
 from monai_ethics.fairness.methods.joint import metrics_max_t
 from monai_ethics.fairness.score_gap import ScoreGap
 
-__all__ = ["gap_findings", "max_t", "score_findings", "score_gaps", "with_misses"]
+__all__ = ["gap_findings", "max_t", "score_gaps", "with_misses"]
 
 
 def with_misses(tables: Sequence[ScoreTable]) -> list[ScoreTable]:
@@ -171,28 +170,3 @@ def _joint(tested: Sequence[Comparison], check: ScoreGap) -> list[float]:
         n_permutations=min(found.draws for found in tested),
         rng=np.random.default_rng(check.seed),
     )
-
-
-def score_findings(
-    tables: Sequence[ScoreTable],
-    *,
-    min_group_size: int = 10,
-    level: float = 0.95,
-    seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
-) -> list[Finding]:
-    """Everything about groups: `fairness.group_scores` of each table, then `score_gaps` over all of them.
-
-    Args:
-        tables: one table per metric, with their groups.
-        min_group_size: smallest group that is judged.
-        level: nominal coverage; tests are at one minus it.
-        seed: seed of the permutations.
-        progress: called with the comparisons done and their number.
-
-    Returns:
-        The findings.
-    """
-    scores = GroupScores(min_group_size=min_group_size, level=level)
-    gaps = ScoreGap(min_group_size=min_group_size, level=level, seed=seed)
-    return [scores(table) for table in tables] + score_gaps(tables, check=gaps, progress=progress)

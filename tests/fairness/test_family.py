@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from monai_ethics.errors import InputError
-from monai_ethics.fairness.family import max_t, score_findings, score_gaps, with_misses
+from monai_ethics.fairness.family import max_t, score_gaps, with_misses
 from monai_ethics.fairness.methods.corrections import benjamini_hochberg, holm
 from monai_ethics.fairness.score_gap import ScoreGap
 
@@ -45,9 +45,9 @@ def test_all_metrics_over_all_attributes_are_one_family_and_intersections_anothe
 
 def test_the_family_is_told_how_far_it_is(tables):
     steps = []
-    findings = score_findings(tables, progress=lambda done, total: steps.append((done, total)))
+    findings = score_gaps(tables, progress=lambda done, total: steps.append((done, total)))
     assert steps[-1] == (9, 9)
-    assert [finding.check for finding in findings] == ["fairness.group_scores"] * 2 + ["fairness.score_gap"] * 9
+    assert [finding.check for finding in findings] == ["fairness.score_gap"] * 9
 
 
 def test_what_cases_show_is_compared_only_when_asked_for(scores):

@@ -17,8 +17,9 @@ from monai_ethics.evidence import EvidenceReport, Finding
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.roster import Roster
 from monai_ethics.fairness.data.scores import ScoreTable
-from monai_ethics.fairness.family import score_findings
+from monai_ethics.fairness.family import score_gaps
 from monai_ethics.fairness.group_rates import GroupRates
+from monai_ethics.fairness.group_scores import GroupScores
 from monai_ethics.fairness.rate_gap import RateGap
 from monai_ethics.fairness.representation import Representation
 from monai_ethics.reporting.markdown import render_markdown
@@ -83,7 +84,7 @@ def findings() -> list[Finding]:
         found.append(Representation()(Roster.of_labels(table)))
         found.append(GroupRates()(table))
         found.append(RateGap(attribute="sex", rate="tpr", n_permutations=1999)(table))
-    return found + score_findings([overlap()])
+    return [*found, GroupScores()(overlap()), *score_gaps([overlap()])]
 
 
 def render() -> str:
