@@ -13,8 +13,8 @@ import typer
 if TYPE_CHECKING:
     from monai_ethics.evidence import Finding
     from monai_ethics.provenance.log import EvidenceLog
-    from monai_ethics.synthesis.feature_sets import FeatureSets
-    from monai_ethics.synthesis.folder import ImageSet
+    from monai_ethics.synthesis.data.feature_sets import FeatureSets
+    from monai_ethics.synthesis.data.folder import ImageSet
 
 __all__ = ["command"]
 
@@ -46,8 +46,8 @@ def command(
     """Are synthetic images closer to training patients than to held-out ones? An alarm, never an all-clear."""
     from monai_ethics.lifecycle.policy import Policy, apply_policy, read_policy
     from monai_ethics.provenance.log import EvidenceLog
-    from monai_ethics.synthesis.folder import read_image_set
-    from monai_ethics.synthesis.membership_exchangeability import MembershipExchangeability
+    from monai_ethics.synthesis.data.folder import read_image_set
+    from monai_ethics.synthesis.memorization_membership import MemorizationMembership
 
     asked = Policy(title="none") if policy is None else read_policy(policy)
     _require_device(device)
@@ -57,7 +57,7 @@ def command(
     }
     digests = {role: _digests(found) for role, found in sets.items()}
     facts = (split_random, conditioned_on_train, encoder_trained_on_train)
-    check = MembershipExchangeability(seed=seed, device=device)
+    check = MemorizationMembership(seed=seed, device=device)
     found = check(_feature_sets(sets, digests, facts))  # before anything is written
     with EvidenceLog.open(out, run_id="synthesis") as log:
         findings = apply_policy([_pseudonymous(found, log)], asked)
@@ -72,14 +72,17 @@ def _feature_sets(
     sets: dict[str, ImageSet], digests: dict[str, tuple[str | None, ...] | None], facts: tuple[bool, bool, bool]
 ) -> FeatureSets:
     from monai_ethics.errors import InputError
-    from monai_ethics.synthesis.feature_sets import FeatureSets
+    from monai_ethics.synthesis.data.feature_sets import FeatureSets
 
     if len({found.space for found in sets.values()}) > 1:
         raise InputError("The three sets must be of one kind, all 2D, all 3D or all features: got different ones.")
     real = (sets["train"], sets["holdout"])
     with_sites = all(found.sites is not None for found in real)
+    features = {role: {found.space: found.features} for role, found in sets.items()}
     return FeatureSets(
-        **{role: {found.space: found.features} for role, found in sets.items()},
+        train=features["train"],
+        holdout=features["holdout"],
+        synthetic=features["synthetic"],
         train_patients=real[0].patients,
         holdout_patients=real[1].patients,
         train_sites=real[0].sites if with_sites else None,

@@ -13,9 +13,9 @@ from monai_ethics.demo.plan import DemoPlan
 from monai_ethics.evidence import Finding
 from monai_ethics.lifecycle.policy import Policy, apply_policy
 from monai_ethics.provenance.log import EvidenceLog
-from monai_ethics.synthesis.feature_sets import FeatureSets
-from monai_ethics.synthesis.features import raw_pixels
-from monai_ethics.synthesis.membership_exchangeability import MembershipExchangeability
+from monai_ethics.synthesis.data.feature_sets import FeatureSets
+from monai_ethics.synthesis.features.pixels import raw_pixels
+from monai_ethics.synthesis.memorization_membership import MemorizationMembership
 
 __all__ = ["audit_generator"]
 
@@ -54,7 +54,7 @@ def audit_generator(
         synthetic_items=_names(synthetic, log),
     )
     log.put_private("items", _items(train=train, holdout=holdout, synthetic=synthetic, log=log), media_type=JSON)
-    judged = apply_policy([MembershipExchangeability(seed=plan.seed)(sets)], policy)
+    judged = apply_policy([MemorizationMembership(seed=plan.seed)(sets)], policy)
     log.add_findings(judged)
     return judged[0]
 

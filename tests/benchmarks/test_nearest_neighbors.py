@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from monai_ethics.synthesis.distances import nearest
+from monai_ethics.synthesis.kernels.neighbors import nearest
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from monai_ethics.provenance.verify import verify_evidence
 POLICY = """schema_version: "1"
 title: t
 limits:
-  - {check: synthesis.membership_exchangeability, estimate: p_value, at_least: 0.05, source: {title: house rule}}
+  - {check: synthesis.memorization_membership, estimate: p_value, at_least: 0.05, source: {title: house rule}}
 """
 
 

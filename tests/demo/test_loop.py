@@ -72,8 +72,8 @@ def test_cohort_without_a_gap_raises_no_alarm(findings):
 
 @pytest.mark.bundle
 def test_copies_are_found_with_their_pairs_and_the_honest_generator_is_silent(findings):
-    (copying,) = of(findings, "3-", "synthesis.membership_exchangeability").values()
-    (honest,) = of(findings, "4-", "synthesis.membership_exchangeability").values()
+    (copying,) = of(findings, "3-", "synthesis.memorization_membership").values()
+    (honest,) = of(findings, "4-", "synthesis.memorization_membership").values()
     assert copying.verdict is Verdict.FAILED
     assert honest.verdict is Verdict.PASSED
     closer = next(e for e in copying.estimates if e.name == "closer_patients")

@@ -209,7 +209,7 @@ def test_the_shipped_policy_is_one():
         read = read_policy(path)
     assert {item.check for item in read.limits} == {
         "fairness.score_gap",
-        "synthesis.membership_exchangeability",
+        "synthesis.memorization_membership",
         "lifecycle.run_coverage",
     }
 

@@ -186,7 +186,7 @@ def _members():
     none = {"estimand": "precedence test", "reason": "A p-value has no interval."}
     p = Estimate(name="p_value", value=0.00003, unit="1", n=320, n_unit="patients", **none)
     return Finding(
-        check="synthesis.membership_exchangeability",
+        check="synthesis.memorization_membership",
         title="Does the generator give away whom it was trained on?",
         stage=Stage.TRAINING,
         verdict=Verdict.WARNED,

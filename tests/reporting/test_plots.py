@@ -21,7 +21,7 @@ def test_each_kind_of_finding_has_its_picture(report):
     by_check = {finding.check: pictures(finding, salt="a") for finding in report.findings if finding.estimates}
     assert len(by_check["fairness.group_scores"]) == 3  # forest, intersection, failure rates
     assert len(by_check["fairness.score_gap"]) == 2  # chance alone and pairs
-    assert len(by_check["synthesis.membership_exchangeability"]) == 1
+    assert len(by_check["synthesis.memorization_membership"]) == 1
     assert by_check["lifecycle.run_coverage"] == ()
 
 

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from monai_ethics.synthesis.features import area_weights, raw_pixels
+from monai_ethics.synthesis.features.pixels import area_weights, raw_pixels
 
 RNG = np.random.default_rng(0)
 IMAGE = RNG.random((48, 32))

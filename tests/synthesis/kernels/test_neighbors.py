@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monai_ethics.synthesis.distances import nearest
+from monai_ethics.synthesis.kernels.neighbors import nearest
 
 
 def brute(x, y, k):

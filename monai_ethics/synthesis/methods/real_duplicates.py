@@ -7,8 +7,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from monai_ethics.synthesis.distances import nearest
-from monai_ethics.synthesis.feature_sets import FeatureSets
+from monai_ethics.synthesis.data.feature_sets import FeatureSets
+from monai_ethics.synthesis.kernels.neighbors import nearest
 
 __all__ = ["without_duplicates"]
 

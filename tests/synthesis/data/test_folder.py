@@ -3,7 +3,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from monai_ethics.synthesis.folder import read_image_set
+from monai_ethics.synthesis.data.folder import read_image_set
 
 RNG = np.random.default_rng(0)
 

@@ -10,16 +10,16 @@ import pytest
 from scipy.stats import binomtest
 
 from monai_ethics.evidence import Verdict
-from monai_ethics.synthesis.distances import nearest
-from monai_ethics.synthesis.feature_sets import FeatureSets
-from monai_ethics.synthesis.membership_exchangeability import MembershipExchangeability
-from monai_ethics.synthesis.precedence import precedence_p_values
+from monai_ethics.synthesis.data.feature_sets import FeatureSets
+from monai_ethics.synthesis.kernels.neighbors import nearest
+from monai_ethics.synthesis.memorization_membership import MemorizationMembership
+from monai_ethics.synthesis.methods.precedence import precedence_p_values
 
 pytestmark = pytest.mark.slow
 
 N, FEATURES, RUNS, LEVEL = 100, 64, 600, 0.05
 SPREAD = 0.98 ** np.arange(FEATURES)
-CHECK = MembershipExchangeability()
+CHECK = MemorizationMembership()
 
 
 def draw(rng, n, *, spread=1.0):
@@ -115,7 +115,7 @@ def test_false_alarms_are_as_stated_whatever_the_quality_of_the_generator(seed, 
 
 def test_several_spaces_and_sites_keep_the_level():
     rng, count, runs = np.random.default_rng(5), 0, 300
-    check = MembershipExchangeability(order_statistics=(1, 3), permutations=199)
+    check = MemorizationMembership(order_statistics=(1, 3), permutations=199)
     for _ in range(runs):
         arrays = {}
         for role in ("train", "holdout", "synthetic"):
@@ -174,7 +174,7 @@ def test_a_holdout_of_another_site_would_raise_alarms_and_is_not_assessed():
 
 def test_a_duplicate_between_training_and_holdout_does_not_calm_the_test():
     rng, runs, count = np.random.default_rng(7), 50, 0
-    careless = MembershipExchangeability(duplicate_ratio=0.0)
+    careless = MemorizationMembership(duplicate_ratio=0.0)
     calmed = 0
     for _ in range(runs):
         train, holdout = draw(rng, N), draw(rng, N)

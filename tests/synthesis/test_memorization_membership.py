@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from monai_ethics.evidence import Finding, Verdict
-from monai_ethics.synthesis.feature_sets import FeatureSets
-from monai_ethics.synthesis.membership_exchangeability import MembershipExchangeability
+from monai_ethics.synthesis.data.feature_sets import FeatureSets
+from monai_ethics.synthesis.memorization_membership import MemorizationMembership
 
-CHECK = MembershipExchangeability()
+CHECK = MemorizationMembership()
 
 
 def sets(*, copies=0, n=60, noise=1e-3, seed=0, **kept):
@@ -83,7 +83,7 @@ def test_the_statement_says_what_was_waited_for_and_what_can_go_unseen():
     first = CHECK(sets(copies=8)).statement
     assert "closer to a synthetic image than any of 60 held-out patients, where 1.0 are expected by chance" in first
     assert first.endswith("never an all-clear: fewer than 5 copied patients can go unseen.")
-    third = MembershipExchangeability(order_statistics=(3,), permutations=99)(sets(copies=8)).statement
+    third = MemorizationMembership(order_statistics=(3,), permutations=99)(sets(copies=8)).statement
     assert "than held-out patient 3 of 60 by nearness, where 3.0 are expected" in third
 
 
@@ -145,7 +145,7 @@ def test_several_spaces_and_order_statistics_are_paid_for_in_one_test():
         role: {"pixels": getattr(data, role)["features"], "noise": noise[i]}
         for i, role in enumerate(("train", "holdout", "synthetic"))
     }
-    check = MembershipExchangeability(order_statistics=(1, 3), permutations=499, seed=4)
+    check = MemorizationMembership(order_statistics=(1, 3), permutations=499, seed=4)
     finding = check(sets(copies=8, **spaces))
     assert 1 / 500 <= number(finding, "p_value") <= 0.02
     assert finding.seed == 4
@@ -154,7 +154,7 @@ def test_several_spaces_and_order_statistics_are_paid_for_in_one_test():
 
 def test_the_finding_is_the_same_whatever_the_order_and_survives_json():
     data = sets(copies=8, train_sites=["a", "b"] * 30, holdout_sites=["a", "b"] * 30)
-    check = MembershipExchangeability(permutations=199)
+    check = MemorizationMembership(permutations=199)
     first = check(data)
     again = check(data.reordered(np.random.default_rng(1).permutation(60).tolist()))
     assert json.dumps(first.to_dict(), sort_keys=True) == json.dumps(again.to_dict(), sort_keys=True)

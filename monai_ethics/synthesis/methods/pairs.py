@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from monai_ethics.evidence import Observation
-from monai_ethics.synthesis.distances import nearest
-from monai_ethics.synthesis.feature_sets import FeatureSets
+from monai_ethics.synthesis.data.feature_sets import FeatureSets
+from monai_ethics.synthesis.kernels.neighbors import nearest
 
 __all__ = ["Pairs", "list_pairs"]
 

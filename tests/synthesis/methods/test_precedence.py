@@ -5,7 +5,7 @@ from math import prod
 import numpy as np
 import pytest
 
-from monai_ethics.synthesis.precedence import precedence, precedence_p_values, smallest_detectable
+from monai_ethics.synthesis.methods.precedence import precedence, precedence_p_values, smallest_detectable
 
 
 @pytest.mark.parametrize(("members", "others"), [(1, 1), (7, 5), (150, 20)])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check `synthesis.membership_exchangeability`: are training patients closer to synthetic images than others?"""
+"""Check `synthesis.memorization_membership`: are training patients closer to synthetic images than others?"""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 
 from monai_ethics.errors import NotAssessableError
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
-from monai_ethics.synthesis.distances import nearest
-from monai_ethics.synthesis.feature_sets import FeatureSets
-from monai_ethics.synthesis.pairs import Pairs, list_pairs
-from monai_ethics.synthesis.precedence import Precedence, precedence, smallest_detectable
-from monai_ethics.synthesis.real_duplicates import without_duplicates
+from monai_ethics.synthesis.data.feature_sets import FeatureSets
+from monai_ethics.synthesis.kernels.neighbors import nearest
+from monai_ethics.synthesis.methods.pairs import Pairs, list_pairs
+from monai_ethics.synthesis.methods.precedence import Precedence, precedence, smallest_detectable
+from monai_ethics.synthesis.methods.real_duplicates import without_duplicates
 
-__all__ = ["MembershipExchangeability"]
+__all__ = ["MemorizationMembership"]
 
 NO_INTERVAL = "A p-value has no interval."
 COUNTED = "A count in these sets, not an estimate from a sample."
@@ -45,7 +45,7 @@ LIMITATIONS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class MembershipExchangeability:
+class MemorizationMembership:
     r"""Are training patients closer to the synthetic images than held-out patients are?
 
     If patients were assigned to training ``T`` and holdout ``H`` at random, and nothing but training told them apart,
@@ -76,7 +76,7 @@ class MembershipExchangeability:
         arXiv 2402.01054 and the practical considerations for generative AI in medical imaging ask for it (GEN-02).
     """
 
-    id: ClassVar[str] = "synthesis.membership_exchangeability"
+    id: ClassVar[str] = "synthesis.memorization_membership"
     title: ClassVar[str] = "Are training patients closer to the synthetic images than held-out patients?"
     stage: ClassVar[Stage] = Stage.EVALUATION
     requirements: ClassVar[tuple[str, ...]] = ("GEN-02", "FMF-05", "FMF-06", "FMF-16")
@@ -245,14 +245,13 @@ class MembershipExchangeability:
         )
 
     def _finding(self, sets: FeatureSets, **kept: Any) -> Finding:
-        facts = ("split_random", "encoder_trained_on_train", "conditioned_on_train")
         return Finding(
             check=self.id,
             title=self.title,
             stage=self.stage,
             requirements=self.requirements,
             subjects=sets.spaces,
-            parameters={**asdict(self), **{fact: getattr(sets, fact) for fact in facts}, "main_space": sets.spaces[0]},
+            parameters={**asdict(self), **sets.facts()},
             limitations=LIMITATIONS,
             sources=SOURCES,
             **kept,

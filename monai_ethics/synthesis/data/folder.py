@@ -15,7 +15,7 @@ import numpy as np
 
 from monai_ethics._optional import need
 from monai_ethics.errors import InputError
-from monai_ethics.synthesis.features import raw_pixels
+from monai_ethics.synthesis.features.pixels import raw_pixels
 
 __all__ = ["ImageSet", "read_image_set"]
 

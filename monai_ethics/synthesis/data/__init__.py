@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is audited: three sets of features, and how they are read."""
