@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from monai_ethics.errors import InputError
+from monai_ethics.synthesis.data.pair_similarity import PairSimilarity
 from monai_ethics.synthesis.data.protocol import FeatureProtocol
 
 __all__ = ["ROLES", "Attributes", "FeatureSets", "Features"]
@@ -60,6 +61,7 @@ class FeatureSets:
         holdout_digests: likewise.
         synthetic_digests: likewise.
         protocols: how the features of a space were computed, by name of the space.
+        pair_similarity: how alike pairs of synthetic and pairs of held-out images are, computed from the images.
 
     Raises:
         InputError: if lengths, spaces or widths do not match, a number is not finite, or a patient has two sites.
@@ -90,6 +92,7 @@ class FeatureSets:
     holdout_digests: Sequence[str | None] | None = None
     synthetic_digests: Sequence[str | None] | None = None
     protocols: Mapping[str, FeatureProtocol] = field(default_factory=dict)
+    pair_similarity: PairSimilarity | None = None
 
     def __post_init__(self) -> None:
         for role in ROLES:
