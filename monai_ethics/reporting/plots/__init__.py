@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import chain, islice
 
 from monai_ethics.evidence import UNJUDGED, Finding
+from monai_ethics.reporting.plots.floors import floors
 from monai_ethics.reporting.plots.forest import forest
 from monai_ethics.reporting.plots.gap import against_chance, pairs
 from monai_ethics.reporting.plots.heat import heat_maps
@@ -58,6 +59,10 @@ def _of_gap(finding: Finding, salt: str) -> Iterator[Picture | None]:
 
 def _of_groups(finding: Finding, salt: str) -> Iterator[Picture | None]:
     yield membership(finding, salt=f"{salt}-members")
+    beside = tuple(floors(finding, salt=f"{salt}-floors"))
+    yield from beside
+    if beside and not any(set(row.group) - {"space"} for row in finding.estimates):
+        return  # spaces are no groups of people: what they have is in the figure of floors
     if not scores(finding) and not rates(finding):
         yield from heat_maps(finding, "patients", salt=f"{salt}-who", lead=True)
     first = primary(finding)

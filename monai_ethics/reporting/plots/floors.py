@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A statistic of synthetic images beside the same statistic between real images: the floor of what can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from monai_ethics.evidence import Estimate, Finding
+from monai_ethics.reporting.plots.style import BLUE, MUTED, ROW, Canvas, Picture, draw
+from monai_ethics.reporting.quantity import group_label, name_label, number
+
+__all__ = ["floors"]
+
+FLOOR = "_floor"
+LEFT, RIGHT, TOP, FOOT = 3.1, 2.3, 0.5, 0.5
+MOST = 40  # rows of one figure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    value: Estimate
+    floor: Estimate
+
+
+def floors(finding: Finding, *, salt: str) -> Iterator[Picture]:
+    """Draw every statistic that has a floor, each on a scale of its own; nothing if none has."""
+    known = {(row.name, tuple(row.group.items())): row for row in finding.estimates}
+    rows = [
+        _Row(value=row, floor=floor)
+        for (name, group), row in known.items()
+        if (floor := known.get((name + FLOOR, group))) is not None and row.value is not None and floor.value is not None
+    ]
+    if not rows:
+        return
+    left = f" {len(rows) - MOST} more stand in the table." if len(rows) > MOST else ""
+    yield Picture(
+        svg=_draw(rows[:MOST], salt=salt),
+        caption="Each line has a scale of its own. The blue dot is the statistic of the synthetic images, with its "
+        "interval; the gray tick is what real images of other patients give among themselves at the same number, "
+        "which is never 0 and never 1. What lies at the tick cannot be told from real images by this statistic; that "
+        f"is no proof that it could not be by another.{left}",
+        alt=f"{len(rows)} statistics of synthetic images beside those of real images; the table below holds every "
+        "number.",
+        title="synthetic beside real images",
+    )
+
+
+def _draw(rows: Sequence[_Row], *, salt: str) -> str:
+    pitch = ROW * 1.15
+
+    def paint(canvas: Canvas) -> None:
+        canvas.text(LEFT, TOP - 0.22, "lower", color=MUTED, fontsize=8)
+        canvas.text(canvas.width - RIGHT, TOP - 0.22, "higher", color=MUTED, fontsize=8, ha="right")
+        canvas.text(canvas.width - RIGHT + 0.15, TOP - 0.22, "synthetic", color=BLUE, fontsize=8)
+        canvas.text(canvas.width - 0.05, TOP - 0.22, "real with real", color=MUTED, fontsize=8, ha="right")
+        for place, row in enumerate(rows):
+            _paint(canvas, row, top=TOP + pitch * place, height=pitch)
+
+    return draw(TOP + pitch * len(rows) + FOOT / 2, paint, salt=salt)
+
+
+def _paint(canvas: Canvas, row: _Row, *, top: float, height: float) -> None:
+    value, floor = row.value, row.floor
+    axes = canvas.axes(left=LEFT, top=top, right=RIGHT, height=height)
+    axes.set_xticks([])
+    axes.spines["bottom"].set_visible(False)
+    ends = [x for item in (value, floor) for x in (item.value, item.low, item.high) if x is not None]
+    low, high = min(ends), max(ends)
+    pad = (high - low) * 0.08 or abs(high) * 0.1 or 0.5
+    axes.set(xlim=(low - pad, high + pad), ylim=(-1, 1))
+    axes.axhline(0, color="#eef2f5", linewidth=1, zorder=1)
+    if floor.low is not None:
+        axes.hlines(0, floor.low, floor.high, color="#b9c4cd", linewidth=5, zorder=2)
+    axes.plot([floor.value] * 2, [-0.62, 0.62], color=MUTED, linewidth=2, zorder=3)
+    if value.low is not None:
+        axes.hlines(0, value.low, value.high, color=BLUE, linewidth=2, zorder=4)
+    axes.plot([value.value], [0], marker="o", markersize=6, color=BLUE, markeredgecolor="white", zorder=5)
+    middle = top + height / 2
+    where = group_label(value.group, everyone="")
+    text = f"{name_label(value.name)}{f' ({where})' if where else ''}"
+    canvas.text(LEFT - 0.12, middle, text, width=46, ha="right", fontsize=9)
+    canvas.text(canvas.width - RIGHT + 0.15, middle, number(value.value, value.unit), fontsize=9)
+    canvas.text(canvas.width - 0.05, middle, number(floor.value, floor.unit), ha="right", color=MUTED, fontsize=9)
