@@ -13,7 +13,7 @@ from monai_ethics.reporting.quantity import group_label, name_label, number
 __all__ = ["floors"]
 
 FLOOR = "_floor"
-LEFT, RIGHT, TOP, FOOT = 3.1, 2.3, 0.5, 0.5
+LEFT, RIGHT, TOP, FOOT = 2.6, 2.3, 0.5, 0.5
 MOST = 40  # rows of one figure
 
 
@@ -21,6 +21,11 @@ MOST = 40  # rows of one figure
 class _Row:
     value: Estimate
     floor: Estimate
+
+    @property
+    def where(self) -> str:
+        """The space or the group, in words."""
+        return group_label(self.value.group, everyone="")
 
 
 def floors(finding: Finding, *, salt: str) -> Iterator[Picture]:
@@ -47,17 +52,24 @@ def floors(finding: Finding, *, salt: str) -> Iterator[Picture]:
 
 
 def _draw(rows: Sequence[_Row], *, salt: str) -> str:
+    """One line each, below a heading for each space or group."""
     pitch = ROW * 1.15
+    places = dict.fromkeys(row.where for row in rows)
+    lines = [item for where in places for item in (where, *(row for row in rows if row.where == where)) if item]
 
     def paint(canvas: Canvas) -> None:
         canvas.text(LEFT, TOP - 0.22, "lower", color=MUTED, fontsize=8)
         canvas.text(canvas.width - RIGHT, TOP - 0.22, "higher", color=MUTED, fontsize=8, ha="right")
         canvas.text(canvas.width - RIGHT + 0.15, TOP - 0.22, "synthetic", color=BLUE, fontsize=8)
         canvas.text(canvas.width - 0.05, TOP - 0.22, "real with real", color=MUTED, fontsize=8, ha="right")
-        for place, row in enumerate(rows):
-            _paint(canvas, row, top=TOP + pitch * place, height=pitch)
+        for place, line in enumerate(lines):
+            top = TOP + pitch * place
+            if isinstance(line, str):
+                canvas.text(0.02, top + pitch / 2, line, width=90, fontweight="bold", fontsize=9)
+            else:
+                _paint(canvas, line, top=top, height=pitch)
 
-    return draw(TOP + pitch * len(rows) + FOOT / 2, paint, salt=salt)
+    return draw(TOP + pitch * len(lines) + FOOT / 2, paint, salt=salt)
 
 
 def _paint(canvas: Canvas, row: _Row, *, top: float, height: float) -> None:
@@ -77,8 +89,6 @@ def _paint(canvas: Canvas, row: _Row, *, top: float, height: float) -> None:
         axes.hlines(0, value.low, value.high, color=BLUE, linewidth=2, zorder=4)
     axes.plot([value.value], [0], marker="o", markersize=6, color=BLUE, markeredgecolor="white", zorder=5)
     middle = top + height / 2
-    where = group_label(value.group, everyone="")
-    text = f"{name_label(value.name)}{f' ({where})' if where else ''}"
-    canvas.text(LEFT - 0.12, middle, text, width=46, ha="right", fontsize=9)
+    canvas.text(LEFT - 0.12, middle, name_label(value.name), width=40, ha="right", fontsize=9)
     canvas.text(canvas.width - RIGHT + 0.15, middle, number(value.value, value.unit), fontsize=9)
     canvas.text(canvas.width - 0.05, middle, number(floor.value, floor.unit), ha="right", color=MUTED, fontsize=9)
