@@ -24,6 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--validation", type=int, default=0, help="subjects in the validation list")
     parser.add_argument("--testing", type=int, default=0, help="subjects in the testing list")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--size", type=int, default=128, help="pixels along each side of a slice")
     parser.add_argument("--prevalence", type=float, default=0.5, help="share of subjects given a lesion")
     parser.add_argument("--contrast-bias", type=float, default=0.0, help="share of lesion contrast taken from women")
     parser.add_argument("--masks", type=Path, default=None, help="folder of real lesion masks in MNI space")
@@ -38,6 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     cohort = Cohort(
         n=sum(counts.values()),
         seed=words.seed,
+        size=(words.size, words.size),
         bias=Bias(contrast=words.contrast_bias),
         lesions=Lesions(prevalence=words.prevalence, bank=bank, bank_share=words.bank_share),
     )
