@@ -17,7 +17,7 @@ from monai_ethics.synthesis.data.protocol import FeatureProtocol
 __all__ = ["MISSING", "UNNAMED", "read_features", "write_features"]
 
 UNNAMED = "features"
-MISSING = ("", "n/a", "nan")
+MISSING = ("", "n/a", "nan", "null", "<na>")
 COLUMNS = ("patient", "site", "digest", "source", "name")
 KEPT = ("spaces", "protocol", *COLUMNS)
 

@@ -6,10 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from monai_ethics.errors import InputError
+from monai_ethics.synthesis.data.protocol import FeatureProtocol
 
-__all__ = ["area_weights", "raw_pixels"]
+__all__ = ["PixelExtractor", "area_weights", "raw_pixels"]
 
 FLAT = 1e-9  # spread over magnitude below which an image is constant but for rounding
 
@@ -51,6 +53,42 @@ def raw_pixels(images: Sequence[np.ndarray], *, size: int = 16) -> np.ndarray:
             )
         rows.append(_normalized(_shrunk(array, size)).ravel())
     return np.stack(rows).astype(np.float32) if rows else np.zeros((0, 0), dtype=np.float32)
+
+
+class PixelExtractor:
+    """`raw_pixels` as an extractor: needs no network, and is always among the spaces of an audit.
+
+    Args:
+        spatial_dims: 2 or 3.
+        size: pixels a side of the output.
+    """
+
+    def __init__(self, *, spatial_dims: int, size: int = 16) -> None:
+        if spatial_dims not in (2, 3) or size < 1:
+            raise InputError("Expected 2 or 3 dimensions and a size of at least 1: got others. Give those.")
+        self._size = size
+        self._protocol = FeatureProtocol(
+            name=f"raw pixels {'x'.join([str(size)] * spatial_dims)}",
+            width=size**spatial_dims,
+            preprocessing={"size": size, "scale": "standard", "channels": 1},
+            spatial_dims=spatial_dims,
+        )
+
+    @property
+    def protocol(self) -> FeatureProtocol:
+        """How the features are computed."""
+        return self._protocol
+
+    def __call__(self, images: torch.Tensor, /) -> torch.Tensor:
+        """Features of images of shape ``(B, C, *spatial)``, channels averaged: shape ``(B, d)``, float32."""
+        if images.ndim != 2 + (self._protocol.spatial_dims or 0):
+            raise InputError(
+                f"Expected images of shape (batch, channels, {self._protocol.spatial_dims} axes): got {images.ndim} "
+                "axes. Use an extractor for as many dimensions as the images have."
+            )
+        averaged = images.detach().cpu().double().mean(dim=1).numpy()
+        rows = torch.from_numpy(raw_pixels(list(averaged), size=self._size))
+        return rows.reshape(len(images), self._protocol.width).to(images.device)
 
 
 def area_weights(length: int, size: int) -> np.ndarray:
