@@ -12,7 +12,7 @@ import typer
 from monai_ethics.errors import InputError
 
 if TYPE_CHECKING:
-    from monai_ethics.fairness.methods.plan import Plan
+    from monai_ethics.statistics.plan import Plan
 
 __all__ = ["command"]
 
@@ -37,7 +37,7 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON for machines.")] = False,
 ) -> None:
     """Say how many patients per group would show a gap, or which gap so many patients would show."""
-    from monai_ethics.fairness.methods.plan import Plan
+    from monai_ethics.statistics.plan import Plan
 
     if (gap is None) == (patients is None):
         raise InputError("Expected `--gap` or `--patients`: got both or neither. Give the one that is known.")

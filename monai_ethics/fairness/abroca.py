@@ -16,8 +16,6 @@ from monai_ethics.fairness.data.rankings import Ranking
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
 from monai_ethics.fairness.gap import ALONE, Family, GapNumbers, PairNumbers, gap_curves, gap_estimates
 from monai_ethics.fairness.group_ranking import GroupRanking
-from monai_ethics.fairness.methods.intervals import Result
-from monai_ethics.fairness.methods.permutation import Omnibus
 from monai_ethics.fairness.methods.roc import curve_area, curve_omnibus, roc_vertices
 from monai_ethics.fairness.ranking_gap import (
     RankingComparison,
@@ -26,6 +24,8 @@ from monai_ethics.fairness.ranking_gap import (
     ranking_settings,
 )
 from monai_ethics.fairness.wording import is_exploratory
+from monai_ethics.statistics.intervals import Result
+from monai_ethics.statistics.permutation import Omnibus
 
 __all__ = ["Abroca"]
 

@@ -15,11 +15,11 @@ from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.cells import VEILED, veiled
 from monai_ethics.fairness.data.probabilities import Forecasts, forecasts
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
-from monai_ethics.fairness.methods.calibration import ERRORS, Bins, common_bins, errors, null_errors
-from monai_ethics.fairness.methods.calibration_slope import calibration_slope, slope_interval
-from monai_ethics.fairness.methods.intervals import T_FROM, Floats, Result, mean_over_patients
 from monai_ethics.fairness.methods.ratios import RatioGroup, ratio_value_interval
 from monai_ethics.fairness.reliability import reliability
+from monai_ethics.statistics.calibration import ERRORS, Bins, common_bins, errors, null_errors
+from monai_ethics.statistics.calibration_slope import calibration_slope, slope_interval
+from monai_ethics.statistics.intervals import T_FROM, Floats, Result, mean_over_patients
 
 __all__ = ["Calibration"]
 

@@ -28,14 +28,14 @@ from monai_ethics.fairness.gap import (
     gap_estimates,
     parity_level,
 )
-from monai_ethics.fairness.methods.calibration import common_bins, ece
 from monai_ethics.fairness.methods.calibration_gaps import ece_gap, slope_difference, slope_omnibus
-from monai_ethics.fairness.methods.calibration_slope import Slope, calibration_slope
-from monai_ethics.fairness.methods.differences import Pair
-from monai_ethics.fairness.methods.intervals import Result
-from monai_ethics.fairness.methods.permutation import Omnibus
 from monai_ethics.fairness.methods.ratios import RatioGroup, ratio_detectable, ratio_difference, ratio_omnibus
 from monai_ethics.fairness.wording import is_exploratory
+from monai_ethics.statistics.calibration import common_bins, ece
+from monai_ethics.statistics.calibration_slope import Slope, calibration_slope
+from monai_ethics.statistics.differences import Pair
+from monai_ethics.statistics.intervals import Result
+from monai_ethics.statistics.permutation import Omnibus
 
 __all__ = ["MEASURES", "CalibrationComparison", "CalibrationGap"]
 

@@ -15,7 +15,6 @@ from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
 from monai_ethics.fairness.gap import ALONE, Family, GapNumbers, gap_curves, gap_estimates
 from monai_ethics.fairness.group_rates import GroupRates
 from monai_ethics.fairness.methods.epsilon import EpsilonByChance, epsilon_by_chance
-from monai_ethics.fairness.methods.permutation import Omnibus
 from monai_ethics.fairness.methods.rate_comparison import RateComparison, compare_rate
 from monai_ethics.fairness.methods.ratios import ratio_detectable
 from monai_ethics.fairness.rate_finding import (
@@ -27,6 +26,7 @@ from monai_ethics.fairness.rate_finding import (
     why_not,
 )
 from monai_ethics.fairness.wording import is_exploratory
+from monai_ethics.statistics.permutation import Omnibus
 
 __all__ = ["DecisionGap", "DifferentialFairness"]
 

@@ -12,10 +12,7 @@ from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.groups import label_text
 from monai_ethics.fairness.gap import ALONE, Family, GapNumbers, PairNumbers, gap_curves, gap_estimates
 from monai_ethics.fairness.group_rates import GroupRates
-from monai_ethics.fairness.methods.corrections import check_correction
-from monai_ethics.fairness.methods.intervals import Result
 from monai_ethics.fairness.methods.odds import average_odds
-from monai_ethics.fairness.methods.permutation import Omnibus
 from monai_ethics.fairness.methods.rate_comparison import RateComparison, compare_odds
 from monai_ethics.fairness.methods.ratios import ratio_detectable
 from monai_ethics.fairness.rate_finding import (
@@ -29,6 +26,9 @@ from monai_ethics.fairness.rate_finding import (
     why_not,
 )
 from monai_ethics.fairness.rate_wording import not_said, odds_statement
+from monai_ethics.statistics.corrections import check_correction
+from monai_ethics.statistics.intervals import Result
+from monai_ethics.statistics.permutation import Omnibus
 
 __all__ = ["EqualizedOdds"]
 

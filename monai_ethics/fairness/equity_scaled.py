@@ -15,10 +15,10 @@ from monai_ethics.fairness.data.groups import Group, label_text, repeated, split
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS, ScoreTable
 from monai_ethics.fairness.group_scores import GroupScores
 from monai_ethics.fairness.methods.comparison import judgeable
-from monai_ethics.fairness.methods.intervals import Floats
-from monai_ethics.fairness.methods.permutation import share_at_least
-from monai_ethics.fairness.methods.scaled import DEFINITIONS, Scaled, scaled_scores
 from monai_ethics.fairness.score_gap import case_accounting
+from monai_ethics.statistics.intervals import Floats
+from monai_ethics.statistics.permutation import share_at_least
+from monai_ethics.statistics.scaled import DEFINITIONS, Scaled, scaled_scores
 
 __all__ = ["EquityScaled"]
 

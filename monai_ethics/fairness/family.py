@@ -15,9 +15,9 @@ from monai_ethics.fairness.data.groups import CASE_MIX
 from monai_ethics.fairness.data.scores import ScoreTable
 from monai_ethics.fairness.gap import Family, GapCheck
 from monai_ethics.fairness.methods.comparison import Comparison
-from monai_ethics.fairness.methods.corrections import adjust, check_correction
 from monai_ethics.fairness.methods.joint import metrics_max_t
 from monai_ethics.fairness.score_gap import ScoreGap
+from monai_ethics.statistics.corrections import adjust, check_correction
 
 __all__ = ["gap_findings", "max_t", "score_gaps", "with_misses"]
 

@@ -19,9 +19,9 @@ from typing import Any, Protocol
 
 from monai_ethics.evidence import Curve, Estimate, Finding
 from monai_ethics.fairness.data.groups import label_text, spoken_label
-from monai_ethics.fairness.methods.corrections import adjust, correction_text
-from monai_ethics.fairness.methods.intervals import Result
-from monai_ethics.fairness.methods.permutation import Omnibus
+from monai_ethics.statistics.corrections import adjust, correction_text
+from monai_ethics.statistics.intervals import Result
+from monai_ethics.statistics.permutation import Omnibus
 
 __all__ = [
     "ALONE",

@@ -16,10 +16,10 @@ from monai_ethics.fairness.data.cells import VEILED, veiled
 from monai_ethics.fairness.data.groups import label_text
 from monai_ethics.fairness.data.rankings import Ranking, ranking
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
-from monai_ethics.fairness.methods.auc import area_between
-from monai_ethics.fairness.methods.average_precision import average_precision
-from monai_ethics.fairness.methods.intervals import Result
 from monai_ethics.fairness.methods.roc import roc_at, roc_vertices
+from monai_ethics.statistics.auc import area_between
+from monai_ethics.statistics.average_precision import average_precision
+from monai_ethics.statistics.intervals import Result
 
 __all__ = ["FEWEST_OF_CLASS", "GroupRanking", "area_sets", "no_scores"]
 

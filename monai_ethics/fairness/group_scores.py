@@ -13,10 +13,10 @@ import numpy as np
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.data.groups import Group, at_worst, label_text, labels_of, split
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS, ScoreTable
-from monai_ethics.fairness.methods.intervals import Result, clustered_rate, mean_over_patients, median_over_patients
-from monai_ethics.fairness.methods.shrunk import shrunk_means
 from monai_ethics.fairness.spread import spread_curves
 from monai_ethics.fairness.wording import HALF_MISSED, at_extreme, quantity
+from monai_ethics.statistics.intervals import Result, clustered_rate, mean_over_patients, median_over_patients
+from monai_ethics.statistics.shrunk import shrunk_means
 
 __all__ = ["GroupScores"]
 
@@ -53,7 +53,7 @@ class GroupScores:
         Not a comparison: intervals of two groups may overlap although the groups differ, and the reverse.
 
     References:
-        arXiv 2507.04249, Table 1; facts on each interval in `monai_ethics.fairness.methods.intervals`.
+        arXiv 2507.04249, Table 1; facts on each interval in `monai_ethics.statistics.intervals`.
     """
 
     id: ClassVar[str] = "fairness.group_scores"

@@ -17,9 +17,9 @@ from monai_ethics.fairness.data.binary_before_after import BinaryBeforeAfter
 from monai_ethics.fairness.data.groups import label_text, labels_of
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
 from monai_ethics.fairness.group_scores import GroupScores
-from monai_ethics.fairness.methods.intervals import Result
 from monai_ethics.fairness.methods.linearized import area_changes, rate_changes
 from monai_ethics.fairness.methods.paired import Exchange, changed_alike, exchange, paired_changes
+from monai_ethics.statistics.intervals import Result
 
 __all__ = ["MitigationChange"]
 

@@ -16,7 +16,7 @@ from monai_ethics.fairness.attributes.target import read_target
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.roster import TargetPopulation
 from monai_ethics.fairness.data.scores import ScoreTable
-from monai_ethics.fairness.methods.corrections import check_correction
+from monai_ethics.statistics.corrections import check_correction
 
 __all__ = ["FURTHER", "PLANNED", "SETTINGS", "Plan", "read_plan"]
 

@@ -34,10 +34,10 @@ from monai_ethics.fairness.methods.area_tests import (
     cross_omnibus,
     cross_parts,
 )
-from monai_ethics.fairness.methods.auc import area_between, area_difference
-from monai_ethics.fairness.methods.intervals import Floats, Result
-from monai_ethics.fairness.methods.permutation import Omnibus
 from monai_ethics.fairness.wording import is_exploratory
+from monai_ethics.statistics.auc import area_between, area_difference
+from monai_ethics.statistics.intervals import Floats, Result
+from monai_ethics.statistics.permutation import Omnibus
 
 __all__ = ["MEASURES", "RankingComparison", "RankingGap", "compared_cases", "ranking_accounting", "ranking_settings"]
 

@@ -12,9 +12,6 @@ from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.rates import RATE_WORDS
 from monai_ethics.fairness.gap import ALONE, Family, GapNumbers, gap_curves, gap_estimates
 from monai_ethics.fairness.group_rates import GroupRates
-from monai_ethics.fairness.methods.corrections import check_correction
-from monai_ethics.fairness.methods.counts import RATES
-from monai_ethics.fairness.methods.permutation import Omnibus
 from monai_ethics.fairness.methods.rate_comparison import RateComparison, compare_rate
 from monai_ethics.fairness.methods.ratios import ratio_detectable
 from monai_ethics.fairness.rate_finding import (
@@ -28,6 +25,9 @@ from monai_ethics.fairness.rate_finding import (
     why_not,
 )
 from monai_ethics.fairness.rate_wording import not_said, rate_statement
+from monai_ethics.statistics.corrections import check_correction
+from monai_ethics.statistics.counts import RATES
+from monai_ethics.statistics.permutation import Omnibus
 
 __all__ = ["RateGap"]
 

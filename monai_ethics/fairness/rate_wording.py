@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.groups import spoken_label
 from monai_ethics.fairness.data.rates import RATE_WORDS, RateCell
-from monai_ethics.fairness.methods.permutation import Omnibus
 from monai_ethics.fairness.methods.rate_comparison import RateComparison
 from monai_ethics.fairness.methods.ratios import RatioGroup
 from monai_ethics.fairness.wording import at_extreme, is_exploratory
+from monai_ethics.statistics.permutation import Omnibus
 
 __all__ = [
     "impossibility",

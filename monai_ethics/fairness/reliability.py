@@ -13,8 +13,8 @@ import numpy as np
 
 from monai_ethics.evidence import Curve
 from monai_ethics.fairness.data.probabilities import Forecasts
-from monai_ethics.fairness.methods.calibration import Codes, bin_of
-from monai_ethics.fairness.methods.intervals import Floats, clustered_rate
+from monai_ethics.statistics.calibration import Codes, bin_of
+from monai_ethics.statistics.intervals import Floats, clustered_rate
 
 __all__ = ["FEWEST_IN_BIN", "merged_bins", "reliability"]
 

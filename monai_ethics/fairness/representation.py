@@ -15,9 +15,9 @@ from monai_ethics.fairness.data.cells import FEWEST_SHOWN, CellCount, count_cell
 from monai_ethics.fairness.data.groups import label_text
 from monai_ethics.fairness.data.roster import Roster
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
-from monai_ethics.fairness.methods.corrections import holm
-from monai_ethics.fairness.methods.goodness import Fit, goodness_of_fit
-from monai_ethics.fairness.methods.intervals import wilson
+from monai_ethics.statistics.corrections import holm
+from monai_ethics.statistics.goodness import Fit, goodness_of_fit
+from monai_ethics.statistics.intervals import wilson
 
 __all__ = ["Representation"]
 

@@ -17,10 +17,10 @@ from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS, ScoreTable
 from monai_ethics.fairness.gap import ALONE, Family, GapNumbers, PairNumbers, gap_curves, gap_estimates, parity_level
 from monai_ethics.fairness.group_scores import GroupScores
 from monai_ethics.fairness.methods.comparison import Comparison, compare, detectable, pairs
-from monai_ethics.fairness.methods.corrections import check_correction
 from monai_ethics.fairness.methods.joint import crossed_pairs_max_t, pairs_max_t
-from monai_ethics.fairness.methods.permutation import Omnibus
 from monai_ethics.fairness.wording import gap_statement, is_exploratory, subject_text
+from monai_ethics.statistics.corrections import check_correction
+from monai_ethics.statistics.permutation import Omnibus
 
 __all__ = ["ScoreGap", "case_accounting"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from monai_ethics.evidence import Curve
 from monai_ethics.fairness.data.groups import Group
 from monai_ethics.fairness.data.scores import ScoreTable
-from monai_ethics.fairness.methods.distribution import PROBABILITIES, density, grid, smooth_quantiles
+from monai_ethics.statistics.distribution import PROBABILITIES, density, grid, smooth_quantiles
 
 __all__ = ["spread_curves"]
 

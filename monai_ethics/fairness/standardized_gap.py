@@ -15,11 +15,11 @@ from monai_ethics.fairness.data.groups import CASE_MIX, label_text, labels_of
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS, ScoreTable
 from monai_ethics.fairness.gap import ALONE, Family, GapNumbers, PairNumbers, gap_curves, gap_estimates, parity_level
 from monai_ethics.fairness.group_scores import GroupScores
-from monai_ethics.fairness.methods.intervals import Result, mean_over_patients
-from monai_ethics.fairness.methods.permutation import Omnibus
-from monai_ethics.fairness.methods.power import minimum_detectable_gap
 from monai_ethics.fairness.methods.standardized import StratifiedGroups, standardized_difference, standardized_value
 from monai_ethics.fairness.methods.standardized_comparison import StandardizedComparison, compare_standardized
+from monai_ethics.statistics.intervals import Result, mean_over_patients
+from monai_ethics.statistics.permutation import Omnibus
+from monai_ethics.statistics.power import minimum_detectable_gap
 
 __all__ = ["StandardizedGap"]
 

@@ -22,9 +22,9 @@ from monai_ethics.fairness.data.groups import CASE_MIX, label_text, labels_of
 from monai_ethics.fairness.data.rates import MIN_DENOMINATOR
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
 from monai_ethics.fairness.group_rates import GroupRates
-from monai_ethics.fairness.methods.intervals import Floats
-from monai_ethics.fairness.methods.sweep import RATES_SWEPT, SweptRate, common_grid, sweep
 from monai_ethics.fairness.wording import is_exploratory
+from monai_ethics.statistics.intervals import Floats
+from monai_ethics.statistics.sweep import RATES_SWEPT, SweptRate, common_grid, sweep
 
 __all__ = ["ThresholdSweep", "choose_threshold", "decide_elsewhere"]
 

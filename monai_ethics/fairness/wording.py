@@ -12,7 +12,7 @@ from monai_ethics.fairness.data.groups import Group, spoken_label
 from monai_ethics.fairness.data.scores import ScoreTable
 from monai_ethics.fairness.methods.comparison import Comparison
 from monai_ethics.fairness.methods.crossed import influence
-from monai_ethics.fairness.methods.intervals import Floats
+from monai_ethics.statistics.intervals import Floats
 
 __all__ = ["HALF_MISSED", "at_extreme", "gap_statement", "is_exploratory", "quantity", "subject_text"]
 

@@ -13,10 +13,10 @@ from monai.metrics import DiceMetric, HausdorffDistanceMetric
 from scipy import stats
 
 from monai_ethics.evidence import EvidenceReport
-from monai_ethics.fairness.methods.permutation import mean_omnibus, rank_omnibus
 from monai_ethics.handlers._buffers import aggregate_rows, read_buffers
 from monai_ethics.registry import load_check, registered
 from monai_ethics.reporting.render import render
+from monai_ethics.statistics.permutation import mean_omnibus, rank_omnibus
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*empty.*|.*nan.*")]
 

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
 
-from monai_ethics.fairness.methods.auc import areas_by_group
-from monai_ethics.fairness.methods.counts import bootstrap_rates, cell_counts, patient_counts, rates
+from monai_ethics.statistics.auc import areas_by_group
+from monai_ethics.statistics.counts import bootstrap_rates, cell_counts, patient_counts, rates
 
 pytestmark = pytest.mark.slow
 SEX, AGE, SITE = 2, 5, 8

@@ -8,7 +8,7 @@ import pytest
 from monai_ethics.evidence import Verdict
 from monai_ethics.fairness.calibration import Calibration
 from monai_ethics.fairness.data.binary import BinaryScores
-from monai_ethics.fairness.methods.calibration import ERRORS
+from monai_ethics.statistics.calibration import ERRORS
 
 QUICK = Calibration(draws=200)
 

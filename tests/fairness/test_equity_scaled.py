@@ -5,7 +5,7 @@ import pytest
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Verdict
 from monai_ethics.fairness.equity_scaled import EquityScaled
-from monai_ethics.fairness.methods.scaled import equity_scaled, scaled_scores
+from monai_ethics.statistics.scaled import equity_scaled, scaled_scores
 
 MEANS = np.array([0.9, 0.8, 0.7])
 

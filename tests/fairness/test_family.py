@@ -4,8 +4,8 @@ import pytest
 
 from monai_ethics.errors import InputError
 from monai_ethics.fairness.family import max_t, score_gaps, with_misses
-from monai_ethics.fairness.methods.corrections import benjamini_hochberg, holm
 from monai_ethics.fairness.score_gap import ScoreGap
+from monai_ethics.statistics.corrections import benjamini_hochberg, holm
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import pytest
 
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Verdict
-from monai_ethics.fairness.methods.intervals import Result
 from monai_ethics.fairness.methods.standardized import (
     StratifiedGroups,
     StratumScores,
@@ -15,6 +14,7 @@ from monai_ethics.fairness.methods.standardized import (
     standardized_value,
 )
 from monai_ethics.fairness.standardized_gap import StandardizedGap
+from monai_ethics.statistics.intervals import Result
 
 QUICK = {"n_permutations": 499}
 

@@ -8,9 +8,9 @@ from monai_ethics.errors import InputError
 from monai_ethics.evidence import Verdict
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.group_rates import GroupRates
-from monai_ethics.fairness.methods.intervals import clustered_rate
-from monai_ethics.fairness.methods.sweep import common_grid
 from monai_ethics.fairness.threshold_sweep import ThresholdSweep, choose_threshold, decide_elsewhere
+from monai_ethics.statistics.intervals import clustered_rate
+from monai_ethics.statistics.sweep import common_grid
 
 
 def scored(n, seed, *, shift=1.0, groups=None, prefix="a", patients=None):

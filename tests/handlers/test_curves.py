@@ -89,7 +89,7 @@ def test_nothing_is_tested_or_resampled_before_the_training_ends(toy, tmp_path, 
     """Every way to a p-value or a resample draws random numbers of numpy: none may, until the last epoch is over."""
     import numpy as np
 
-    from monai_ethics.fairness.methods import permutation
+    from monai_ethics.statistics import permutation
 
     calls = []
     done = []

@@ -6,9 +6,9 @@ import pytest
 
 from monai_ethics.evidence import Verdict
 from monai_ethics.fairness.data.scores import ScoreTable
-from monai_ethics.fairness.methods.differences import mean_difference
 from monai_ethics.fairness.score_gap import ScoreGap
 from monai_ethics.lifecycle.policy import apply_policy, gate, read_policy
+from monai_ethics.statistics.differences import mean_difference
 
 TEXT = """schema_version: "1"
 title: Parity

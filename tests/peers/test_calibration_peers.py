@@ -8,9 +8,9 @@ from scipy import special, stats
 
 from monai_ethics.fairness.calibration import ratio_group
 from monai_ethics.fairness.data.probabilities import Forecasts
-from monai_ethics.fairness.methods.calibration import bin_of, ece, equal_width_edges
-from monai_ethics.fairness.methods.calibration_slope import calibration_slope
-from monai_ethics.fairness.methods.goodness import goodness_of_fit
+from monai_ethics.statistics.calibration import bin_of, ece, equal_width_edges
+from monai_ethics.statistics.calibration_slope import calibration_slope
+from monai_ethics.statistics.goodness import goodness_of_fit
 
 pytestmark = pytest.mark.peers
 

@@ -6,8 +6,8 @@ import pytest
 from statsmodels.stats.meta_analysis import combine_effects
 from statsmodels.stats.multitest import multipletests
 
-from monai_ethics.fairness.methods.corrections import adjust
-from monai_ethics.fairness.methods.shrunk import between_group_variance
+from monai_ethics.statistics.corrections import adjust
+from monai_ethics.statistics.shrunk import between_group_variance
 
 pytestmark = pytest.mark.peers
 

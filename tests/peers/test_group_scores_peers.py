@@ -7,10 +7,10 @@ from scipy import stats
 
 from monai_ethics.fairness.data.scores import ScoreTable
 from monai_ethics.fairness.group_scores import GroupScores
-from monai_ethics.fairness.methods.auc import area_under_curve
-from monai_ethics.fairness.methods.differences import newcombe
-from monai_ethics.fairness.methods.intervals import wilson
-from monai_ethics.fairness.methods.permutation import mean_omnibus
+from monai_ethics.statistics.auc import area_under_curve
+from monai_ethics.statistics.differences import newcombe
+from monai_ethics.statistics.intervals import wilson
+from monai_ethics.statistics.permutation import mean_omnibus
 
 pytestmark = pytest.mark.peers
 

@@ -7,7 +7,7 @@ import pytest
 from statsmodels.stats.power import FTestAnovaPower, NormalIndPower, TTestIndPower
 from statsmodels.stats.proportion import proportion_effectsize
 
-from monai_ethics.fairness.methods.plan import Plan
+from monai_ethics.statistics.plan import Plan
 
 pytestmark = pytest.mark.peers
 

@@ -9,9 +9,9 @@ from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 from torchmetrics.functional.classification import binary_auroc
 
-from monai_ethics.fairness.methods.auc import area_between, areas_by_group
-from monai_ethics.fairness.methods.average_precision import precision_parts
 from monai_ethics.fairness.methods.roc import roc_vertices
+from monai_ethics.statistics.auc import area_between, areas_by_group
+from monai_ethics.statistics.average_precision import precision_parts
 
 pytestmark = pytest.mark.peers
 CLOSE = {"rel": 0, "abs": 1e-9}

@@ -11,9 +11,9 @@ from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.classes import ClassScores
 from monai_ethics.fairness.equalized_odds import EqualizedOdds
 from monai_ethics.fairness.group_rates import GroupRates
-from monai_ethics.fairness.methods.auc import area_under_curve
 from monai_ethics.fairness.methods.ratios import RatioGroup, ratio_omnibus
 from monai_ethics.fairness.rate_gap import RateGap
+from monai_ethics.statistics.auc import area_under_curve
 
 pytestmark = pytest.mark.peers
 EXACT = {"abs": 1e-9}

@@ -14,8 +14,8 @@ from monai_ethics.fairness.attributes import join, read_side_table, stratify
 from monai_ethics.fairness.data.scores import ScoreTable
 from monai_ethics.fairness.family import score_gaps
 from monai_ethics.fairness.group_scores import GroupScores
-from monai_ethics.fairness.methods.intervals import clustered_rate
 from monai_ethics.fairness.score_gap import ScoreGap
+from monai_ethics.statistics.intervals import clustered_rate
 
 pytestmark = pytest.mark.real
 NAME = "Data_Entry_2017_v2020.csv.gz"

@@ -10,12 +10,12 @@ from scipy import special, stats
 from monai_ethics.fairness.calibration import Calibration, ratio_group
 from monai_ethics.fairness.data.probabilities import Forecasts
 from monai_ethics.fairness.data.scores import ScoreTable
-from monai_ethics.fairness.methods.calibration import common_bins, ece, equal_width_edges, null_errors
 from monai_ethics.fairness.methods.calibration_gaps import ece_gap, slope_difference, slope_omnibus
-from monai_ethics.fairness.methods.calibration_slope import calibration_slope
-from monai_ethics.fairness.methods.goodness import goodness_of_fit
 from monai_ethics.fairness.methods.ratios import ratio_omnibus
 from monai_ethics.fairness.methods.standardized_comparison import compare_standardized
+from monai_ethics.statistics.calibration import common_bins, ece, equal_width_edges, null_errors
+from monai_ethics.statistics.calibration_slope import calibration_slope
+from monai_ethics.statistics.goodness import goodness_of_fit
 
 pytestmark = pytest.mark.slow
 REPLICATES, DRAWS = 600, 299

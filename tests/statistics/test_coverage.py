@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monai_ethics.fairness.methods.auc import area_under_curve
-from monai_ethics.fairness.methods.differences import mean_difference, relative_effect
-from monai_ethics.fairness.methods.intervals import clustered_rate, mean_over_patients, median_over_patients, wilson
+from monai_ethics.statistics.auc import area_under_curve
+from monai_ethics.statistics.differences import mean_difference, relative_effect
+from monai_ethics.statistics.intervals import clustered_rate, mean_over_patients, median_over_patients, wilson
 
 pytestmark = pytest.mark.slow
 REPLICATES = 2000

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monai_ethics.fairness.methods.differences import mean_difference
-from monai_ethics.fairness.methods.intervals import clustered_rate, mean_over_patients, median_over_patients
+from monai_ethics.statistics.differences import mean_difference
+from monai_ethics.statistics.intervals import clustered_rate, mean_over_patients, median_over_patients
 
 pytestmark = pytest.mark.slow
 SIZES, SETS, IMAGES = (5, 10, 20, 50, 200), 1200, 4

@@ -10,8 +10,8 @@ from monai_ethics.fairness.data.classes import ClassScores
 from monai_ethics.fairness.differential_fairness import DifferentialFairness
 from monai_ethics.fairness.methods.comparison import holm
 from monai_ethics.fairness.methods.epsilon import smoothed_epsilon
-from monai_ethics.fairness.methods.exchange import count_rows, exchanged_sums
 from monai_ethics.fairness.rate_gap import RateGap
+from monai_ethics.statistics.exchange import count_rows, exchanged_sums
 
 pytestmark = pytest.mark.slow
 REPLICATES, DRAWS = 600, 499

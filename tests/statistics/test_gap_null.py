@@ -8,7 +8,7 @@ above zero in nearly every test set.
 import numpy as np
 import pytest
 
-from monai_ethics.fairness.methods.permutation import mean_omnibus
+from monai_ethics.statistics.permutation import mean_omnibus
 
 pytestmark = pytest.mark.slow
 SETS, RATE = 600, 0.85

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monai_ethics.fairness.methods.corrections import holm
-from monai_ethics.fairness.methods.differences import mean_difference
 from monai_ethics.fairness.methods.joint import metrics_max_t, pairs_max_t
+from monai_ethics.statistics.corrections import holm
+from monai_ethics.statistics.differences import mean_difference
 
 pytestmark = pytest.mark.slow
 SETS, DRAWS = 600, 299

@@ -6,8 +6,8 @@ import pytest
 from scipy import stats
 
 from monai_ethics.fairness.data.before_after import PairedGroup
-from monai_ethics.fairness.methods.intervals import T_FROM
 from monai_ethics.fairness.methods.paired import changed_alike, exchange, paired_changes
+from monai_ethics.statistics.intervals import T_FROM
 
 pytestmark = pytest.mark.slow
 REPLICATES = 600

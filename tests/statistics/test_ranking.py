@@ -8,12 +8,12 @@ from scipy import integrate, stats
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.rankings import ranking
 from monai_ethics.fairness.methods.area_tests import area_detectable, area_omnibus, cross_omnibus
-from monai_ethics.fairness.methods.auc import area_between, area_difference
-from monai_ethics.fairness.methods.average_precision import average_precision
-from monai_ethics.fairness.methods.corrections import holm
-from monai_ethics.fairness.methods.permutation import Omnibus
 from monai_ethics.fairness.methods.roc import curve_omnibus
 from monai_ethics.fairness.ranking_gap import RankingGap
+from monai_ethics.statistics.auc import area_between, area_difference
+from monai_ethics.statistics.average_precision import average_precision
+from monai_ethics.statistics.corrections import holm
+from monai_ethics.statistics.permutation import Omnibus
 
 pytestmark = pytest.mark.slow
 REPLICATES, DRAWS = 600, 199

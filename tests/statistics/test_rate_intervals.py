@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monai_ethics.fairness.methods.intervals import wilson
 from monai_ethics.fairness.methods.ratios import RatioGroup, ratio_difference, ratio_value_interval
 from monai_ethics.fairness.methods.reference_ppv import reference_ppv
+from monai_ethics.statistics.intervals import wilson
 
 pytestmark = pytest.mark.slow
 REPLICATES = 800

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monai_ethics.fairness.methods.exchange import count_rows, exchanged_sums
 from monai_ethics.fairness.methods.odds import odds_omnibus
-from monai_ethics.fairness.methods.rate_power import detectable_rate_gap
 from monai_ethics.fairness.methods.ratios import RatioGroup, Studentized, ratio_omnibus
+from monai_ethics.statistics.exchange import count_rows, exchanged_sums
+from monai_ethics.statistics.rate_power import detectable_rate_gap
 
 pytestmark = pytest.mark.slow
 REPLICATES, DRAWS, LEVEL = 600, 399, 0.05

@@ -16,9 +16,9 @@ from monai_ethics.fairness import run
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.scores import ScoreTable
 from monai_ethics.fairness.family import score_gaps
-from monai_ethics.fairness.methods.corrections import holm
 from monai_ethics.fairness.plan import Plan
 from monai_ethics.fairness.score_gap import ScoreGap
+from monai_ethics.statistics.corrections import holm
 
 pytestmark = pytest.mark.slow
 REPORTS, DRAWS, LEVEL = 250, 479, 0.05  # 480 arrangements: the level of 8 and of 12 tests is attained exactly

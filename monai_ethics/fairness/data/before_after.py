@@ -14,7 +14,7 @@ import numpy as np
 from monai_ethics.errors import InputError
 from monai_ethics.fairness.data.groups import at_worst, labels_of
 from monai_ethics.fairness.data.scores import ScoreTable
-from monai_ethics.fairness.methods.intervals import Floats
+from monai_ethics.statistics.intervals import Floats
 
 __all__ = ["NOTHING_AFTER", "BeforeAfter", "PairedGroup", "fate"]
 

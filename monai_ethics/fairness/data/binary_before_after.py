@@ -18,8 +18,8 @@ from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.classes import is_top_one
 from monai_ethics.fairness.data.groups import labels_of
 from monai_ethics.fairness.data.rates import MIN_DENOMINATOR, RATE_WORDS
-from monai_ethics.fairness.methods.auc import areas_by_group
-from monai_ethics.fairness.methods.intervals import Floats
+from monai_ethics.statistics.auc import areas_by_group
+from monai_ethics.statistics.intervals import Floats
 
 __all__ = ["CHANGES", "BinaryBeforeAfter", "measures_of"]
 

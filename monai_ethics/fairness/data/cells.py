@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from monai_ethics.fairness.data.roster import Roster
-from monai_ethics.fairness.methods.intervals import effective_cases
+from monai_ethics.statistics.intervals import effective_cases
 
 __all__ = ["FEWEST_SHOWN", "VEILED", "CellCount", "count_cell", "patients_by_label", "rows_by_label", "veiled"]
 

@@ -14,7 +14,7 @@ from monai_ethics.errors import InputError
 from monai_ethics.fairness.attributes.rules import CASE_MIX
 from monai_ethics.fairness.attributes.strata import cross
 from monai_ethics.fairness.data.scores import ESTIMAND, ScoreTable
-from monai_ethics.fairness.methods.intervals import Floats
+from monai_ethics.statistics.intervals import Floats
 
 __all__ = ["CASE_MIX", "Group", "Grouped", "at_worst", "label_text", "labels_of", "repeated", "split", "spoken_label"]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.groups import labels_of
-from monai_ethics.fairness.methods.intervals import Floats
+from monai_ethics.statistics.intervals import Floats
 
 __all__ = ["Forecasts", "forecasts"]
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.groups import labels_of
-from monai_ethics.fairness.methods.intervals import Floats
-from monai_ethics.fairness.methods.placements import Ints, runs_of
+from monai_ethics.statistics.intervals import Floats
+from monai_ethics.statistics.placements import Ints, runs_of
 
 __all__ = ["Ranking", "ranking"]
 

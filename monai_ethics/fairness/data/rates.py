@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.groups import labels_of
-from monai_ethics.fairness.methods.counts import RATES
 from monai_ethics.fairness.methods.ratios import RatioGroup
+from monai_ethics.statistics.counts import RATES
 
 __all__ = ["MIN_DENOMINATOR", "NO_DECISIONS", "RATE_WORDS", "RateCell", "cells", "rate_group", "too_small"]
 

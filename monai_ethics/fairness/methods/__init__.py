@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How it is compared: intervals, differences, tests and power, as functions of arrays; nothing here knows a finding."""
+"""Comparisons of groups on what was measured of cases; what works on plain arrays is in `monai_ethics.statistics`."""

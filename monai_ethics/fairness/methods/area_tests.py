@@ -22,12 +22,12 @@ import numpy as np
 from scipy import optimize, stats
 
 from monai_ethics.fairness.data.rankings import Ranking
-from monai_ethics.fairness.methods.auc import cross_areas
 from monai_ethics.fairness.methods.crossed import wild_omnibus
-from monai_ethics.fairness.methods.intervals import Floats
-from monai_ethics.fairness.methods.permutation import CELLS, Omnibus, summary
-from monai_ethics.fairness.methods.placements import Blocks, Ints, blocks_of, patient_variances
 from monai_ethics.fairness.methods.roc import standardized
+from monai_ethics.statistics.auc import cross_areas
+from monai_ethics.statistics.intervals import Floats
+from monai_ethics.statistics.permutation import CELLS, Omnibus, summary
+from monai_ethics.statistics.placements import Blocks, Ints, blocks_of, patient_variances
 
 __all__ = ["area_detectable", "area_omnibus", "area_parts", "area_spread", "cross_omnibus", "cross_parts"]
 

@@ -20,12 +20,12 @@ import numpy as np
 from scipy import stats
 
 from monai_ethics.fairness.data.probabilities import Forecasts
-from monai_ethics.fairness.methods.calibration import Bins, ece, null_errors
-from monai_ethics.fairness.methods.calibration_slope import Slope
 from monai_ethics.fairness.methods.crossed import wild_omnibus
-from monai_ethics.fairness.methods.differences import Pair
-from monai_ethics.fairness.methods.intervals import Floats, Result
-from monai_ethics.fairness.methods.permutation import Omnibus, share_at_least, summary
+from monai_ethics.statistics.calibration import Bins, ece, null_errors
+from monai_ethics.statistics.calibration_slope import Slope
+from monai_ethics.statistics.differences import Pair
+from monai_ethics.statistics.intervals import Floats, Result
+from monai_ethics.statistics.permutation import Omnibus, share_at_least, summary
 
 __all__ = ["ErrorGap", "ece_gap", "slope_difference", "slope_omnibus"]
 

@@ -12,12 +12,12 @@ import numpy as np
 
 from monai_ethics.fairness.data.groups import Group, at_worst, repeated, split
 from monai_ethics.fairness.data.scores import ScoreTable
-from monai_ethics.fairness.methods.corrections import holm
 from monai_ethics.fairness.methods.crossed import crossed_difference, crossed_omnibus
-from monai_ethics.fairness.methods.differences import Pair, mean_difference, relative_effect
-from monai_ethics.fairness.methods.intervals import Result
-from monai_ethics.fairness.methods.permutation import Omnibus, mean_omnibus, rank_omnibus
-from monai_ethics.fairness.methods.power import minimum_detectable_gap, minimum_detectable_relative_effect
+from monai_ethics.statistics.corrections import holm
+from monai_ethics.statistics.differences import Pair, mean_difference, relative_effect
+from monai_ethics.statistics.intervals import Result
+from monai_ethics.statistics.permutation import Omnibus, mean_omnibus, rank_omnibus
+from monai_ethics.statistics.power import minimum_detectable_gap, minimum_detectable_relative_effect
 
 __all__ = ["Comparison", "compare", "detectable", "holm", "judgeable", "pairs"]
 

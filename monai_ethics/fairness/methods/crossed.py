@@ -18,8 +18,8 @@ import numpy as np
 from scipy import stats
 
 from monai_ethics.fairness.data.groups import Group
-from monai_ethics.fairness.methods.intervals import Floats, Result
-from monai_ethics.fairness.methods.permutation import CELLS, Omnibus, summary
+from monai_ethics.statistics.intervals import Floats, Result
+from monai_ethics.statistics.permutation import CELLS, Omnibus, summary
 
 __all__ = ["crossed_difference", "crossed_omnibus", "influence", "signed_sums", "wald", "wild_omnibus"]
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from monai_ethics.fairness.methods.exchange import count_rows, exchanged_sums
-from monai_ethics.fairness.methods.intervals import Floats
-from monai_ethics.fairness.methods.permutation import CELLS
 from monai_ethics.fairness.methods.ratios import RatioGroup
+from monai_ethics.statistics.exchange import count_rows, exchanged_sums
+from monai_ethics.statistics.intervals import Floats
+from monai_ethics.statistics.permutation import CELLS
 
 __all__ = ["EpsilonByChance", "epsilon_by_chance", "smoothed_epsilon"]
 

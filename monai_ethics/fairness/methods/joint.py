@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several tests on the same draws: every pair of groups, or every metric of one attribute.
 
-Patients are exchanged between groups as in `monai_ethics.fairness.methods.permutation`, and each draw serves all tests,
+Patients are exchanged between groups as in `monai_ethics.statistics.permutation`, and each draw serves all tests,
 so that what they share is kept (max-T). Statistics are studentised: of means, or of relative effects when scores hold
 failures.
 
@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_ethics.fairness.data.groups import Group
-from monai_ethics.fairness.methods.corrections import max_t
 from monai_ethics.fairness.methods.crossed import influence
-from monai_ethics.fairness.methods.intervals import Floats
-from monai_ethics.fairness.methods.permutation import CELLS
+from monai_ethics.statistics.corrections import max_t
+from monai_ethics.statistics.intervals import Floats
+from monai_ethics.statistics.permutation import CELLS
 
 __all__ = ["crossed_pairs_max_t", "metrics_max_t", "pairs_max_t"]
 

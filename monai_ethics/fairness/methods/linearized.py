@@ -22,9 +22,9 @@ import numpy as np
 from scipy import special, stats
 
 from monai_ethics.fairness.data.before_after import PairedGroup
-from monai_ethics.fairness.methods.auc import area_difference, newcombe_area
-from monai_ethics.fairness.methods.intervals import Floats, Result
 from monai_ethics.fairness.methods.paired import layout
+from monai_ethics.statistics.auc import area_difference, newcombe_area
+from monai_ethics.statistics.intervals import Floats, Result
 
 __all__ = ["area_changes", "rate_changes"]
 

@@ -20,10 +20,6 @@ import numpy as np
 from scipy import stats
 
 from monai_ethics.fairness.methods.crossed import signed_sums
-from monai_ethics.fairness.methods.differences import Pair
-from monai_ethics.fairness.methods.exchange import Counts, count_rows, exchanged_sums
-from monai_ethics.fairness.methods.intervals import Floats, Result
-from monai_ethics.fairness.methods.permutation import Omnibus, summary
 from monai_ethics.fairness.methods.ratios import (
     RatioGroup,
     Studentized,
@@ -31,6 +27,10 @@ from monai_ethics.fairness.methods.ratios import (
     ratio_parts,
     signed_statistics,
 )
+from monai_ethics.statistics.differences import Pair
+from monai_ethics.statistics.exchange import Counts, count_rows, exchanged_sums
+from monai_ethics.statistics.intervals import Floats, Result
+from monai_ethics.statistics.permutation import Omnibus, summary
 
 __all__ = ["OddsTest", "average_odds", "odds_omnibus"]
 

@@ -24,8 +24,8 @@ import numpy as np
 from monai_ethics.fairness.data.before_after import PairedGroup
 from monai_ethics.fairness.data.groups import Group
 from monai_ethics.fairness.methods.crossed import crossed_omnibus
-from monai_ethics.fairness.methods.intervals import T_FROM, Floats, Result, bounded_mean
-from monai_ethics.fairness.methods.permutation import mean_omnibus
+from monai_ethics.statistics.intervals import T_FROM, Floats, Result, bounded_mean
+from monai_ethics.statistics.permutation import mean_omnibus
 
 __all__ = ["Exchange", "changed_alike", "exchange", "layout", "paired_changes"]
 

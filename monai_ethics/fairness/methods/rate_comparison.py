@@ -12,11 +12,11 @@ import numpy as np
 from monai_ethics.errors import InputError
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.rates import RateCell, cells, rate_group, too_small
-from monai_ethics.fairness.methods.counts import RATES
-from monai_ethics.fairness.methods.differences import Pair
 from monai_ethics.fairness.methods.odds import odds_omnibus
-from monai_ethics.fairness.methods.permutation import Omnibus
 from monai_ethics.fairness.methods.ratios import RatioGroup, ratio_difference, ratio_omnibus
+from monai_ethics.statistics.counts import RATES
+from monai_ethics.statistics.differences import Pair
+from monai_ethics.statistics.permutation import Omnibus
 
 __all__ = ["RateComparison", "compare_odds", "compare_rate", "rate_pairs"]
 

@@ -24,12 +24,12 @@ import numpy as np
 from scipy import optimize, stats
 
 from monai_ethics.fairness.methods.crossed import signed_sums, wald
-from monai_ethics.fairness.methods.differences import Pair
-from monai_ethics.fairness.methods.exchange import Counts, count_rows, exchanged_sums
-from monai_ethics.fairness.methods.intervals import Floats, Result, effective_cases, patient_rate
-from monai_ethics.fairness.methods.permutation import Omnibus, summary
-from monai_ethics.fairness.methods.power import minimum_detectable_gap
-from monai_ethics.fairness.methods.rate_power import detectable_rate_gap
+from monai_ethics.statistics.differences import Pair
+from monai_ethics.statistics.exchange import Counts, count_rows, exchanged_sums
+from monai_ethics.statistics.intervals import Floats, Result, effective_cases, patient_rate
+from monai_ethics.statistics.permutation import Omnibus, summary
+from monai_ethics.statistics.power import minimum_detectable_gap
+from monai_ethics.statistics.rate_power import detectable_rate_gap
 
 __all__ = [
     "RatioGroup",

@@ -12,8 +12,8 @@ import math
 
 from scipy import special
 
-from monai_ethics.fairness.methods.intervals import Result
 from monai_ethics.fairness.methods.ratios import RatioGroup, ratio_value_interval
+from monai_ethics.statistics.intervals import Result
 
 __all__ = ["reference_ppv"]
 

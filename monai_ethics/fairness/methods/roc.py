@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_ethics.fairness.data.rankings import Ranking
-from monai_ethics.fairness.methods.intervals import Floats
-from monai_ethics.fairness.methods.permutation import CELLS, Omnibus, summary
-from monai_ethics.fairness.methods.placements import Blocks, Ints, blocks_of, runs_within
+from monai_ethics.statistics.intervals import Floats
+from monai_ethics.statistics.permutation import CELLS, Omnibus, summary
+from monai_ethics.statistics.placements import Blocks, Ints, blocks_of, runs_within
 
 __all__ = ["curve_area", "curve_omnibus", "roc_at", "roc_vertices", "standardized"]
 

@@ -20,9 +20,9 @@ import numpy as np
 from scipy import stats
 
 from monai_ethics.fairness.methods.crossed import wild_omnibus
-from monai_ethics.fairness.methods.differences import Pair
-from monai_ethics.fairness.methods.intervals import Floats, Result
-from monai_ethics.fairness.methods.permutation import CELLS, Omnibus, summary
+from monai_ethics.statistics.differences import Pair
+from monai_ethics.statistics.intervals import Floats, Result
+from monai_ethics.statistics.permutation import CELLS, Omnibus, summary
 
 __all__ = ["StratifiedGroups", "StratumScores", "standardized_difference", "standardized_omnibus", "standardized_value"]
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from monai_ethics.fairness.data.groups import Group, labels_of, split
 from monai_ethics.fairness.data.scores import ScoreTable
-from monai_ethics.fairness.methods.permutation import Omnibus
 from monai_ethics.fairness.methods.standardized import StratifiedGroups, StratumScores, standardized_omnibus
+from monai_ethics.statistics.permutation import Omnibus
 
 __all__ = ["StandardizedComparison", "compare_standardized"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 __all__ = ["METHODS", "MethodRow", "as_markdown"]
 
-PACKAGE = "monai_ethics.fairness."
+PACKAGE = "monai_ethics."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +41,10 @@ _SIGNS = "random signs of whole patients where they are in several groups"
 _SMALL = "fewer than 10 patients in a group, or fewer than 2 such groups"
 _NEEDED = f"{_SMALL}; fewer than 5 patients with a denominator"
 _RATIO = (
-    "methods.ratios:ratio_value_interval",
-    "methods.ratios:ratio_omnibus",
-    "methods.ratios:ratio_difference",
-    "methods.ratios:ratio_detectable",
+    "fairness.methods.ratios:ratio_value_interval",
+    "fairness.methods.ratios:ratio_omnibus",
+    "fairness.methods.ratios:ratio_difference",
+    "fairness.methods.ratios:ratio_detectable",
 )
 _WILSON = f"Wilson; Newcombe for pairs; {_PERMUTED}"
 _RAO_SCOTT = (
@@ -77,7 +77,7 @@ METHODS = (
         independent="Wilson",
         clustered="Wilson at the Rao-Scott effective number, Student t",
         not_assessable="fewer than 10 patients in a group",
-        functions=("methods.ratios:ratio_value_interval",),
+        functions=("fairness.methods.ratios:ratio_value_interval",),
     ),
     MethodRow(
         metric="PPV at a reference prevalence",
@@ -86,7 +86,7 @@ METHODS = (
         independent="MOVER for the ratio of TPR and FPR, through Bayes' rule",
         clustered="the same, of Rao-Scott intervals",
         not_assessable=_NEEDED,
-        functions=("methods.reference_ppv:reference_ppv",),
+        functions=("fairness.methods.reference_ppv:reference_ppv",),
     ),
     MethodRow(
         metric="equalized odds",
@@ -95,7 +95,7 @@ METHODS = (
         independent=f"larger of both studentized statistics on the same draws ({_PERMUTED})",
         clustered=f"whole patients permuted, {_SIGNS}",
         not_assessable=f"{_SMALL}; fewer than 5 patients with positive or with negative cases",
-        functions=("methods.odds:odds_omnibus", "methods.odds:average_odds"),
+        functions=("fairness.methods.odds:odds_omnibus", "fairness.methods.odds:average_odds"),
     ),
     MethodRow(
         metric="differential fairness",
@@ -104,7 +104,7 @@ METHODS = (
         independent=f"smoothed ratio beside its null distribution; {_PERMUTED} of selection rates",
         clustered=f"whole patients permuted, {_SIGNS} (test only)",
         not_assessable=_SMALL,
-        functions=("methods.epsilon:smoothed_epsilon", "methods.epsilon:epsilon_by_chance"),
+        functions=("fairness.methods.epsilon:smoothed_epsilon", "fairness.methods.epsilon:epsilon_by_chance"),
     ),
     MethodRow(
         metric="rates over thresholds",
@@ -113,7 +113,7 @@ METHODS = (
         independent="Wilson at each threshold",
         clustered="Wilson at the Rao-Scott effective number at each threshold",
         not_assessable="no scores; a group below the smallest size is listed",
-        functions=("methods.sweep:sweep",),
+        functions=("statistics.sweep:sweep",),
     ),
     MethodRow(
         metric="mean of scores",
@@ -126,10 +126,10 @@ METHODS = (
         clustered="one value per patient (mean of its cases); cluster sandwich and random signs across groups",
         not_assessable=f"{_SMALL}; no interval for unbounded scores of few patients or with misses",
         functions=(
-            "methods.intervals:mean_over_patients",
-            "methods.differences:mean_difference",
-            "methods.permutation:mean_omnibus",
-            "methods.crossed:crossed_omnibus",
+            "statistics.intervals:mean_over_patients",
+            "statistics.differences:mean_difference",
+            "statistics.permutation:mean_omnibus",
+            "fairness.methods.crossed:crossed_omnibus",
         ),
     ),
     MethodRow(
@@ -139,7 +139,7 @@ METHODS = (
         independent="exact order-statistic interval",
         clustered="one value per patient",
         not_assessable="fewer than 6 patients have no interval; half or more missed have no finite median",
-        functions=("methods.intervals:median_over_patients",),
+        functions=("statistics.intervals:median_over_patients",),
     ),
     MethodRow(
         metric="relative effect (scores with failures)",
@@ -149,9 +149,9 @@ METHODS = (
         clustered="one value per patient; cluster sandwich and random signs across groups, then no interval of pairs",
         not_assessable=f"{_SMALL}; no interval where groups do not overlap",
         functions=(
-            "methods.differences:relative_effect",
-            "methods.permutation:rank_omnibus",
-            "methods.power:minimum_detectable_relative_effect",
+            "statistics.differences:relative_effect",
+            "statistics.permutation:rank_omnibus",
+            "statistics.power:minimum_detectable_relative_effect",
         ),
     ),
     MethodRow(
@@ -161,7 +161,7 @@ METHODS = (
         independent="Wilson; Newcombe for pairs",
         clustered="Wilson at the Rao-Scott effective number, Student t; the share per patient is tested",
         not_assessable="stored scores that do not tell misses from low scores",
-        functions=("methods.intervals:clustered_rate", "methods.differences:newcombe"),
+        functions=("statistics.intervals:clustered_rate", "statistics.differences:newcombe"),
     ),
     MethodRow(
         metric="AUC within a group",
@@ -171,10 +171,10 @@ METHODS = (
         clustered=f"Obuchowski, with the covariance where a patient is in two groups; {_SIGNS}",
         not_assessable=f"{_SMALL}; one class absent, or fewer than 5 patients of either",
         functions=(
-            "methods.auc:area_under_curve",
-            "methods.auc:area_difference",
-            "methods.area_tests:area_omnibus",
-            "methods.area_tests:area_detectable",
+            "statistics.auc:area_under_curve",
+            "statistics.auc:area_difference",
+            "fairness.methods.area_tests:area_omnibus",
+            "fairness.methods.area_tests:area_detectable",
         ),
     ),
     MethodRow(
@@ -184,7 +184,7 @@ METHODS = (
         independent=f"DeLong on the logit scale with Student t; {_PERMUTED}",
         clustered=f"Obuchowski; {_SIGNS}",
         not_assessable=f"{_SMALL}; one class absent, or fewer than 5 patients of either",
-        functions=("methods.auc:cross_areas", "methods.area_tests:cross_omnibus"),
+        functions=("statistics.auc:cross_areas", "fairness.methods.area_tests:cross_omnibus"),
     ),
     MethodRow(
         metric="average precision",
@@ -193,7 +193,7 @@ METHODS = (
         independent="infinitesimal jackknife on the logit scale",
         clustered="the same over patients",
         not_assessable="fewer than 10 patients of either class have no interval",
-        functions=("methods.average_precision:average_precision",),
+        functions=("statistics.average_precision:average_precision",),
     ),
     MethodRow(
         metric="ABROCA",
@@ -202,7 +202,7 @@ METHODS = (
         independent="area between two ROC curves beside its null distribution; no interval of pairs",
         clustered="whole patients exchanged",
         not_assessable=f"{_SMALL}; fewer than 5 patients of either class; patients in several groups",
-        functions=("methods.roc:curve_area", "methods.roc:curve_omnibus"),
+        functions=("fairness.methods.roc:curve_area", "fairness.methods.roc:curve_omnibus"),
     ),
     MethodRow(
         metric="ECE (common edges, equal mass, debiased)",
@@ -212,9 +212,9 @@ METHODS = (
         clustered="described beside its null; not tested",
         not_assessable=f"{_SMALL}; scores that are no probabilities; the gap where patients repeat",
         functions=(
-            "methods.calibration:errors",
-            "methods.calibration:null_errors",
-            "methods.calibration_gaps:ece_gap",
+            "statistics.calibration:errors",
+            "statistics.calibration:null_errors",
+            "fairness.methods.calibration_gaps:ece_gap",
         ),
     ),
     MethodRow(
@@ -234,9 +234,9 @@ METHODS = (
         clustered="the sandwich over patients; random signs of whole patients",
         not_assessable=f"{_SMALL}; fewer than 5 patients of either outcome; classes that are separated",
         functions=(
-            "methods.calibration_slope:calibration_slope",
-            "methods.calibration_slope:slope_interval",
-            "methods.calibration_gaps:slope_omnibus",
+            "statistics.calibration_slope:calibration_slope",
+            "statistics.calibration_slope:slope_interval",
+            "fairness.methods.calibration_gaps:slope_omnibus",
         ),
     ),
     MethodRow(
@@ -248,7 +248,7 @@ METHODS = (
         not_assessable=(
             f"{_SMALL}; scores not of 0 to 1 with more better; no null where patients are in several groups"
         ),
-        functions=("methods.scaled:scaled_scores", "methods.shrunk:between_group_variance"),
+        functions=("statistics.scaled:scaled_scores", "statistics.shrunk:between_group_variance"),
     ),
     MethodRow(
         metric="standardized gap",
@@ -258,9 +258,9 @@ METHODS = (
         clustered=f"one value per patient and stratum; {_SIGNS}",
         not_assessable=f"{_SMALL} in the strata kept; strata where a judged group has too few are named and left out",
         functions=(
-            "methods.standardized:standardized_value",
-            "methods.standardized:standardized_difference",
-            "methods.standardized:standardized_omnibus",
+            "fairness.methods.standardized:standardized_value",
+            "fairness.methods.standardized:standardized_difference",
+            "fairness.methods.standardized:standardized_omnibus",
         ),
     ),
     MethodRow(
@@ -270,7 +270,7 @@ METHODS = (
         independent="empirical Bayes; no interval, because it would not cover",
         clustered="one value per patient",
         not_assessable="fewer than 5 judged groups, or a score that is not finite",
-        functions=("methods.shrunk:shrunk_means",),
+        functions=("statistics.shrunk:shrunk_means",),
     ),
     MethodRow(
         metric="change of a gap (mitigation)",
@@ -284,10 +284,10 @@ METHODS = (
         clustered="one value per patient; rates and areas weigh cases, and sum over each patient",
         not_assessable=f"{_SMALL}; other patients before than after; 5 patients with a denominator for rates and areas",
         functions=(
-            "methods.paired:paired_changes",
-            "methods.linearized:rate_changes",
-            "methods.linearized:area_changes",
-            "methods.paired:exchange",
+            "fairness.methods.paired:paired_changes",
+            "fairness.methods.linearized:rate_changes",
+            "fairness.methods.linearized:area_changes",
+            "fairness.methods.paired:exchange",
         ),
     ),
 )

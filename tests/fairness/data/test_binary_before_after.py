@@ -7,7 +7,7 @@ import pytest
 from monai_ethics.errors import InputError
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.binary_before_after import BinaryBeforeAfter, measures_of
-from monai_ethics.fairness.methods.auc import area_under_curve
+from monai_ethics.statistics.auc import area_under_curve
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from monai_ethics.fairness.methods.area_tests import (
     cross_omnibus,
     cross_parts,
 )
-from monai_ethics.fairness.methods.auc import areas_by_group
+from monai_ethics.statistics.auc import areas_by_group
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from scipy import stats
 
 from monai_ethics.fairness.data.groups import Group
 from monai_ethics.fairness.methods.joint import crossed_pairs_max_t, metrics_max_t, pairs_max_t
-from monai_ethics.fairness.methods.permutation import mean_omnibus, rank_omnibus
+from monai_ethics.statistics.permutation import mean_omnibus, rank_omnibus
 
 DRAWS = 1999
 

@@ -3,10 +3,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monai_ethics.fairness.methods.differences import newcombe
-from monai_ethics.fairness.methods.intervals import wilson
 from monai_ethics.fairness.methods.odds import average_odds, odds_omnibus
-from monai_ethics.fairness.methods.rate_power import detectable_rate_gap, rate_sample_size
 from monai_ethics.fairness.methods.ratios import (
     RatioGroup,
     design_effect,
@@ -16,6 +13,9 @@ from monai_ethics.fairness.methods.ratios import (
     ratio_value_interval,
 )
 from monai_ethics.fairness.methods.reference_ppv import reference_ppv
+from monai_ethics.statistics.differences import newcombe
+from monai_ethics.statistics.intervals import wilson
+from monai_ethics.statistics.rate_power import detectable_rate_gap, rate_sample_size
 
 
 def group(label, hits, bottoms=None, patients=None):

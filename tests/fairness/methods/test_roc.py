@@ -5,8 +5,8 @@ import pytest
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.rankings import ranking
 from monai_ethics.fairness.methods import roc
-from monai_ethics.fairness.methods.placements import blocks_of
 from monai_ethics.fairness.methods.roc import curve_area, roc_at, roc_vertices, standardized
+from monai_ethics.statistics.placements import blocks_of
 
 
 def cases(*, decimals=9, n=90):

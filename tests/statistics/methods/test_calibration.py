@@ -2,7 +2,8 @@
 import numpy as np
 import pytest
 
-from monai_ethics.fairness.methods.calibration import (
+from monai_ethics.fairness.reliability import merged_bins
+from monai_ethics.statistics.calibration import (
     bin_of,
     common_bins,
     debiased_squared_error,
@@ -12,8 +13,7 @@ from monai_ethics.fairness.methods.calibration import (
     errors,
     null_errors,
 )
-from monai_ethics.fairness.methods.calibration_slope import calibration_slope, slope_interval
-from monai_ethics.fairness.reliability import merged_bins
+from monai_ethics.statistics.calibration_slope import calibration_slope, slope_interval
 
 
 def test_the_error_is_the_case_weighted_distance_of_each_bin():

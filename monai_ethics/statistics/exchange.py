@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_ethics.fairness.methods.intervals import Floats
-from monai_ethics.fairness.methods.permutation import CELLS
+from monai_ethics.statistics.intervals import Floats
+from monai_ethics.statistics.permutation import CELLS
 
 __all__ = ["Counts", "count_rows", "exchanged_sums"]
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from monai_ethics.fairness.methods.intervals import Floats
+from monai_ethics.statistics.intervals import Floats
 
 __all__ = ["FEWEST_GROUPS", "between_group_variance", "pooled_errors", "shrunk_means"]
 

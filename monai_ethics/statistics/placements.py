@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_ethics.fairness.methods.intervals import Floats
+from monai_ethics.statistics.intervals import Floats
 
 __all__ = ["Blocks", "Ints", "blocks_of", "patient_variances", "runs_of", "runs_within"]
 

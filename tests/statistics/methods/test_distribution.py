@@ -4,7 +4,7 @@ import pytest
 from scipy import stats
 from scipy.stats import mstats
 
-from monai_ethics.fairness.methods.distribution import PROBABILITIES, density, grid, smooth_quantiles
+from monai_ethics.statistics.distribution import PROBABILITIES, density, grid, smooth_quantiles
 
 
 @pytest.mark.parametrize("n", [10, 50, 400])

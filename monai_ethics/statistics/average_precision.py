@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from monai_ethics.fairness.methods.intervals import Floats, Result
-from monai_ethics.fairness.methods.placements import Ints
+from monai_ethics.statistics.intervals import Floats, Result
+from monai_ethics.statistics.placements import Ints
 
 __all__ = ["SURE_FROM", "average_precision", "precision_parts"]
 

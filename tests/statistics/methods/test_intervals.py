@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monai_ethics.fairness.methods.intervals import (
+from monai_ethics.statistics.intervals import (
     bounded_mean,
     clustered_rate,
     mean_over_patients,

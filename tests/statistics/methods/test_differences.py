@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monai_ethics.fairness.methods.differences import mean_difference, newcombe, relative_effect
+from monai_ethics.statistics.differences import mean_difference, newcombe, relative_effect
 
 FIRST, SECOND = np.array([1.0, 2, 3, 4, 9]), np.array([2.0, 4, 6, 8, 10, 12])
 

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from monai_ethics.fairness.methods.shrunk import between_group_variance, pooled_errors, shrunk_means
+from monai_ethics.statistics.shrunk import between_group_variance, pooled_errors, shrunk_means
 
 
 def rates(rng, truth, n):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monai_ethics.fairness.methods.exchange import count_rows, exchanged_sums
+from monai_ethics.statistics.exchange import count_rows, exchanged_sums
 
 
 def test_rows_are_counted_whatever_the_order_of_patients_and_groups():

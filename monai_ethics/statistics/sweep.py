@@ -2,7 +2,7 @@
 """Rates of decisions over thresholds, with their intervals, for one group of cases.
 
 References:
-    [1] Wilson 1927; Rao & Scott 1992, Biometrics 48: as in `monai_ethics.fairness.methods.intervals`.
+    [1] Wilson 1927; Rao & Scott 1992, Biometrics 48: as in `monai_ethics.statistics.intervals`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_ethics.fairness.methods.intervals import Floats, Result, patient_rate
+from monai_ethics.statistics.intervals import Floats, Result, patient_rate
 
 __all__ = ["RATES_SWEPT", "SweptRate", "common_grid", "sweep"]
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special, stats
 
-from monai_ethics.fairness.methods.intervals import Floats, Result
+from monai_ethics.statistics.intervals import Floats, Result
 
 __all__ = ["CLIP", "Slope", "calibration_slope", "slope_interval"]
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_ethics.fairness.methods.intervals import Floats
+from monai_ethics.statistics.intervals import Floats
 
 __all__ = ["CELLS", "Omnibus", "histogram", "mean_omnibus", "rank_omnibus", "share_at_least", "summary"]
 

@@ -16,7 +16,7 @@ import math
 import numpy as np
 from scipy import special
 
-from monai_ethics.fairness.methods.intervals import Floats
+from monai_ethics.statistics.intervals import Floats
 
 __all__ = ["PROBABILITIES", "density", "grid", "smooth_quantiles"]
 

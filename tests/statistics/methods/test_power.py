@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monai_ethics.fairness.methods.power import minimum_detectable_gap, minimum_detectable_relative_effect
+from monai_ethics.statistics.power import minimum_detectable_gap, minimum_detectable_relative_effect
 
 
 def test_two_groups_of_64_find_half_a_deviation():

@@ -6,9 +6,9 @@ import pytest
 from scipy import stats
 
 from monai_ethics.errors import InputError
-from monai_ethics.fairness.methods.plan import Plan
-from monai_ethics.fairness.methods.power import minimum_detectable_gap
-from monai_ethics.fairness.methods.rate_power import rate_sample_size
+from monai_ethics.statistics.plan import Plan
+from monai_ethics.statistics.power import minimum_detectable_gap
+from monai_ethics.statistics.rate_power import rate_sample_size
 
 RATE = Plan(quantity="rate", base=0.9)
 

@@ -3,14 +3,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monai_ethics.fairness.methods.auc import (
+from monai_ethics.statistics.auc import (
     area_between,
     area_difference,
     area_under_curve,
     areas_by_group,
     cross_areas,
 )
-from monai_ethics.fairness.methods.placements import runs_of
+from monai_ethics.statistics.placements import runs_of
 
 TRUTH, SCORES = [1, 1, 1, 0, 0, 0, 0], [0.9, 0.6, 0.5, 0.5, 0.4, 0.7, 0.1]
 KEYS = [str(i) for i in range(7)]

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monai_ethics.fairness.methods.intervals import Floats
-from monai_ethics.fairness.methods.permutation import CELLS
-from monai_ethics.fairness.methods.shrunk import between_group_variance
+from monai_ethics.statistics.intervals import Floats
+from monai_ethics.statistics.permutation import CELLS
+from monai_ethics.statistics.shrunk import between_group_variance
 
 __all__ = ["DEFINITIONS", "Scaled", "equity_scaled", "scaled_scores"]
 

@@ -14,7 +14,7 @@ import math
 import numpy as np
 from scipy import special, stats
 
-from monai_ethics.fairness.methods.intervals import Floats, Result, wilson
+from monai_ethics.statistics.intervals import Floats, Result, wilson
 
 __all__ = ["Pair", "mean_difference", "newcombe", "relative_effect"]
 

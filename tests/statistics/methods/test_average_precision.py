@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from monai_ethics.fairness.methods.average_precision import average_precision, precision_parts
+from monai_ethics.statistics.average_precision import average_precision, precision_parts
 
 
 def drawn(n=120, decimals=1):

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from monai_ethics.fairness.methods.intervals import Floats
+from monai_ethics.statistics.intervals import Floats
 
 __all__ = ["RATES", "bootstrap_rates", "cell_counts", "ends", "patient_counts", "rates", "resampled_counts"]
 

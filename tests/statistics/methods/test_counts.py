@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from monai_ethics.fairness.methods.counts import RATES, bootstrap_rates, cell_counts, ends, patient_counts, rates
+from monai_ethics.statistics.counts import RATES, bootstrap_rates, cell_counts, ends, patient_counts, rates
 
 
 @pytest.fixture

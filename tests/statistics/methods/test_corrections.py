@@ -4,7 +4,7 @@ import pytest
 from scipy import stats
 
 from monai_ethics.errors import InputError
-from monai_ethics.fairness.methods.corrections import adjust, benjamini_hochberg, holm, max_t
+from monai_ethics.statistics.corrections import adjust, benjamini_hochberg, holm, max_t
 
 P = [0.01, 0.04, 0.03, 0.005]
 

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from monai_ethics.errors import InputError
-from monai_ethics.fairness.methods.intervals import Floats
-from monai_ethics.fairness.methods.permutation import share_at_least
+from monai_ethics.statistics.intervals import Floats
+from monai_ethics.statistics.permutation import share_at_least
 
 __all__ = ["CORRECTIONS", "adjust", "benjamini_hochberg", "check_correction", "correction_text", "holm", "max_t"]
 

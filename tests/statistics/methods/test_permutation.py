@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from monai_ethics.fairness.methods.permutation import mean_omnibus, rank_omnibus, share_at_least
+from monai_ethics.statistics.permutation import mean_omnibus, rank_omnibus, share_at_least
 
 TESTS = [mean_omnibus, rank_omnibus]
 

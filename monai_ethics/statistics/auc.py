@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
-from monai_ethics.fairness.methods.differences import Pair
-from monai_ethics.fairness.methods.intervals import Floats, Result
-from monai_ethics.fairness.methods.placements import Ints, blocks_of, patient_variances, runs_of
+from monai_ethics.statistics.differences import Pair
+from monai_ethics.statistics.intervals import Floats, Result
+from monai_ethics.statistics.placements import Ints, blocks_of, patient_variances, runs_of
 
 __all__ = [
     "GroupAreas",
