@@ -54,10 +54,10 @@ def floors(finding: Finding, *, salt: str) -> Iterator[Picture]:
 def _draw(rows: Sequence[_Row], *, salt: str) -> str:
     """One line each, below a heading for each space or group."""
     pitch = ROW * 1.15
-    places = dict.fromkeys(row.where for row in rows)
-    lines: list[str | _Row] = [
-        item for where in places for item in (where, *(row for row in rows if row.where == where)) if item
-    ]
+    lines: list[str | _Row] = []
+    for where in dict.fromkeys(row.where for row in rows):
+        lines += [where] if where else []
+        lines += [row for row in rows if row.where == where]
 
     def paint(canvas: Canvas) -> None:
         canvas.text(LEFT, TOP - 0.22, "lower", color=MUTED, fontsize=8)
