@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 ROLES = ("train", "holdout", "synthetic")
-WHERE = "Folder of images (NIfTI, PNG, npy), or .npz with features, patient[, groups = site]"
+WHERE = "Folder of images (NIfTI, DICOM, PNG, npy), or .npz of features"
 
 
 def command(
@@ -44,6 +44,7 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON for machines.")] = False,
 ) -> None:
     """Are synthetic images closer to training patients than to held-out ones? An alarm, never an all-clear."""
+    from monai_ethics.cli._digests import image_digests
     from monai_ethics.lifecycle.policy import Policy, apply_policy, read_policy
     from monai_ethics.provenance.log import EvidenceLog
     from monai_ethics.synthesis.data.folder import read_image_set
@@ -55,7 +56,7 @@ def command(
         role: read_image_set(path, pattern=pattern)
         for role, path in zip(ROLES, (train, holdout, synthetic), strict=True)
     }
-    digests = {role: _digests(found) for role, found in sets.items()}
+    digests = {role: image_digests(found) for role, found in sets.items()}
     facts = (split_random, conditioned_on_train, encoder_trained_on_train)
     check = MemorizationMembership(seed=seed, device=device)
     found = check(_feature_sets(sets, digests, facts))  # before anything is written
@@ -74,17 +75,21 @@ def _feature_sets(
     from monai_ethics.errors import InputError
     from monai_ethics.synthesis.data.feature_sets import FeatureSets
 
-    if len({found.space for found in sets.values()}) > 1:
+    if len({found.spaces for found in sets.values()}) > 1:
         raise InputError("The three sets must be of one kind, all 2D, all 3D or all features: got different ones.")
     real = (sets["train"], sets["holdout"])
     with_sites = all(found.sites is not None for found in real)
-    features = {role: {found.space: found.features} for role, found in sets.items()}
+    features = {role: found.features for role, found in sets.items()}
     return FeatureSets(
         train=features["train"],
         holdout=features["holdout"],
         synthetic=features["synthetic"],
         train_patients=real[0].patients,
         holdout_patients=real[1].patients,
+        train_views=sets["train"].views,
+        holdout_views=sets["holdout"].views,
+        synthetic_views=sets["synthetic"].views,
+        protocols=sets["train"].protocols,
         train_sites=real[0].sites if with_sites else None,
         holdout_sites=real[1].sites if with_sites else None,
         train_items=[f"train/{name}" for name in sets["train"].names],
@@ -117,20 +122,16 @@ def _require_device(device: str) -> None:
         raise InputError("`--device` must be a device of this machine: got another. Use cpu.") from error
 
 
-def _digests(found: ImageSet) -> tuple[str | None, ...] | None:
-    from monai_ethics.provenance.digest import digest_file
-
-    return tuple(digest_file(file, slices=False).voxel_v1 for file in found.files) if found.files else None
-
-
 def _set_digest(found: ImageSet) -> str:
     """Digest of the features and the patients, which says whether two audits read the same."""
     import hashlib
 
     import numpy as np
 
-    content = hashlib.sha256(f"{found.features.dtype.str} {found.features.shape}\n".encode())
-    content.update(np.ascontiguousarray(found.features).tobytes())
+    content = hashlib.sha256()
+    for space, rows in found.features.items():
+        content.update(f"{space} {rows.dtype.str} {rows.shape}\n".encode())
+        content.update(np.ascontiguousarray(rows).tobytes())
     content.update("\n".join(found.patients).encode("utf-8", "surrogatepass"))
     return content.hexdigest()
 

@@ -24,8 +24,8 @@ def folder(tmp_path):
 
 def test_the_patient_is_the_name_up_to_the_first_underscore(folder):
     found = read_image_set(folder)
-    assert found.features.shape == (4, 256)
-    assert found.space == "raw pixels 16x16"
+    assert found.features["raw pixels 16x16"].shape == (4, 256)
+    assert found.spaces == ("raw pixels 16x16",)
     assert found.patients == ("sub-10", "sub-10", "sub-1", "sub-1")
     assert found.names[0] == "sub-10_1.npy"
     assert found.sites is None
@@ -45,7 +45,7 @@ def test_the_table_of_participants_gives_patients_and_sites(folder):
 
 
 def test_a_pattern_keeps_masks_out(folder):
-    assert len(read_image_set(folder, pattern="*_1.npy").features) == 2
+    assert len(read_image_set(folder, pattern="*_1.npy")) == 2
     with pytest.raises(ValueError, match="got none that the pattern names"):
         read_image_set(folder, pattern="*.nii")
 
@@ -59,7 +59,7 @@ def test_formats_of_one_image_give_one_row(tmp_path):
     Image.fromarray(np.repeat(image[..., None], 3, axis=2)).save(tmp_path / "c.png")
     nifti(tmp_path / "d.nii.gz", image[:, :, None])
     nifti(tmp_path / "e.nii", image[::-1, :, None], affine=np.diag([-1.0, 1, 1, 1]))
-    features = read_image_set(tmp_path).features
+    features = read_image_set(tmp_path).features["raw pixels 16x16"]
     for row in features[1:]:
         np.testing.assert_allclose(row, features[0], atol=1e-5)
 
@@ -67,7 +67,7 @@ def test_formats_of_one_image_give_one_row(tmp_path):
 def test_volumes_become_cubes_and_do_not_mix_with_slices(tmp_path):
     nifti(tmp_path / "a.nii.gz", RNG.random((9, 10, 11)))
     found = read_image_set(tmp_path)
-    assert (found.space, found.features.shape) == ("raw pixels 16x16x16", (1, 4096))
+    assert found.features["raw pixels 16x16x16"].shape == (1, 4096)
     np.save(tmp_path / "b.npy", RNG.random((9, 10)))
     with pytest.raises(ValueError, match="got both"):
         read_image_set(tmp_path)
@@ -75,7 +75,7 @@ def test_volumes_become_cubes_and_do_not_mix_with_slices(tmp_path):
 
 def test_stored_features_are_read_with_patient_and_site(tmp_path):
     path = tmp_path / "f.npz"
-    np.savez(path, features=np.eye(3), patient=["a", "b", "b"], groups=["x", "y", "y"])
+    np.savez(path, features=np.eye(3), patient=["a", "b", "b"], site=["x", "y", "y"])
     found = read_image_set(path)
     assert (found.patients, found.sites, found.names[2]) == (("a", "b", "b"), ("x", "y", "y"), "row 3")
     np.savez(path, features=np.eye(3, dtype=int))
