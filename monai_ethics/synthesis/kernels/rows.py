@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every kernel does first: rows in float64, blocks of them, and distances that know their own rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from monai_ethics.errors import InputError
+
+__all__ = ["blocks", "pair_of_rows", "rounding_of", "rows_of", "squared_distances"]
+
+BLOCK = 2**22  # entries of one block of a matrix of pairs: 32 MiB in float64
+
+
+def rows_of(x: torch.Tensor, name: str, *, at_least: int = 1) -> torch.Tensor:
+    """The rows in float64, on the device they came on.
+
+    Args:
+        x: shape ``(N, d)``, finite.
+        name: what an error calls it.
+        at_least: rows that are needed.
+
+    Raises:
+        InputError: if the shape is another, there are fewer rows, or a number is not finite.
+    """
+    rows = torch.as_tensor(x).detach()
+    if rows.ndim != 2 or not rows.shape[1] or len(rows) < at_least:
+        raise InputError(
+            f"`{name}` must have the shape (rows, features) with {at_least} or more rows: got {tuple(rows.shape)}. "
+            "Give one row of features for each image."
+        )
+    rows = rows.to(torch.float64)
+    if not bool(torch.isfinite(rows).all()):
+        raise InputError(f"`{name}` must be finite: got NaN or infinite features. Leave those images out and say so.")
+    return rows
+
+
+def pair_of_rows(x: torch.Tensor, y: torch.Tensor, *, at_least: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+    """Both sets in float64 on the device of the first.
+
+    Args:
+        x: shape ``(N, d)``.
+        y: shape ``(M, d)``.
+        at_least: rows that each needs.
+
+    Raises:
+        InputError: if one of them is no such set, or they have different widths.
+    """
+    first, second = rows_of(x, "x", at_least=at_least), rows_of(y, "y", at_least=at_least)
+    if first.shape[1] != second.shape[1]:
+        raise InputError(
+            f"Both sets must have equally many features: got {first.shape[1]} and {second.shape[1]}. "
+            "Compute both with the same extractor."
+        )
+    return first, second.to(first.device)
+
+
+def blocks(rows: int, columns: int) -> Iterator[slice]:
+    """Slices of the rows such that a block of ``(rows, columns)`` stays within `BLOCK` entries."""
+    step = max(1, BLOCK // max(1, columns))
+    for start in range(0, rows, step):
+        yield slice(start, min(start + step, rows))
+
+
+def squared_distances(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Squared Euclidean distances by norms and products, shape ``(N, M)``, never negative.
+
+    Center both by the same vector first: small norms round less.
+    """
+    norms = x.square().sum(dim=1)[:, None] + y.square().sum(dim=1)[None, :]
+    return torch.addmm(norms, x, y.T, alpha=-2.0).clamp_min_(0.0)
+
+
+def rounding_of(x: torch.Tensor, y: torch.Tensor) -> float:
+    """What a squared distance of these float64 rows can err by; nearer ones count as tied."""
+    largest = max(float(x.square().sum(dim=1).max()), float(y.square().sum(dim=1).max()))
+    return 8.0 * float(torch.finfo(torch.float64).eps) * (float(x.shape[1]) ** 0.5 + 8.0) * largest
