@@ -35,7 +35,7 @@ def _spread(values: Floats) -> float:
     return 0.0 if (values == values[0]).all() else float(np.var(values, ddof=1))
 
 
-def newcombe(hits: tuple[int, int], sizes: tuple[int, int], *, level: float = 0.95) -> tuple[float, float]:
+def newcombe(hits: tuple[float, float], sizes: tuple[float, float], *, level: float = 0.95) -> tuple[float, float]:
     """Newcombe's interval of a difference of two rates [2].
 
     Args:

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a share differs between groups of images, with what else decides it held fixed.
+
+Labels are exchanged among the units of one stratum, such as those of which the same was requested, so that groups that
+were asked for other things are not taken for groups that were served otherwise. The statistic is the sum of squared
+deviations of each group's hits from what its strata give, in units of its hypergeometric spread.
+
+References:
+    Cochran-Mantel-Haenszel, by permutation: Agresti, Categorical Data Analysis (2013), section 8.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["StratifiedTest", "UnitTable", "stratified_test", "unit_table"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitTable:
+    """Images gathered by unit, each array of shape ``(units,)``.
+
+    Args:
+        hits: images of the unit that are right.
+        images: images of the unit.
+        group: index of its label.
+        stratum: index of its stratum.
+    """
+
+    hits: np.ndarray
+    images: np.ndarray
+    group: np.ndarray
+    stratum: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StratifiedTest:
+    """Result of `stratified_test`.
+
+    Args:
+        p_value: share of labelings at least as far from equal, the observed one among them.
+        null_gaps: largest minus smallest share of a group under exchanged labels, shape ``(draws,)``.
+    """
+
+    p_value: float
+    null_gaps: np.ndarray
+
+
+def unit_table(
+    right: Sequence[bool], units: Sequence[str], groups: Sequence[int], strata: Sequence[str]
+) -> UnitTable | None:
+    """Gather images by unit; ``None`` if a unit lies in several groups or strata, which then cannot be exchanged.
+
+    Args:
+        right: whether each image is right.
+        units: unit of each image.
+        groups: index of the label of each image.
+        strata: stratum of each image.
+    """
+    _, codes = np.unique(np.asarray(units, dtype=object).astype(str), return_inverse=True)
+    _, stratum = np.unique(np.asarray(strata, dtype=object).astype(str), return_inverse=True)
+    group = np.asarray(groups, dtype=np.int64)
+    if len({*zip(codes.tolist(), group.tolist(), stratum.tolist(), strict=True)}) > len(set(codes.tolist())):
+        return None
+    first = np.unique(codes, return_index=True)[1]
+    return UnitTable(
+        hits=np.bincount(codes, weights=np.asarray(right, dtype=np.float64)),
+        images=np.bincount(codes).astype(np.float64),
+        group=group[first],
+        stratum=stratum[first],
+    )
+
+
+def stratified_test(table: UnitTable, *, permutations: int, seed: int) -> StratifiedTest:
+    """Exchange labels of units within strata.
+
+    Args:
+        table: units of 2 groups or more.
+        permutations: random labelings.
+        seed: their seed.
+    """
+    # an order that depends on content only, so that the order of images does not matter
+    order = np.lexsort((table.group, table.images, table.hits, table.stratum))
+    hits, images, group, stratum = (getattr(table, name)[order] for name in ("hits", "images", "group", "stratum"))
+    rng, count = np.random.default_rng(seed), int(group.max()) + 1
+    blocks = [np.flatnonzero(stratum == value) for value in range(int(stratum.max()) + 1)]
+    residual = hits - _expected_share(hits, images, stratum) * images
+    spread = _spread(residual, group, blocks, count)
+    observed, _ = _statistics(group[None], residual, hits, images, spread)
+    reached, gaps, done = 1, [], 0
+    step = max(1, 2**21 // len(group))
+    while done < permutations:
+        labels = np.tile(group, (min(step, permutations - done), 1))
+        for block in blocks:
+            labels[:, block] = rng.permuted(labels[:, block], axis=1)
+        values, gap = _statistics(labels, residual, hits, images, spread)
+        reached += int((values >= observed[0] * (1 - 1e-9)).sum())
+        gaps.append(gap)
+        done += len(labels)
+    return StratifiedTest(p_value=reached / (permutations + 1), null_gaps=np.concatenate(gaps))
+
+
+def _expected_share(hits: np.ndarray, images: np.ndarray, stratum: np.ndarray) -> np.ndarray:
+    shares: np.ndarray = np.bincount(stratum, weights=hits) / np.bincount(stratum, weights=images)
+    return np.asarray(shares[stratum])
+
+
+def _spread(residual: np.ndarray, group: np.ndarray, blocks: list[np.ndarray], count: int) -> np.ndarray:
+    """Variance of each group's sum of residuals under exchange, shape ``(groups,)``."""
+    variance = np.zeros(count)
+    for block in blocks:
+        n = len(block)
+        if n < 2:
+            continue
+        size = np.bincount(group[block], minlength=count)
+        variance += size * (n - size) / n * float(np.var(residual[block], ddof=1))
+    return variance
+
+
+def _statistics(
+    labels: np.ndarray, residual: np.ndarray, hits: np.ndarray, images: np.ndarray, spread: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Statistic and gap of shares of labelings of shape ``(B, units)``."""
+    statistic = np.zeros(len(labels))
+    shares = np.empty((len(labels), len(spread)))
+    for value in range(len(spread)):
+        member = labels == value
+        if spread[value] > 0:
+            statistic += np.square(member @ residual) / spread[value]
+        shares[:, value] = (member @ hits) / np.maximum(member @ images, 1e-300)
+    gap: np.ndarray = shares.max(axis=1) - shares.min(axis=1)
+    return statistic, gap
