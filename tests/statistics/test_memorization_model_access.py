@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How often attacks on a model raise an alarm: at the stated rate without training, nearly always on a model that knows.
+"""How often attacks on a model raise an alarm: as stated without training, nearly always on a model that knows.
 
 The model that knows is the exact optimum of a diffusion loss on a finite training set, which is what endless training
 tends to.
