@@ -20,8 +20,9 @@ Parts = Callable[[Any, str], tuple[Sequence[Any], Sequence[Any]]]
 def ethics_parts(session: Any, engine_id: str) -> tuple[Sequence[Any], Sequence[Any]]:
     """New instances for one engine: what comes first and what comes last in its handler list."""
     from monai_ethics.handlers import EvidenceWriter, ProvenanceRecorder, StratifiedScores
+    from monai_ethics.handlers._audits import TrainerAudit
 
-    first = (StratifiedScores(session=session, engine_id=engine_id),)
+    first = (TrainerAudit(session), StratifiedScores(session=session, engine_id=engine_id))
     return first, (ProvenanceRecorder(session, engine_id), EvidenceWriter(session, engine_id))
 
 

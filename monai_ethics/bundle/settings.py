@@ -14,10 +14,10 @@ from monai_ethics.errors import InputError
 __all__ = ["FLAGS", "KEYS", "SECTION", "checked", "claim_flags", "pop_settings", "switch"]
 
 SECTION = "ethics"
-KEYS = ("attributes", "strata", "policy", "threshold", "plan", "out", "log", "name", "synthetic")
+KEYS = ("attributes", "strata", "policy", "threshold", "plan", "out", "log", "name", "synthetic", "synthesis")
 SWITCHES = ("log", "synthetic")
 FLAGS = {"attributes": "attributes", "strata": "strata", "policy": "policy", "evidence": "out"}
-PLAN = "plan"
+NESTED = ("plan", "synthesis")
 PREFIX = re.compile(r"^ethics(?:#|::)(.+)$")
 
 
@@ -52,12 +52,12 @@ def pop_settings(overrides: MutableMapping[str, Any]) -> dict[str, Any]:
 def _put(given: dict[str, Any], key: str, value: Any) -> None:
     """Set one key; `plan#measures` is a key within the plan, whatever came first on the command line."""
     outer, mark, inner = key.replace("::", "#").partition("#")
-    if outer != PLAN or not (mark or isinstance(value, Mapping)):
+    if outer not in NESTED or not (mark or isinstance(value, Mapping)):
         given[key] = value
         return
-    known = given.get(PLAN)
+    known = given.get(outer)
     more = {inner: value} if mark else dict(value)
-    given[PLAN] = {**(known if isinstance(known, Mapping) else {}), **more}
+    given[outer] = {**(known if isinstance(known, Mapping) else {}), **more}
 
 
 def checked(section: Any, given: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
@@ -76,8 +76,9 @@ def checked(section: Any, given: Mapping[str, Any]) -> tuple[dict[str, Any], boo
     foreign = section is not None and not (isinstance(section, Mapping) and (not section or set(section) & set(KEYS)))
     own = {} if foreign or section is None else dict(section)
     settings = {**own, **given}
-    if isinstance(own.get(PLAN), Mapping) and isinstance(given.get(PLAN), Mapping):
-        settings[PLAN] = {**own[PLAN], **given[PLAN]}
+    for name in NESTED:
+        if isinstance(own.get(name), Mapping) and isinstance(given.get(name), Mapping):
+            settings[name] = {**own[name], **given[name]}
     for key in settings:
         if key not in KEYS:
             near = difflib.get_close_matches(str(key), KEYS, n=1)

@@ -147,6 +147,11 @@ class EthicsWorkflow(ConfigWorkflow):
             key: self._ethics_value(f"ethics_settings::{key}") if _is_config_language(value) else value
             for key, value in self._ethics_settings.items()
         }
+        if "synthesis" in settings and not isinstance(settings["synthesis"], dict):
+            raise InputError(
+                "`ethics#synthesis` must be a mapping whose items the bundle's config can build: got another. Write "
+                '`--ethics#synthesis \'{"train": "t.npz", "holdout": "h.npz"}\'` and check what it refers to.'
+            )
         root = self.config_root_path.parent if self.config_root_path.name == "configs" else self.config_root_path
         outputs = Path(str(self._ethics_value("output_dir") or self._ethics_value("bundle_root") or root))
         settings.setdefault("out", outputs / "evidence")
@@ -247,11 +252,15 @@ def new_session(settings: dict[str, Any], *, config: dict[str, Any]) -> Any:
         plan=settings.get("plan"),
         log=bool(switch(settings.get("log"), name="log", default=True)),
         synthetic=bool(switch(settings.get("synthetic"), name="synthetic", default=False)),
+        synthesis=settings.get("synthesis"),
         config=config,
     )
 
 
 def _is_config_language(value: Any) -> bool:
+    """Whether a setting, or something in it, is for the bundle's parser to build."""
+    if isinstance(value, dict):
+        return "_target_" in value or any(_is_config_language(item) for item in value.values())
     return isinstance(value, str) and value.startswith(("$", "@", "%"))
 
 

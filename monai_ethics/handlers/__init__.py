@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What joins an Ignite engine: a metric that stratifies, a recorder and a writer (ring 3)."""
+"""What joins an Ignite engine: a metric that stratifies, an audit of generators, a recorder and a writer (ring 3)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,31 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from monai_ethics.handlers._attach import attach
     from monai_ethics.handlers.recorder import ProvenanceRecorder
+    from monai_ethics.handlers.samplers import DiffusionSampler, GanSampler, LatentDiffusionSampler
     from monai_ethics.handlers.session import RunSession
     from monai_ethics.handlers.stratified import StratifiedScores
+    from monai_ethics.handlers.synthesis_audit import SynthesisAudit
     from monai_ethics.handlers.worst_group import WorstGroupScore
     from monai_ethics.handlers.writer import EvidenceWriter
 
-__all__ = ["EvidenceWriter", "ProvenanceRecorder", "RunSession", "StratifiedScores", "WorstGroupScore", "attach"]
+__all__ = [
+    "DiffusionSampler",
+    "EvidenceWriter",
+    "GanSampler",
+    "LatentDiffusionSampler",
+    "ProvenanceRecorder",
+    "RunSession",
+    "StratifiedScores",
+    "SynthesisAudit",
+    "WorstGroupScore",
+    "attach",
+]
 
 _HOME = {
+    "DiffusionSampler": "samplers",
+    "GanSampler": "samplers",
+    "LatentDiffusionSampler": "samplers",
+    "SynthesisAudit": "synthesis_audit",
     "EvidenceWriter": "writer",
     "ProvenanceRecorder": "recorder",
     "RunSession": "session",

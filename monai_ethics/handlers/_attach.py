@@ -10,6 +10,7 @@ from typing import Any
 from ignite.engine import Engine
 
 from monai_ethics.errors import InputError
+from monai_ethics.handlers._audits import TrainerAudit
 from monai_ethics.handlers.recorder import ProvenanceRecorder
 from monai_ethics.handlers.session import RunSession
 from monai_ethics.handlers.stratified import StratifiedScores
@@ -30,6 +31,7 @@ def attach(
     plan: Mapping[str, Any] | None = None,
     log: bool = True,
     synthetic: bool = False,
+    synthesis: Mapping[str, Any] | None = None,
 ) -> RunSession:
     """Let engines leave evidence; attaching twice is harmless.
 
@@ -44,6 +46,7 @@ def attach(
         plan: what is compared and how, some of `monai_ethics.fairness.plan.SETTINGS`.
         log: whether the engines' own loggers are given the groups' values.
         synthetic: whether every image that the run writes is declared synthetic.
+        synthesis: settings of `SynthesisAudit`, for engines that train a generator.
 
     Returns:
         The session; it begins with the first engine that runs and is sealed when the outermost one ends.
@@ -63,12 +66,14 @@ def attach(
             plan=plan,
             log=log,
             synthetic=synthetic,
+            synthesis=synthesis,
         )
     engines = list(engine) if isinstance(engine, Sequence) else [engine]
     kinds = [type(item).__name__ for item in engines]
     for position, (item, kind) in enumerate(zip(engines, kinds, strict=True)):
         engine_id = kind if kinds.count(kind) == 1 else f"{kind}_{position}"
         for part in (
+            TrainerAudit(session),
             StratifiedScores(session=session, engine_id=engine_id),
             ProvenanceRecorder(session, engine_id),
             EvidenceWriter(session, engine_id),

@@ -13,7 +13,15 @@ from typing import Any, NamedTuple
 from ignite.engine import Engine, Events
 from ignite.metrics import Metric
 
-__all__ = ["FoundMetric", "find_metrics", "foreign_handlers", "has_kind", "move_behind_metrics", "move_to_front"]
+__all__ = [
+    "FoundMetric",
+    "find_metrics",
+    "foreign_handlers",
+    "has_kind",
+    "move_behind_metrics",
+    "move_to_front",
+    "owners",
+]
 
 
 REFUSED = {
@@ -86,10 +94,16 @@ def _unsupported(metric: Metric, metric_fn: Any) -> str:
     return ""
 
 
+def owners(engine: Engine) -> list[Any]:
+    """Every object with a method among the engine's handlers, once."""
+    table = getattr(engine, "_event_handlers", {})
+    found = {id(_owner(entry)): _owner(entry) for entries in table.values() for entry in entries}
+    return [one for one in found.values() if one is not None]
+
+
 def has_kind(engine: Engine, kind: type) -> bool:
     """Whether a handler of the class is on the engine already."""
-    table = getattr(engine, "_event_handlers", {})
-    return any(isinstance(_owner(entry), kind) for entries in table.values() for entry in entries)
+    return any(isinstance(one, kind) for one in owners(engine))
 
 
 def foreign_handlers(engine: Engine, event: Any, own: str = "monai_ethics.") -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from monai_ethics.handlers._audits import checked_audit, synthesis_findings
 from monai_ethics.handlers._findings import coverage, group_findings, set_findings, unscored
 from monai_ethics.handlers._private import store_cases, store_items, store_scores
 from monai_ethics.handlers._record import activity_record, stored_outputs
@@ -38,12 +39,14 @@ def check_settings(session: RunSession) -> None:
     """Read what can be wrong before anything is written.
 
     Raises:
-        InputError: if the policy, the strata, the plan or the threshold cannot be read.
+        InputError: if the policy, the strata, the plan, the threshold or a setting of the audit cannot be read.
     """
     from monai_ethics.handlers._labels import as_threshold
 
     session.comparison()
     as_threshold(session.threshold)
+    if session.synthesis is not None:
+        checked_audit(session.synthesis)
     if session.policy is not None:
         from monai_ethics.lifecycle.policy import read_policy
 
@@ -73,7 +76,8 @@ def settle(
         session.note(images_declared_synthetic=mark_images(images, log=log))
     log.add_record(activity_record(session, log, items=items, files=files))
     log.append_many(stored_outputs(log, files))
-    findings, exit_code = _judged(session, _findings(session, error))
+    found = [*_findings(session, error), *synthesis_findings(session, log, files)]
+    findings, exit_code = _judged(session, found)
     log.add_findings(findings)
     log.append("run", _status(error, outputs))
     return Settled(findings=tuple(findings), exit_code=exit_code, summary=_seal(log, len(findings), error))

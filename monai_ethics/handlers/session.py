@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import ignite.distributed as idist
 from ignite.engine import Engine
 
+from monai_ethics.handlers._audits import absolute, audits_on
 from monai_ethics.handlers._environment import environment, run_name
 from monai_ethics.handlers._fit import TableFit
 from monai_ethics.handlers._ledger import EngineNotes, Ledger
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from monai_ethics.fairness.plan import Plan
     from monai_ethics.handlers._collect import EpochScores
     from monai_ethics.handlers._items import ItemDigests
+    from monai_ethics.handlers.synthesis_audit import SynthesisAudit
     from monai_ethics.provenance.log import EvidenceLog
 
 __all__ = ["RunSession"]
@@ -42,6 +44,8 @@ class RunSession:
         plan: what is compared and how, some of `monai_ethics.fairness.plan.SETTINGS`.
         log: whether the engines' own loggers are given the groups' values.
         synthetic: whether every image that the run writes is declared synthetic: it gets a sidecar and is registered.
+        synthesis: settings of `SynthesisAudit`: engines that train get one, and otherwise the synthetic images that
+            the run wrote are audited when it ends.
         config: what the launcher knows: ``files`` (name to SHA-256 of the raw files), ``engines`` (expected engines
             by id), ``workflow``, ``run_id``, ``outputs`` (folders to sweep; by default the one that `out` lies in).
     """
@@ -58,6 +62,7 @@ class RunSession:
         plan: Mapping[str, Any] | None = None,
         log: bool = True,
         synthetic: bool = False,
+        synthesis: Mapping[str, Any] | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> None:
         self.out = Path(out)
@@ -69,6 +74,7 @@ class RunSession:
         self.plan = plan
         self.log = log
         self.synthetic = synthetic
+        self.synthesis = absolute(synthesis) if synthesis else None
         self.config = dict(config or {})
         self.fit = TableFit()
         self.exit_code = 0
@@ -78,6 +84,7 @@ class RunSession:
     def _renew(self) -> None:
         self.ledger = Ledger(self.config.get("engines", {}))
         self.activity: dict[str, Any] = {}
+        self.audits: list[SynthesisAudit] = []
         self._evidence: EvidenceLog | None = None
         self._started = self._finished = False
         self.owned = False  # whether a handler began this run and is to end it
@@ -157,6 +164,7 @@ class RunSession:
         """An engine starts; the run begins with the first one."""
         self.start()
         self._depth += 1
+        self.audits.extend(audit for audit in audits_on(engine) if audit not in self.audits)
         self.observe_engine(engine_id, engine)
 
     def leave(self) -> bool:
