@@ -13,7 +13,14 @@ import numpy as np
 from monai_ethics.errors import NotAssessableError
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
-from monai_ethics.synthesis.kernels.neighbors import nearest
+from monai_ethics.synthesis.methods.closest import patient_minima, views_compared
+from monai_ethics.synthesis.methods.membership_conditions import (
+    balanced_sources,
+    require_exchangeable,
+    site_of,
+    spaces_left_out,
+    without_left_out,
+)
 from monai_ethics.synthesis.methods.pairs import Pairs, list_pairs
 from monai_ethics.synthesis.methods.precedence import Precedence, precedence, smallest_detectable
 from monai_ethics.synthesis.methods.real_duplicates import without_duplicates
@@ -37,8 +44,10 @@ SOURCES = (
 )
 LIMITATIONS = (
     "It is an alarm, never an all-clear: images that raise none can still disclose whom the generator was trained on.",
-    "It sees copies only as these features do: a flipped, shifted or partly copied image may pass.",
+    "It sees copies only as these features and views do: an image that was changed otherwise, or in part copied, may "
+    "pass.",
     "Fewer copied patients than the smallest detectable number stay unseen.",
+    "Of a generator that was given images or masks of patients, only those patients are compared.",
     "It rests on the record that patients were assigned to training and holdout at random.",
     "Listed pairs carry no p-value: they are for a human to look at.",
 )
@@ -55,9 +64,14 @@ class MemorizationMembership:
 
     .. math:: p = \prod_{i<m} \frac{|T| - i}{|T| + |H| - i}.
 
+    Views (flips, shifts) count as the image they were made of, for training and held-out patients alike. All spaces
+    and order statistics are paid for in one max-T test.
+
     Args:
-        order_statistics: besides the nearest held-out patient (1), the r-th nearest to wait for.
-        permutations: random labelings, used if there is more than one space, order statistic or site.
+        order_statistics: for which held-out patients, by nearness, the nearer training patients are counted; 1 is the
+            nearest.
+        permutations: random labelings, used if there is more than one space, site or number of outputs of a patient;
+            otherwise the p-value is exact.
         seed: seed of the labelings.
         level: significance level for which the smallest detectable number of patients is stated; it judges nothing.
         neighbors: training images over which the nearest-neighbor ratio averages.
@@ -68,9 +82,11 @@ class MemorizationMembership:
         device: where distances are computed, such as ``"cuda"``.
 
     Notes:
-        It does not show that nothing was memorized, and says so. A split that was not random, a feature extractor or
-        a conditioning that knows the training patients, or unequal numbers of images break exchangeability without
-        any copying: the finding is then `not_assessable`.
+        It does not show that nothing was memorized, and says so. A split that was not random, a conditioning that
+        knows the training patients only, or unequal numbers of images break exchangeability without any copying: the
+        finding is then `not_assessable`. A space that was fitted to the training images, or of which that is not
+        known, is left out. If images or masks of patients were given to the generator, only these patients are
+        compared, and only if as many training as held-out ones with as many outputs each were used.
 
     References:
         arXiv 2402.01054 and the practical considerations for generative AI in medical imaging ask for it (GEN-02).
@@ -81,7 +97,7 @@ class MemorizationMembership:
     stage: ClassVar[Stage] = Stage.EVALUATION
     requirements: ClassVar[tuple[str, ...]] = ("GEN-02", "FMF-05", "FMF-06", "FMF-16")
 
-    order_statistics: tuple[int, ...] = (1,)
+    order_statistics: tuple[int, ...] = (1, 5)
     permutations: int = 9999
     seed: int = 0
     level: float = 0.05
@@ -101,21 +117,40 @@ class MemorizationMembership:
             A finding, `measured` if the conditions of the test hold; the same whatever the order of the images.
         """
         sets = data.canonical()
-        accounting = _accounting(sets, sets)
+        accounting = _accounting(sets, sets, sets)
+        left_out = spaces_left_out(sets)
         try:
-            _conditions(sets)
-            used = without_duplicates(sets, ratio=self.duplicate_ratio, device=self.device)
-            accounting = _accounting(sets, used)
-            self._enough(used)
+            require_exchangeable(sets)
+            fit = without_left_out(sets, left_out)
+            sources = balanced_sources(sets)
+            used = without_duplicates(fit, ratio=self.duplicate_ratio, device=self.device)
+            compared = used if sources is None else _restricted(used, sources)
+            accounting = _accounting(sets, used, compared)
+            strata = _strata(compared, sources)
+            self._enough(compared, strata)
         except NotAssessableError as error:
             return self._finding(
                 sets,
+                left_out,
                 verdict=Verdict.NOT_ASSESSABLE,
                 statement="Whether training patients are closer to the synthetic images could not be assessed.",
                 reason=str(error),
                 accounting=accounting,
             )
-        return self._measured(used, accounting=accounting)
+        test = self._test(compared, strata)
+        pairs = list_pairs(
+            used, neighbors=self.neighbors, scale=self.ratio_scale, listed=self.listed, device=self.device
+        )
+        return self._finding(
+            used,
+            left_out,
+            verdict=Verdict.MEASURED,
+            statement=self._statement(compared, test, strata=strata, conditioned=sources is not None),
+            estimates=self._estimates(compared, test=test, strata=strata, pairs=pairs),
+            observations=pairs.observations,
+            accounting=accounting,
+            seed=None if test.exact else self.seed,
+        )
 
     @staticmethod
     def example(n: int, seed: int) -> FeatureSets:
@@ -134,72 +169,68 @@ class MemorizationMembership:
             synthetic_items=[f"synthetic-{i}" for i in range(n)],
         )
 
-    def _enough(self, used: FeatureSets) -> None:
-        members, others = len(set(used.train_patients)), len(set(used.holdout_patients))
-        if not members or not others or smallest_detectable(members, others, level=self.level) is None:
+    def _enough(self, used: FeatureSets, strata: dict[str, str] | None) -> None:
+        members, others = _numbers(used)
+        enough = smallest_detectable(members, others, level=self.level, orders=self.order_statistics)
+        if not members or not others or enough is None:
             raise NotAssessableError(
                 f"With {members} training and {others} held-out patients, not even copies of all training patients "
                 f"would have a p-value of {self.level:g} or less."
             )
         if used.train_sites is not None and not {*used.train_sites} & {*(used.holdout_sites or ())}:
             raise NotAssessableError("No site has both training and held-out patients, so site and split are one.")
-        if all(number is None for number in self._needed(used)):
+        if all(number is None for number in self._needed(used, strata)):
             raise NotAssessableError(
                 "Labels move within sites, and in no site would copies of all its training patients have a p-value of "
                 f"{self.level:g} or less."
             )
 
-    def _needed(self, used: FeatureSets) -> list[int | None]:
-        """Copied patients needed in each site with training patients (one entry without sites); ``None`` = too few."""
-        return [smallest_detectable(*sizes, level=self.level) for sizes in _site_sizes(used)]
+    def _needed(self, used: FeatureSets, strata: dict[str, str] | None) -> list[int | None]:
+        """Copied patients needed in each stratum with training patients; ``None`` where there are too few."""
+        level = self.level / len(used.spaces)
+        sizes = _stratum_sizes(used, strata)
+        return [smallest_detectable(*size, level=level, orders=self.order_statistics) for size in sizes]
 
-    def _measured(self, used: FeatureSets, *, accounting: dict[str, int]) -> Finding:
-        values, is_member, strata = _patient_distances(used, device=self.device)
-        test = precedence(
-            values,
-            is_member,
-            strata=strata,
+    def _test(self, used: FeatureSets, strata: dict[str, str] | None) -> Precedence:
+        patients = sorted({*used.train_patients, *used.holdout_patients})
+        members = {*used.train_patients}
+        return precedence(
+            patient_minima(used, patients, device=self.device),
+            np.array([patient in members for patient in patients]),
+            strata=None if strata is None else [strata[patient] for patient in patients],
             order_statistics=self.order_statistics,
             permutations=self.permutations,
             seed=self.seed,
         )
-        pairs = list_pairs(
-            used, neighbors=self.neighbors, scale=self.ratio_scale, listed=self.listed, device=self.device
-        )
-        members, others = int(is_member.sum()), int((~is_member).sum())
-        statement = self._statement(used, test, members=members, others=others)
-        return self._finding(
-            used,
-            verdict=Verdict.MEASURED,
-            statement=statement,
-            estimates=self._estimates(used, test=test, members=members, others=others, pairs=pairs),
-            observations=pairs.observations,
-            accounting=accounting,
-            seed=None if test.exact else self.seed,
-        )
 
-    def _statement(self, used: FeatureSets, test: Precedence, *, members: int, others: int) -> str:
+    def _orders(self, others: int) -> list[int]:
+        return sorted({order for order in self.order_statistics if 1 <= order <= others})
+
+    def _statement(
+        self, used: FeatureSets, test: Precedence, *, strata: dict[str, str] | None, conditioned: bool
+    ) -> str:
+        members, others = _numbers(used)
         row, column = np.unravel_index(test.marginal.argmin(), test.marginal.shape)
-        orders = sorted({order for order in self.order_statistics if 1 <= order <= others})
-        order, closer = orders[int(column)], int(test.counts[row, column])
+        order, closer = self._orders(others)[int(column)], int(test.counts[row, column])
         where = f" in {used.spaces[int(row)]}" if len(used.spaces) > 1 else ""
         than = (
             f"any of {others} held-out patients" if order == 1 else f"held-out patient {order} of {others} by nearness"
         )
         several = " over all that was compared" if test.marginal.size > 1 else ""
-        unseen = ""
-        if test.exact and order == 1:
-            fewest = smallest_detectable(members, others, level=self.level)
-            unseen = f": fewer than {fewest} copied patients can go unseen" if fewest and fewest > 1 else ""
+        whom = "training patients whose input was given to the generator" if conditioned else "training patients"
+        needed = self._needed(used, strata)
+        fewest = None if None in needed else max(number for number in needed if number is not None)
+        unseen = f": fewer than {fewest} copied patients can go unseen" if fewest and fewest > 1 else ""
         return (
-            f"{closer} of {members} training patients lie closer to a synthetic image than {than}{where}, where "
+            f"{closer} of {members} {whom} lie closer to a synthetic image than {than}{where}, where "
             f"{order * members / (others + 1):.1f} are expected by chance; p = {test.p_value:.2g}{several}. "
             f"This can raise an alarm and is never an all-clear{unseen}."
         )
 
     def _estimates(
-        self, used: FeatureSets, *, test: Precedence, members: int, others: int, pairs: Pairs
+        self, used: FeatureSets, *, test: Precedence, strata: dict[str, str] | None, pairs: Pairs
     ) -> tuple[Estimate, ...]:
+        members, others = _numbers(used)
         how = "exact" if test.exact else f"max-T over {self.permutations} permutations"
         p_value = Estimate(
             name="p_value",
@@ -211,7 +242,6 @@ class MemorizationMembership:
             method=f"precedence test, {how}",
             reason=NO_INTERVAL,
         )
-        orders = sorted({order for order in self.order_statistics if 1 <= order <= others})
         counts = [
             _patients(
                 "closer_patients" if order == 1 else f"closer_patients_order_{order}",
@@ -221,13 +251,13 @@ class MemorizationMembership:
                 group={"space": space} if len(used.spaces) > 1 else {},
             )
             for row, space in enumerate(used.spaces)
-            for column, order in enumerate(orders)
+            for column, order in enumerate(self._orders(others))
         ]
         expected = "mean number of training patients below every held-out patient if training made no difference"
-        where = "" if used.train_sites is None else " in the site where most are needed"
-        seen_by = "that one exact test on the nearest held-out patient can see"
-        fewest = f"fewest copied patients {seen_by} at level {self.level:g}{where}"
-        needed = self._needed(used)
+        where = "" if strata is None else " in the stratum where most are needed"
+        how = "that the test is sure to see if each is nearer than every held-out patient in one and the same space"
+        fewest = f"fewest copied patients {how}, at level {self.level:g}{where}"
+        needed = self._needed(used, strata)
         unseen = sum(number is None for number in needed)
         detectable = None if unseen else max(number for number in needed if number is not None)
         return (
@@ -239,19 +269,20 @@ class MemorizationMembership:
                 detectable,
                 fewest,
                 n=members,
-                reason=f"in {unseen} of {len(needed)} sites too few patients to see any copies" if unseen else COUNTED,
+                reason=f"in {unseen} of {len(needed)} strata too few patients to see any copies" if unseen else COUNTED,
             ),
             *_pair_counts(pairs, n=used.size("synthetic"), scale=self.ratio_scale),
         )
 
-    def _finding(self, sets: FeatureSets, **kept: Any) -> Finding:
+    def _finding(self, sets: FeatureSets, left_out: dict[str, str], **kept: Any) -> Finding:
+        views = views_compared(sets, queries=("train", "holdout"), reference="synthetic")
         return Finding(
             check=self.id,
             title=self.title,
             stage=self.stage,
             requirements=self.requirements,
             subjects=sets.spaces,
-            parameters={**asdict(self), **sets.facts()},
+            parameters={**asdict(self), **sets.facts(), "spaces_left_out": left_out, "views": views},
             limitations=LIMITATIONS,
             sources=SOURCES,
             **kept,
@@ -290,69 +321,41 @@ def _pair_counts(pairs: Pairs, *, n: int, scale: float) -> list[Estimate]:
     return [Estimate(name=name, value=value, estimand=estimand, n=n, **kept) for name, value, estimand in rows]
 
 
-def _conditions(sets: FeatureSets) -> None:
-    """Raise unless exchangeability follows from what is on record."""
-    sizes = [sets.size(role) for role in ("train", "holdout", "synthetic")]
-    if not all(sizes):
-        raise NotAssessableError(
-            f"Training, held-out and synthetic images are all needed: got {sizes[0]}, {sizes[1]} and {sizes[2]}."
-        )
-    refusals = (
-        (not sets.split_random, "It is not on record that patients were assigned to training or holdout at random."),
-        (
-            sets.encoder_trained_on_train,
-            "The features were fitted to the training images, which alone sets them apart.",
-        ),
-        (
-            sets.conditioned_on_train,
-            "The images were generated from inputs of training patients, who are near for that.",
-        ),
-        (bool({*sets.train_patients} & {*sets.holdout_patients}), "Some patients are in training and in the holdout."),
+def _restricted(sets: FeatureSets, sources: Mapping[str, int]) -> FeatureSets:
+    """Only the real patients whose inputs were given to the generator."""
+    return sets.taken(
+        train=[i for i, patient in enumerate(sets.train_patients) if patient in sources],
+        holdout=[i for i, patient in enumerate(sets.holdout_patients) if patient in sources],
     )
-    for refused, reason in refusals:
-        if refused:
-            raise NotAssessableError(reason)
-    per_patient = np.unique([*sets.train_patients, *sets.holdout_patients], return_counts=True)[1]
-    if len(set(per_patient.tolist())) > 1:
-        raise NotAssessableError(
-            f"Patients have between {per_patient.min()} and {per_patient.max()} images, and who has more is near more "
-            "easily: give equally many images of each."
-        )
 
 
-def _site_sizes(used: FeatureSets) -> list[tuple[int, int]]:
-    """Training and held-out patients of each site that has training patients; of everyone without sites."""
-    if used.train_sites is None or used.holdout_sites is None:
-        return [(len(set(used.train_patients)), len(set(used.holdout_patients)))]
-    members = Counter(site for _, site in {*zip(used.train_patients, used.train_sites, strict=True)})
-    others = Counter(site for _, site in {*zip(used.holdout_patients, used.holdout_sites, strict=True)})
-    return [(members[site], others[site]) for site in sorted(members)]
+def _strata(used: FeatureSets, sources: Mapping[str, int] | None) -> dict[str, str] | None:
+    """Within what labels move: site, and the number of outputs of a patient; ``None`` if among all."""
+    site = site_of(used)
+    patients = [*used.train_patients, *used.holdout_patients]
+    strata = {patient: f"{(sources or {}).get(patient, 0)} {site.get(patient, '')}" for patient in patients}
+    return strata if site or len(set(strata.values())) > 1 else None
 
 
-def _accounting(given: FeatureSets, used: FeatureSets) -> dict[str, int]:
-    return {
-        "train_images_used": used.size("train"),
-        "train_images_left_out_as_duplicates": given.size("train") - used.size("train"),
-        "holdout_images_used": used.size("holdout"),
-        "holdout_images_left_out_as_duplicates": given.size("holdout") - used.size("holdout"),
-        "synthetic_images": used.size("synthetic"),
-    }
+def _numbers(used: FeatureSets) -> tuple[int, int]:
+    """Training and held-out patients."""
+    return len({*used.train_patients}), len({*used.holdout_patients})
 
 
-def _patient_distances(used: FeatureSets, *, device: str) -> tuple[np.ndarray, np.ndarray, list[str] | None]:
-    """Smallest distance of each patient to the synthetic images by space, the labels, and the sites."""
-    patients = sorted({*used.train_patients} | {*used.holdout_patients})
-    row = {patient: i for i, patient in enumerate(patients)}
-    owners = np.array([row[patient] for patient in [*used.train_patients, *used.holdout_patients]])
-    values = np.full((len(patients), len(used.spaces)), np.inf)
-    for column, space in enumerate(used.spaces):
-        synthetic = used.rows("synthetic", space)
-        both = np.concatenate([used.rows("train", space), used.rows("holdout", space)])
-        np.minimum.at(values[:, column], owners, nearest(both, synthetic, device=device).distance[:, 0])
-    members = {*used.train_patients}
-    is_member = np.array([patient in members for patient in patients])
-    if used.train_sites is None or used.holdout_sites is None:
-        return values, is_member, None
-    site = dict(zip(used.train_patients, used.train_sites, strict=True))
-    site |= dict(zip(used.holdout_patients, used.holdout_sites, strict=True))
-    return values, is_member, [site[patient] for patient in patients]
+def _stratum_sizes(used: FeatureSets, strata: Mapping[str, str] | None) -> list[tuple[int, int]]:
+    """Training and held-out patients of each stratum that has training patients."""
+    if strata is None:
+        return [_numbers(used)]
+    members = Counter(strata[patient] for patient in {*used.train_patients})
+    others = Counter(strata[patient] for patient in {*used.holdout_patients})
+    return [(members[stratum], others[stratum]) for stratum in sorted(members)]
+
+
+def _accounting(given: FeatureSets, used: FeatureSets, compared: FeatureSets) -> dict[str, int]:
+    counts = {}
+    for role in ("train", "holdout"):
+        counts[f"{role}_images_used"] = compared.size(role)
+        counts[f"{role}_images_left_out_as_duplicates"] = given.size(role) - used.size(role)
+        if compared.size(role) < used.size(role):
+            counts[f"{role}_images_of_patients_not_given_to_the_generator"] = used.size(role) - compared.size(role)
+    return {**counts, "synthetic_images": used.size("synthetic")}

@@ -11,8 +11,9 @@ import numpy as np
 from monai_ethics.evidence import Observation
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
 from monai_ethics.synthesis.kernels.neighbors import nearest
+from monai_ethics.synthesis.methods.closest import closest
 
-__all__ = ["Pairs", "list_pairs"]
+__all__ = ["Pairs", "list_pairs", "neighbor_ratio"]
 
 FEWEST_NEIGHBORS = 10  # an average over fewer says little about how dense the training images lie
 NO_INFERENCE = "For review; no p-value belongs to a single pair."
@@ -38,8 +39,9 @@ class Pairs:
 def list_pairs(sets: FeatureSets, *, neighbors: int, scale: float, listed: int, device: str = "cpu") -> Pairs:
     """Find identical, outlying and nearest pairs.
 
-    The ratio of Carlini et al.: distance to the nearest training image over `scale` times the mean distance to the
-    `neighbors` nearest ones. Below 1, an image is closer to one training image than its surroundings explain.
+    The ratio of Carlini et al.: distance to the nearest training image, over all views, over `scale` times the mean
+    distance to the `neighbors` nearest ones as they are. Below 1, an image is closer to one training image than its
+    surroundings explain.
 
     Args:
         sets: features, in canonical order and without duplicates among real images.
@@ -49,13 +51,10 @@ def list_pairs(sets: FeatureSets, *, neighbors: int, scale: float, listed: int, 
         device: where distances are computed.
     """
     space = sets.spaces[0]
-    train, synthetic = sets.rows("train", space), sets.rows("synthetic", space)
-    found = nearest(synthetic, train, k=neighbors, device=device)
-    distance, partner = found.distance[:, 0], found.index[:, 0].copy()
-    real = nearest(sets.rows("holdout", space), train, device=device).distance[:, 0].min()
-    mean = scale * found.distance.mean(axis=1)
-    enough = found.distance.shape[1] >= FEWEST_NEIGHBORS
-    ratio = np.divide(distance, mean, out=np.full(len(mean), np.inf), where=(mean > 0) & enough)
+    near = closest(sets, space, queries=("synthetic", "holdout"), reference="train", device=device)
+    distance, partner = near["synthetic"].distance, near["synthetic"].index.copy()
+    real = near["holdout"].distance.min()
+    ratio = neighbor_ratio(sets, "synthetic", distance, neighbors=neighbors, scale=scale, device=device)
     identical, outlying = _same_content(sets, partner) | (distance == 0), ratio < 1
     rows = np.arange(len(distance))
     kinds = (
@@ -75,6 +74,30 @@ def list_pairs(sets: FeatureSets, *, neighbors: int, scale: float, listed: int, 
         outlying=int((outlying | identical).sum()),
         closer_than_real=int((distance < real).sum()),
     )
+
+
+def neighbor_ratio(
+    sets: FeatureSets, role: str, distance: np.ndarray, *, neighbors: int, scale: float, device: str = "cpu"
+) -> np.ndarray:
+    """Distance to the nearest training image over what its surroundings explain, shape ``(N,)``, in the main space.
+
+    Args:
+        sets: features.
+        role: the images that are looked at.
+        distance: their smallest distances to training images, shape ``(N,)``.
+        neighbors: training images to average over.
+        scale: factor of the average.
+        device: where distances are computed.
+
+    Returns:
+        The ratios; infinite where there are fewer than ten training images or the average is 0.
+    """
+    space = sets.spaces[0]
+    found = nearest(sets.rows(role, space), sets.rows("train", space), k=neighbors, device=device)
+    mean = scale * found.distance.mean(axis=1)
+    enough = found.distance.shape[1] >= FEWEST_NEIGHBORS
+    ratio: np.ndarray = np.divide(distance, mean, out=np.full(len(mean), np.inf), where=(mean > 0) & enough)
+    return ratio
 
 
 def _same_content(sets: FeatureSets, partner: np.ndarray) -> np.ndarray:

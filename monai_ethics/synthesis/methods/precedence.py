@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+from scipy.special import gammaln
 from scipy.stats import hypergeom
 
 from monai_ethics.errors import InputError
 
-__all__ = ["Precedence", "precedence", "precedence_p_values", "smallest_detectable"]
+__all__ = ["Precedence", "joint_p_value", "precedence", "precedence_p_values", "smallest_detectable"]
 
 _AT_A_TIME = 2**22  # labels
 Ranking: TypeAlias = tuple[np.ndarray, np.ndarray]
@@ -59,16 +60,63 @@ def precedence_p_values(members: int, others: int, *, order: int = 1) -> np.ndar
     return chances
 
 
-def smallest_detectable(members: int, others: int, *, level: float) -> int | None:
+def joint_p_value(members: int, others: int, *, orders: Sequence[int], smallest: float) -> float:
+    r"""Chance that the smallest p-value over several order statistics is at most `smallest`, without permutations.
+
+    With ``M_r`` members before the r-th other, the event is that some ``M_r`` exceeds the most ``b_r`` whose p-value
+    is above `smallest`. Each sequence ``M_1 <= M_2 <= ...`` stands for equally many orders of both sets, so that the
+    orders which first exceed at ``r`` can be counted one ``r`` after another.
+
+    Args:
+        members: size ``T`` of the first set.
+        others: size ``H`` of the second set.
+        orders: which of the others are waited for, each between 1 and ``H``.
+        smallest: the smallest p-value that was seen.
+    """
+    bounds = {
+        order: int((precedence_p_values(members, others, order=order) > smallest * (1 + 1e-9)).sum()) - 1
+        for order in orders
+    }
+    before = np.arange(members + 1)
+    ways, scale, chance = np.zeros(members + 1), 0.0, 0.0
+    ways[0] = 1.0
+    total = gammaln(members + others + 1) - gammaln(others + 1) - gammaln(members + 1)
+    for order in range(1, max(bounds) + 1):
+        ways = np.cumsum(ways)
+        scale, ways = scale + float(np.log(ways[-1])), ways / ways[-1]
+        if order in bounds:
+            left = members - before, others - order
+            rest = gammaln(left[0] + left[1] + 1) - gammaln(left[0] + 1) - gammaln(left[1] + 1)
+            exceeds = before > bounds[order]
+            chance += float((ways * np.exp(rest - total + scale))[exceeds].sum())
+            ways[exceeds] = 0.0
+            if not ways.any():
+                break
+    return min(chance, 1.0)
+
+
+def smallest_detectable(members: int, others: int, *, level: float, orders: Sequence[int] = (1,)) -> int | None:
     """Fewest members whose preceding all others has a p-value of at most `level`; ``None`` if even all of them do not.
 
     Args:
         members: size of the first set.
         others: size of the second set.
         level: significance level.
+        orders: order statistics that are compared together; those beyond the number of others are left out.
     """
-    enough = np.flatnonzero(precedence_p_values(members, others) <= level)
-    return int(enough[0]) if len(enough) else None
+    compared = [order for order in orders if 1 <= order <= others]
+    low, high = 0, members + 1
+    while high - low > 1:  # more members never have a larger p-value
+        middle = (low + high) // 2
+        enough = bool(compared) and _preceding(members, others, middle, orders=compared) <= level
+        low, high = (low, middle) if enough else (middle, high)
+    return high if high <= members else None
+
+
+def _preceding(members: int, others: int, count: int, *, orders: Sequence[int]) -> float:
+    """P-value if `count` members precede all others, and none between the others that are waited for."""
+    marginal = (float(precedence_p_values(members, others, order=order)[count]) for order in orders)
+    return joint_p_value(members, others, orders=orders, smallest=min(marginal))
 
 
 def precedence(
@@ -82,9 +130,9 @@ def precedence(
 ) -> Precedence:
     """Whether members precede the others more often than chance, in any of several rankings.
 
-    Exact with one ranking, one order statistic and no strata. Otherwise the smallest marginal p-value is compared with
-    the smallest under permuted labels (max-T), which move within their stratum. Tied members do not precede.
-    The order of rows does not matter.
+    The smallest marginal p-value over rankings and order statistics is compared with its distribution under equally
+    likely labelings (max-T): exactly with one ranking and no strata, otherwise by permuted labels, which move within
+    their stratum. Tied members do not precede. The order of rows does not matter.
 
     Args:
         values: what is ranked, shape ``(N, spaces)``, finite, any unit; small comes first.
@@ -104,8 +152,9 @@ def precedence(
     labels, rankings = is_member[canonical], [_ranking(column) for column in values[canonical].T]
     counts = np.stack([_counts(labels[None], ranking, orders)[0] for ranking in rankings])
     marginal = np.take_along_axis(tables, counts.T, axis=1).T
-    if marginal.size == 1 and strata is None:
-        return Precedence(p_value=float(marginal[0, 0]), exact=True, counts=counts, marginal=marginal)
+    if len(rankings) == 1 and strata is None:
+        joint = joint_p_value(members, others, orders=orders, smallest=float(marginal.min()))
+        return Precedence(p_value=joint, exact=True, counts=counts, marginal=marginal)
     blocks = _blocks(None if strata is None else np.asarray(strata)[canonical], len(labels))
     rng, reached, done = np.random.default_rng(seed), 1, 0
     while done < permutations:

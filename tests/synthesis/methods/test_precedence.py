@@ -5,7 +5,12 @@ from math import prod
 import numpy as np
 import pytest
 
-from monai_ethics.synthesis.methods.precedence import precedence, precedence_p_values, smallest_detectable
+from monai_ethics.synthesis.methods.precedence import (
+    joint_p_value,
+    precedence,
+    precedence_p_values,
+    smallest_detectable,
+)
 
 
 @pytest.mark.parametrize(("members", "others"), [(1, 1), (7, 5), (150, 20)])
@@ -27,7 +32,33 @@ def test_the_smallest_detectable_number_is_the_first_that_reaches_the_level():
     found = smallest_detectable(150, 150, level=0.05)
     assert table[found] <= 0.05 < table[found - 1]
     assert found == 5
-    assert smallest_detectable(3, 3, level=0.05) is None
+    assert smallest_detectable(3, 3, level=0.04) is None
+    several = smallest_detectable(150, 150, level=0.05, orders=(1, 2, 5))
+    assert several == 6, "more is compared, so more is needed"
+
+
+def test_the_joint_p_value_agrees_with_counting_all_labelings():
+    members, others, orders = 6, 4, (1, 2, 4)
+    tables = {order: precedence_p_values(members, others, order=order) for order in orders}
+    smallest = np.array(
+        [
+            min(tables[order][places[order - 1] - order + 1] for order in orders)
+            for places in combinations(range(members + others), others)
+        ]
+    )
+    for value in np.unique(smallest):
+        share = float(np.mean(smallest <= value * (1 + 1e-9)))
+        assert joint_p_value(members, others, orders=orders, smallest=value) == pytest.approx(share, abs=1e-12)
+
+
+def test_one_ranking_with_several_order_statistics_needs_no_permutations():
+    values = np.random.default_rng(3).standard_normal((80, 1))
+    values[:5] -= 9
+    labels = np.arange(80) < 40
+    exact = precedence(values, labels, order_statistics=(1, 5))
+    assert exact.exact
+    permuted = precedence(values, labels, order_statistics=(1, 5), strata=["one"] * 80, permutations=4999)
+    assert permuted.p_value == pytest.approx(exact.p_value, abs=4 * np.sqrt(exact.p_value / 4999))
 
 
 def test_one_ranking_is_exact_and_ties_do_not_precede():
