@@ -17,7 +17,17 @@ import numpy as np
 from monai_ethics.errors import InputError, NotAssessableError
 from monai_ethics.synthesis.methods.jackknife import Jackknifed, balanced_groups, jackknife
 
-__all__ = ["Beside", "Design", "Split", "Statistic", "beside", "design", "drawn_rows"]
+__all__ = [
+    "Beside",
+    "Design",
+    "Split",
+    "Statistic",
+    "beside",
+    "design",
+    "drawn_each",
+    "drawn_rows",
+    "rows_by_unit",
+]
 
 Statistic = Callable[[np.ndarray, np.ndarray], Sequence[float | None]]
 FEWEST_UNITS = 10
@@ -41,6 +51,11 @@ class Split:
     other_groups: np.ndarray
     synthetic_groups: np.ndarray
 
+    def smallest_without(self, groups: int) -> int:
+        """Rows on the smallest side once a group is left out."""
+        sides = (self.real_groups, self.other_groups, self.synthetic_groups)
+        return min(len(side) - int(np.bincount(side, minlength=groups).max()) for side in sides)
+
     def without(self, group: int) -> Split:
         """The same comparison without one group of patients and one of synthetic units."""
         kept = {}
@@ -60,6 +75,7 @@ class Design:
         splits: the comparisons.
         patients: held-out patients there are.
         units: synthetic units there are.
+        real_rows: real rows, after which the synthetic ones are counted.
     """
 
     size: int
@@ -67,6 +83,7 @@ class Design:
     splits: tuple[Split, ...]
     patients: int
     units: int
+    real_rows: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +112,7 @@ def drawn_rows(units: Sequence[str], *, most: int, rng: np.random.Generator) -> 
     Returns:
         Rows in ascending order, int64.
     """
-    rows_of = _rows_of(units)
+    rows_of = rows_by_unit(units)
     if len(units) <= most:
         return np.arange(len(units), dtype=np.int64)
     turns = [(turn, int(row)) for rows in rows_of for turn, row in enumerate(rng.permutation(rows))]
@@ -128,7 +145,7 @@ def design(patients: Sequence[str], units: Sequence[str], *, size: int, splits: 
             f"{groups}. Ask for more."
         )
     rng = np.random.default_rng(seed)
-    real_rows, made_rows = _rows_of(patients), _rows_of(units)
+    real_rows, made_rows = rows_by_unit(patients), rows_by_unit(units)
     n = min(size, len(real_rows) // 2, len(made_rows))
     if n < FEWEST_UNITS:
         raise NotAssessableError(
@@ -140,7 +157,9 @@ def design(patients: Sequence[str], units: Sequence[str], *, size: int, splits: 
     real_groups = balanced_groups(len(real_rows), groups, rng=rng)
     made_groups = balanced_groups(len(made_rows), groups, rng=rng)
     drawn = tuple(_split(real_rows, made_rows, (real_groups, made_groups), n=n, rng=rng) for _ in range(splits))
-    return Design(size=n, groups=groups, splits=drawn, patients=len(real_rows), units=len(made_rows))
+    return Design(
+        size=n, groups=groups, splits=drawn, patients=len(real_rows), units=len(made_rows), real_rows=len(patients)
+    )
 
 
 def beside(statistic: Statistic, drawn: Design, *, replicated: int, level: float = 0.95) -> tuple[Beside, ...]:
@@ -187,7 +206,7 @@ def _interval(value: float, left: np.ndarray, level: float) -> Jackknifed | None
     return jackknife(float(value), left, level=level)
 
 
-def _rows_of(units: Sequence[str]) -> list[np.ndarray]:
+def rows_by_unit(units: Sequence[str]) -> list[np.ndarray]:
     """Rows of each unit, units in sorted order."""
     rows: dict[str, list[int]] = {unit: [] for unit in sorted(set(units))}
     for row, unit in enumerate(units):
@@ -211,9 +230,9 @@ def _split(
     wanted = np.bincount(real_groups[other], minlength=int(made_groups.max()) + 1)
     synthetic = _as_wanted(_in_turns(made_groups, rng=rng), made_groups, wanted)[:n]
     return Split(
-        real=_one_each(real_rows, real, rng=rng),
-        other=_one_each(real_rows, other, rng=rng),
-        synthetic=_one_each(made_rows, synthetic, rng=rng) + sum(len(rows) for rows in real_rows),
+        real=drawn_each(real_rows, real, rng=rng),
+        other=drawn_each(real_rows, other, rng=rng),
+        synthetic=drawn_each(made_rows, synthetic, rng=rng) + sum(len(rows) for rows in real_rows),
         real_groups=real_groups[real],
         other_groups=real_groups[other],
         synthetic_groups=made_groups[synthetic],
@@ -241,5 +260,15 @@ def _as_wanted(order: np.ndarray, groups: np.ndarray, wanted: np.ndarray) -> np.
     return order[np.argsort(spare, kind="stable")]
 
 
-def _one_each(rows_of: list[np.ndarray], units: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
-    return np.array([rng.choice(rows_of[unit]) for unit in units], dtype=np.int64)
+def drawn_each(
+    rows_of: Sequence[np.ndarray], units: Sequence[int] | np.ndarray | None = None, *, rng: np.random.Generator
+) -> np.ndarray:
+    """One row of each unit at random, shape ``(units,)``.
+
+    Args:
+        rows_of: rows of each unit, as `rows_by_unit` returns them.
+        units: which units; by default all.
+        rng: source of the choice.
+    """
+    chosen = range(len(rows_of)) if units is None else units
+    return np.array([rows_of[unit][rng.integers(len(rows_of[unit]))] for unit in chosen], dtype=np.int64)
