@@ -19,6 +19,7 @@ COMMANDS = (
     "checks",
     "demo",
     "fairness",
+    "features",
     "gate",
     "guard",
     "inspect",

@@ -48,7 +48,7 @@ class FeatureCollector(CumulativeIterationMetric):
 
     def reset(self) -> None:
         """Forget all rows."""
-        super().reset()
+        super().reset()  # type: ignore[no-untyped-call]
         self._patients: list[str] = []
         self._named: tuple[str, ...] = ()
 

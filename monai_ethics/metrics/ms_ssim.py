@@ -98,7 +98,7 @@ class _Comparison:
         pair = [(self.prepare(image[None]) + 1) / 2 for image in (first, second)]
         with torch.no_grad():
             value: Any = self.metric(*pair)
-        self.metric.reset()
+        self.metric.reset()  # type: ignore[no-untyped-call]
         return float(value)
 
 

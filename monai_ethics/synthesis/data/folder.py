@@ -71,6 +71,8 @@ def read_image_set(
     given = list(extractors(dims)) if extractors is not None else []
     pixels = PixelExtractor(spatial_dims=dims)
     spaces = [item for item in given if item.protocol.name != pixels.protocol.name]
+    if progress is not None:
+        progress(0, len(found))
     computed = extract(
         _of_one_kind(chain((first,), images), dims),
         [*spaces, pixels],

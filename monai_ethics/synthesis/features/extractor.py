@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 from collections.abc import Iterator
 from typing import Any, Protocol, runtime_checkable
 
@@ -115,10 +116,13 @@ class _ModuleExtractor:
         if self._layer is None:
             yield kept
             return
-        layer = dict(self._module.named_modules()).get(self._layer)
-        if layer is None:
+        layers = dict(self._module.named_modules())
+        layer = layers.get(self._layer)
+        if layer is None or isinstance(layer, torch.jit.ScriptModule):
+            close = difflib.get_close_matches(self._layer, list(layers), n=3, cutoff=0.0)
             raise InputError(
-                f"Expected the name of a layer of the network: got {self._layer!r}. Take one of `named_modules()`."
+                "Expected the name of a layer of a network that is not TorchScript: got another. Take one such as "
+                f"{', '.join(name for name in close if name)}."
             )
         hook = layer.register_forward_hook(lambda _module, _inputs, output: kept.append(output))
         try:
