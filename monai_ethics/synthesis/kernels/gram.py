@@ -171,7 +171,8 @@ class Gram:
         return torch.as_tensor(rows, dtype=torch.int64, device=self.rows.device)
 
     def _of(self, matrix: torch.Tensor, rows_x: Rows, rows_y: Rows) -> torch.Tensor:
-        return matrix[self._index(rows_x)][:, self._index(rows_y)]
+        selected: torch.Tensor = matrix[self._index(rows_x)][:, self._index(rows_y)]
+        return selected
 
     def _spectrum(self, rows: Rows) -> torch.Tensor:
         own = self._of(self.products, rows, rows)

@@ -3,16 +3,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from monai_ethics.errors import InputError
-from monai_ethics.synthesis.kernels.neighbors import nearest
-from monai_ethics.synthesis.kernels.rows import blocks, pair_of_rows, rounding_of, squared_distances
+from monai_ethics.synthesis.kernels.neighbors import ROUNDING, full_precision, measured, nearest
+from monai_ethics.synthesis.kernels.rows import blocks, pair_of_rows
 
 __all__ = ["Manifold", "manifold"]
+
+TILE = 2**20  # entries of one block of distances: 4 MiB in float32
+SMALLEST = 1e-30  # squared distances below it, in units of the largest norm, are measured anew
+OUTER, INNER = 1.0 + 2.0**-22, 1.0 - 2.0**-22  # the radii are rounded to float32 as well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,25 +86,52 @@ def manifold(real: torch.Tensor, synthetic: torch.Tensor, k: int = 5) -> Manifol
     if k < 1:
         raise InputError(f"`k` must be 1 or more: got {k}. Five is usual.")
     x, y = pair_of_rows(real, synthetic, at_least=k + 1)
-    center = x.mean(dim=0)
+    rows_x, rows_y = x.cpu().numpy(), y.cpu().numpy()
+    of_real, of_synthetic = (_radii(rows, k, device=str(x.device)) for rows in (rows_x, rows_y))
+    memberships = np.zeros(len(y), dtype=np.int64)
+    recalled, covered = np.zeros((2, len(x)), dtype=bool)
+    for part, inside_real, inside_synthetic, unsure in _compared(x, y, of_real, of_synthetic):
+        memberships += inside_real.sum(dim=0).cpu().numpy()
+        covered[part], recalled[part] = (inside.any(dim=1).cpu().numpy() for inside in (inside_real, inside_synthetic))
+        for some in blocks(len(unsure), x.shape[1]):
+            row, column = unsure[some, 0] + part.start, unsure[some, 1]
+            distance = measured(rows_x[row], rows_y, column[:, None])[:, 0]  # as the radii were: ties stay ties
+            np.add.at(memberships, column, distance <= of_real[row])
+            np.logical_or.at(covered, row, distance <= of_real[row])
+            np.logical_or.at(recalled, row, distance <= of_synthetic[column])
+    return Manifold(memberships=memberships, recalled=recalled, covered=covered, k=k)
+
+
+def _radii(rows: np.ndarray, k: int, *, device: str) -> np.ndarray:
+    found: np.ndarray = nearest(rows, rows, k=k + 1, device=device).distance[:, k]  # one of them is the row itself
+    return found
+
+
+def _compared(
+    x: torch.Tensor, y: torch.Tensor, of_real: np.ndarray, of_synthetic: np.ndarray
+) -> Iterator[tuple[slice, torch.Tensor, torch.Tensor, np.ndarray]]:
+    """Per block of real rows: who lies for sure in whose ball, and the pairs (row of the block, synthetic row) left.
+
+    Squared distances are computed in float32 and compared with the squared radii twice: less and more their rounding.
+    """
+    center = x.mean(dim=0)  # smaller norms round less
     x, y = x - center, y - center
-    of_real, of_synthetic = _squared_radii(x, k), _squared_radii(y, k)
-    slack = rounding_of(x, y)
-    memberships = torch.zeros(len(y), dtype=torch.int64, device=x.device)
-    recalled = torch.zeros(len(x), dtype=torch.bool, device=x.device)
-    covered = torch.zeros(len(x), dtype=torch.bool, device=x.device)
-    for rows in blocks(len(x), len(y)):
-        squared = squared_distances(x[rows], y) - slack
-        inside = squared <= of_real[rows, None]
-        memberships += inside.sum(dim=0)
-        covered[rows] = inside.any(dim=1)
-        recalled[rows] = (squared <= of_synthetic).any(dim=1)
-    return Manifold(
-        memberships=memberships.cpu().numpy(), recalled=recalled.cpu().numpy(), covered=covered.cpu().numpy(), k=k
-    )
-
-
-def _squared_radii(x: torch.Tensor, k: int) -> torch.Tensor:
-    rows = x.cpu().numpy()
-    distance = nearest(rows, rows, k=k + 1, device=str(x.device)).distance[:, k]
-    return torch.as_tensor(np.square(distance), device=x.device)
+    largest = max(float(x.square().sum(dim=1).max()), float(y.square().sum(dim=1).max())) or 1.0
+    a, b = (x / largest**0.5).float(), (y / largest**0.5).float()  # nothing overflows
+    share = ROUNDING * torch.finfo(torch.float32).eps * (a.shape[1] ** 0.5 + 8)
+    norm_a, norm_b = a.square().sum(dim=1)[:, None], b.square().sum(dim=1)
+    error_a, error_b = share * norm_a + SMALLEST, share * norm_b
+    ball_a = torch.as_tensor(np.square(of_real) / largest).to(a)[:, None]
+    ball_b = torch.as_tensor(np.square(of_synthetic) / largest).to(a)
+    with full_precision():
+        for part in blocks(len(a), len(b), entries=TILE):
+            squared = torch.addmm(norm_b - error_b, a[part], b.T, alpha=-2.0).add_(norm_a[part] - error_a[part])
+            unsure_a, unsure_b = squared <= OUTER * ball_a[part], squared <= OUTER * ball_b
+            squared.add_(2.0 * error_a[part]).add_(2.0 * error_b)
+            sure_a, sure_b = squared <= INNER * ball_a[part], squared <= INNER * ball_b
+            unsure = unsure_a.logical_xor_(sure_a).logical_or_(unsure_b.logical_xor_(sure_b))
+            left = unsure.nonzero().cpu().numpy()
+            if len(left):
+                known = unsure.logical_not_()
+                sure_a, sure_b = sure_a.logical_and_(known), sure_b.logical_and_(known)
+            yield part, sure_a, sure_b, left

@@ -12,7 +12,7 @@ import torch
 
 from monai_ethics.errors import InputError
 
-__all__ = ["Neighbors", "nearest"]
+__all__ = ["Neighbors", "full_precision", "measured", "nearest"]
 
 SPARE = 4  # candidates kept beyond k, so that rounding cannot hide a neighbor
 TILE = 2**22  # entries of one block of the distance matrix: 16 MiB in float32
@@ -66,15 +66,15 @@ def nearest(
     distance, index = np.empty((len(x), k)), np.empty((len(x), k), dtype=np.int64)
     unsure = np.zeros(len(x), dtype=bool)
     for rows, candidates, left_out in _candidates(x, y, keep=min(k + SPARE, len(y)), device=device, tile=tile):
-        measured = _measured(x[rows], y, candidates)
-        order = np.lexsort((candidates, measured), axis=1)[:, :k]
-        distance[rows] = np.take_along_axis(measured, order, axis=1)
+        exact = measured(x[rows], y, candidates)
+        order = np.lexsort((candidates, exact), axis=1)[:, :k]
+        distance[rows] = np.take_along_axis(exact, order, axis=1)
         index[rows] = np.take_along_axis(candidates, order, axis=1)
         unsure[rows] = ~(np.square(distance[rows, -1]) < left_out)
     for row in np.flatnonzero(unsure):
-        measured = _measured_in_full(x[row], y)
-        index[row] = np.argsort(measured, kind="stable")[:k]
-        distance[row] = measured[index[row]]
+        exact = _measured_in_full(x[row], y)
+        index[row] = np.argsort(exact, kind="stable")[:k]
+        distance[row] = exact[index[row]]
     return Neighbors(distance=distance, index=index, checked_in_full=int(unsure.sum()))
 
 
@@ -96,7 +96,7 @@ def _candidates(
     b_low = b.square().sum(dim=1) * (1 - eps)  # less its rounding: candidates are ranked by what they exceed for sure
     columns = max(keep, min(len(y), 8192))
     step = max(1, tile // columns)
-    with _full_precision():
+    with full_precision():
         for start in range(0, len(x), step):
             rows = slice(start, min(start + step, len(x)))
             a = torch.as_tensor(x[rows] - center).to(**on)  # type: ignore[call-overload]
@@ -123,7 +123,7 @@ def _block_top(
     return best, found
 
 
-def _measured(x: np.ndarray, y: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+def measured(x: np.ndarray, y: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     """Distances in float64 by subtraction, shape of `candidates`; in blocks, whatever the number of candidates."""
     result = np.empty(candidates.shape)
     step = max(1, EXACT_TILE // max(1, candidates.shape[1] * x.shape[1]))
@@ -138,12 +138,12 @@ def _measured_in_full(row: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Distances in float64 of one query row to every reference row, shape ``(M,)``."""
     step = max(1, EXACT_TILE // max(1, len(row)))
     parts = (y[start : start + step].astype(np.float64) - row for start in range(0, len(y), step))
-    measured: np.ndarray = np.sqrt(np.concatenate([np.square(part).sum(axis=-1) for part in parts]))
-    return measured
+    found: np.ndarray = np.sqrt(np.concatenate([np.square(part).sum(axis=-1) for part in parts]))
+    return found
 
 
 @contextmanager
-def _full_precision() -> Iterator[None]:
+def full_precision() -> Iterator[None]:
     """Matrix products in full float32, and the user's setting as it was afterwards."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")

@@ -57,9 +57,9 @@ def pair_of_rows(x: torch.Tensor, y: torch.Tensor, *, at_least: int = 1) -> tupl
     return first, second.to(first.device)
 
 
-def blocks(rows: int, columns: int) -> Iterator[slice]:
-    """Slices of the rows such that a block of ``(rows, columns)`` stays within `BLOCK` entries."""
-    step = max(1, BLOCK // max(1, columns))
+def blocks(rows: int, columns: int, *, entries: int = BLOCK) -> Iterator[slice]:
+    """Slices of the rows such that a block of ``(rows, columns)`` has `entries` at most."""
+    step = max(1, entries // max(1, columns))
     for start in range(0, rows, step):
         yield slice(start, min(start + step, rows))
 
@@ -76,4 +76,5 @@ def squared_distances(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 def rounding_of(x: torch.Tensor, y: torch.Tensor) -> float:
     """What a squared distance of these float64 rows can err by; nearer ones count as tied."""
     largest = max(float(x.square().sum(dim=1).max()), float(y.square().sum(dim=1).max()))
-    return 8.0 * float(torch.finfo(torch.float64).eps) * (float(x.shape[1]) ** 0.5 + 8.0) * largest
+    share: float = 8.0 * torch.finfo(torch.float64).eps * (x.shape[1] ** 0.5 + 8.0)
+    return share * largest
