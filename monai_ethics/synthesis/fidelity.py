@@ -138,13 +138,13 @@ class SynthesisFidelity(SetComparison):
         )
 
     def _distances(self, gram: Gram, drawn: Design, *, group: Mapping[str, str]) -> list[Estimate]:
-        widths = gram.bandwidths(np.arange(drawn.real_rows))
+        widths = _widths(gram, drawn)
 
         def statistic(real: np.ndarray, other: np.ndarray) -> Sequence[float | None]:
             return (
                 gram.frechet(real, other),
                 gram.kid(real, other),
-                gram.mmd(real, other, widths),
+                None if widths is None else gram.mmd(real, other, widths),
                 gram.nearest_neighbor_accuracy(real, other),
             )
 
@@ -229,13 +229,25 @@ class SynthesisFidelity(SetComparison):
         )
 
 
+def _widths(gram: Gram, drawn: Design) -> tuple[float, ...] | None:
+    """Widths of the kernels from all held-out images; ``None`` where these are mostly equal and set no scale."""
+    try:
+        return gram.bandwidths(np.arange(drawn.real_rows))
+    except NotAssessableError:
+        return None
+
+
 def _statement(found: Sequence[Estimate], drawn: Design, *, space: str) -> str:
     """The unbiased discrepancy decides what is said; the Frechet distance stands beside it with its floor."""
     first = {estimate.name: estimate for estimate in reversed(found)}
     value, floor, excess = (first[f"mmd{suffix}"] for suffix in ("", "_floor", "_excess"))
     if value.value is None or floor.value is None or excess.low is None or excess.high is None:
         return f"At {drawn.size} images a side, the discrepancy in {space} is undefined."
-    told = "a difference is shown" if excess.low > 0 else "a difference is not shown, which is not to say there is none"
+    told = "a difference is not shown, which is not to say there is none"
+    if excess.low > 0:
+        told = "a difference is shown"
+    elif excess.high < 0:
+        told = "they lie nearer to held-out images than other patients' images do, as copies of those would"
     near, apart = first["frechet_distance"].value, first["frechet_distance_floor"].value
     beside = f" The Frechet distance at this number is {near:.3g}, where it is {apart:.3g} among real images"
     no_merit = first["frechet_distance_excess"].high

@@ -23,7 +23,7 @@ Bounds = tuple[float, float]
 EVERYWHERE: Bounds = (-math.inf, math.inf)
 POOLED = 5000  # rows whose inner products are kept at a time
 NO_SPREAD = "All replicates are equal, so nothing can be read from their spread, as happens at the end of a scale."
-UNDEFINED = "It is undefined in a comparison or in a replicate: too few distinct images for it."
+UNDEFINED = "It is undefined in some comparison or replicate: too few images, features or different images for it."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ def estimates_of(
     drawn: Design,
     *,
     estimand: str,
-    group: Mapping[str, str],
+    group: Mapping[str, str | None],
     paired: bool = True,
     bounds: Bounds = EVERYWHERE,
 ) -> list[Estimate]:

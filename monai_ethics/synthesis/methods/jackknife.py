@@ -53,7 +53,7 @@ def balanced_groups(units: int, groups: int, *, rng: np.random.Generator) -> np.
         groups: how many groups.
         rng: source of the order.
     """
-    return rng.permutation(np.arange(units, dtype=np.int64) % groups)
+    return rng.permutation(np.arange(units, dtype=np.int64) % max(1, groups))
 
 
 def jackknife(
