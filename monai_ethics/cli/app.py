@@ -30,6 +30,7 @@ COMMANDS = (
     "report",
     "stamp",
     "synthesis",
+    "utility",
     "verify",
 )
 # typer carries a click of its own, or uses the installed one: its public errors lead to the right base either way
