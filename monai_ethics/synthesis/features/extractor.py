@@ -58,7 +58,7 @@ class _ModuleExtractor:
         side = self._preprocessing.size or PROBED
         image = torch.zeros(1, self._preprocessing.channels or 1, *[side] * spatial_dims)
         try:
-            first, second = self._features(image), self._features(image)
+            first, second = self._features(image), self._features(image, moved_on=True)
         except RuntimeError as error:
             raise InputError(
                 "Expected a network that takes images of the given channels and size: got one that does not. "
@@ -100,12 +100,14 @@ class _ModuleExtractor:
             )
         return self._features(images)
 
-    def _features(self, images: torch.Tensor) -> torch.Tensor:
+    def _features(self, images: torch.Tensor, *, moved_on: bool = False) -> torch.Tensor:
         place = next((item for item in (*self._module.parameters(), *self._module.buffers())), images)
         prepared = self._preprocessing(images).to(place.device)
         if place.is_floating_point() and prepared.dtype != place.dtype:
             prepared = prepared.to(place.dtype)
         with _untouched(self._module, place.device), self._tapped() as tapped:
+            if moved_on:  # what draws random numbers now draws others
+                torch.rand(1, device=place.device)
             output = self._module(prepared)
         return self._pooled(tapped[0] if self._layer is not None and tapped else output, called=bool(tapped))
 
