@@ -56,7 +56,7 @@ class MemorizationPlanted:
         copied_patients: the numbers ``k``.
         repetitions: random choices of patients for each number and kind of copy.
         order_statistics: as in the membership test.
-        permutations: labelings where the test is not exact.
+        permutations: labelings with several spaces or sites, once for each kind and number of copies.
         seed: seed of the choices and labelings.
         level: significance level of the test; it judges nothing here.
         duplicate_ratio: as in the membership test.
@@ -79,7 +79,7 @@ class MemorizationPlanted:
     copied_patients: tuple[int, ...] = (1, 3, 5, 10)
     repetitions: int = 200
     order_statistics: tuple[int, ...] = (1, 5)
-    permutations: int = 499
+    permutations: int = 999
     seed: int = 0
     level: float = 0.05
     duplicate_ratio: float = 0.01
@@ -153,7 +153,8 @@ class MemorizationPlanted:
     def _unplanted(self, test: MembershipTest, values: np.ndarray) -> Estimate:
         """The p-value of the sets as they are, if an alarm can be ascribed to copies and is possible at all."""
         members, others = int(test.is_member.sum()), int((~test.is_member).sum())
-        if not test.alarms(np.where(test.is_member[:, None], 0.0, 1.0) * np.ones_like(values)):
+        all_copied = np.where(test.is_member[:, None], 0.0, 1.0) * np.ones_like(values)
+        if not test.alarms(all_copied, test.limit(all_copied)):
             raise NotAssessableError(
                 f"With {members} training and {others} held-out patients, not even copies of all training patients "
                 f"would have a p-value of {self.level:g} or less."

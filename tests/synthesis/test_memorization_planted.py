@@ -117,17 +117,21 @@ def test_slices_of_volumes_are_planted_into_synthetic_volumes():
     assert share(CHECK(copies), "slices", 10).value > 0.9
 
 
-def test_bounds_agree_with_the_permutations_they_spare():
+@pytest.mark.parametrize(("spaces", "sites"), [(1, False), (3, False), (1, True)])
+def test_an_alarm_is_one_of_the_membership_test(spaces, sites):
     rng = np.random.default_rng(4)
     is_member = np.arange(60) < 30
+    strata = [str(i % 2) for i in range(60)] if sites else None
     test = MembershipTest(
-        is_member=is_member, strata=None, order_statistics=(1, 5), permutations=1999, seed=0, level=0.05
+        is_member=is_member, strata=strata, order_statistics=(1, 5), permutations=999, seed=0, level=0.05
     )
-    for shift in (0.0, 0.5, 1.0, 1.5, 2.0):
-        values = rng.random((60, 3)) - shift * is_member[:, None] * (rng.random((60, 1)) < 0.15)
-        p_value = test.p_value(values)
-        if abs(p_value - 0.05) > 0.015:
-            assert test.alarms(values) == (p_value <= 0.05)
+    seen = set()
+    for shift in np.linspace(0, 1.5, 12):
+        values = rng.random((60, spaces)) - shift * is_member[:, None] * (rng.random((60, 1)) < 0.15)
+        expected = test.p_value(values) <= 0.05
+        assert test.alarms(values, test.limit(values)) == expected
+        seen.add(expected)
+    assert seen == {True, False}
 
 
 def test_distances_to_copies_are_exact_and_by_patient():

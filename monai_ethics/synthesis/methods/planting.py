@@ -11,7 +11,12 @@ import numpy as np
 import torch
 
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
-from monai_ethics.synthesis.methods.precedence import joint_p_value, precedence, precedence_p_values
+from monai_ethics.synthesis.methods.precedence import (
+    critical_marginal,
+    joint_p_value,
+    precedence,
+    precedence_p_values,
+)
 
 __all__ = ["MembershipTest", "copy_distances", "share_of_alarms"]
 
@@ -49,35 +54,39 @@ class MembershipTest:
             seed=self.seed,
         ).p_value
 
-    def alarms(self, values: np.ndarray) -> bool:
-        """Whether the p-value is at most the level, without permutations where bounds already tell.
+    def limit(self, values: np.ndarray) -> float | None:
+        """Critical smallest marginal p-value for such distances; ``None`` if the p-value is exact without it."""
+        if self.strata is None and values.shape[1] == 1:
+            return None
+        return critical_marginal(
+            values,
+            self.is_member,
+            level=self.level,
+            strata=self.strata,
+            order_statistics=self.order_statistics,
+            permutations=self.permutations,
+            seed=self.seed,
+        )
 
-        Over several spaces the p-value is no smaller than the smallest of a single space and no larger than their
-        number times the smallest one; in between, labels are permuted.
-        """
-        if self.strata is not None:
-            return self.p_value(values) <= self.level
-        each = [self._single(values[:, column]) for column in range(values.shape[1])]
-        if min(each) > self.level:
-            return False
-        return min(each) * len(each) <= self.level or self.p_value(values) <= self.level
-
-    def _single(self, column: np.ndarray) -> float:
-        """Exact p-value of one space."""
-        members, others = column[self.is_member], np.sort(column[~self.is_member])
-        orders = tuple(sorted({order for order in self.order_statistics if 1 <= order <= len(others)}))
-        counts = tuple(int((members < others[order - 1]).sum()) for order in orders)
-        return _joint(len(members), len(others), orders, counts)
+    def alarms(self, values: np.ndarray, limit: float | None) -> bool:
+        """Whether distances of shape ``(P, spaces)`` raise an alarm, by `limit` where labels have to be permuted."""
+        members, others = values[self.is_member], np.sort(values[~self.is_member], axis=0)
+        sizes = len(members), len(others)
+        orders = tuple(sorted({order for order in self.order_statistics if 1 <= order <= sizes[1]}))
+        counts = [tuple((members < others[order - 1]).sum(axis=0).tolist()) for order in orders]
+        smallest = min(
+            float(_table(*sizes, order)[list(of_space)].min()) for order, of_space in zip(orders, counts, strict=True)
+        )
+        return _joint(*sizes, orders, smallest) <= self.level if limit is None else smallest <= limit * (1 + 1e-9)
 
 
 @lru_cache(maxsize=4096)
-def _joint(members: int, others: int, orders: tuple[int, ...], counts: tuple[int, ...]) -> float:
-    smallest = min(_tables(members, others, order)[count] for order, count in zip(orders, counts, strict=True))
-    return joint_p_value(members, others, orders=orders, smallest=float(smallest))
+def _joint(members: int, others: int, orders: tuple[int, ...], smallest: float) -> float:
+    return joint_p_value(members, others, orders=orders, smallest=smallest)
 
 
 @lru_cache(maxsize=64)
-def _tables(members: int, others: int, order: int) -> np.ndarray:
+def _table(members: int, others: int, order: int) -> np.ndarray:
     return precedence_p_values(members, others, order=order)
 
 
@@ -122,6 +131,9 @@ def share_of_alarms(
 ) -> int:
     """Repetitions with an alarm after one image of each of `copied` random patients was planted.
 
+    Where labels have to be permuted, the critical value is found once, from the first choice of patients: it depends
+    on how the spaces rank patients together, which the choice changes little.
+
     Args:
         test: the test.
         values: distances of patients to the synthetic images as they are, shape ``(P, spaces)``.
@@ -131,11 +143,13 @@ def share_of_alarms(
         repetitions: random choices of them.
         seed: of the choices.
     """
-    rng, alarms = np.random.default_rng(seed), 0
+    rng, alarms, limit = np.random.default_rng(seed), 0, None
     names = sorted(set(owners))
     of_patient = [np.flatnonzero(np.array(owners) == name) for name in names]
-    for _ in range(repetitions):
+    for repetition in range(repetitions):
         chosen = rng.choice(len(names), size=copied, replace=False)
         images = [int(rng.choice(of_patient[patient])) for patient in chosen]
-        alarms += test.alarms(np.minimum(values, distances[:, images].min(axis=1)))
+        planted = np.minimum(values, distances[:, images].min(axis=1))
+        limit = test.limit(planted) if repetition == 0 else limit
+        alarms += test.alarms(planted, limit)
     return alarms

@@ -13,7 +13,14 @@ from scipy.stats import hypergeom
 
 from monai_ethics.errors import InputError
 
-__all__ = ["Precedence", "joint_p_value", "precedence", "precedence_p_values", "smallest_detectable"]
+__all__ = [
+    "Precedence",
+    "critical_marginal",
+    "joint_p_value",
+    "precedence",
+    "precedence_p_values",
+    "smallest_detectable",
+]
 
 _AT_A_TIME = 2**22  # labels
 Ranking: TypeAlias = tuple[np.ndarray, np.ndarray]
@@ -155,13 +162,69 @@ def precedence(
     if len(rankings) == 1 and strata is None:
         joint = joint_p_value(members, others, orders=orders, smallest=float(marginal.min()))
         return Precedence(p_value=joint, exact=True, counts=counts, marginal=marginal)
-    blocks = _blocks(None if strata is None else np.asarray(strata)[canonical], len(labels))
-    rng, reached, done = np.random.default_rng(seed), 1, 0
+    null = _permuted(
+        labels,
+        rankings,
+        blocks=_blocks(None if strata is None else np.asarray(strata)[canonical], len(labels)),
+        orders=orders,
+        tables=tables,
+        permutations=permutations,
+        seed=seed,
+    )
+    reached = 1 + int((null <= marginal.min() * (1 + 1e-9)).sum())
+    return Precedence(p_value=reached / (permutations + 1), exact=False, counts=counts, marginal=marginal)
+
+
+def critical_marginal(
+    values: np.ndarray,
+    is_member: np.ndarray,
+    *,
+    level: float,
+    strata: Sequence[str] | None = None,
+    order_statistics: Sequence[int] = (1,),
+    permutations: int = 9999,
+    seed: int = 0,
+) -> float:
+    """The largest smallest marginal p-value at which `precedence` by permutation has a p-value of at most `level`.
+
+    Arguments are those of `precedence`. It is 0 if there is none.
+    """
+    orders = _checked_orders(values, is_member, order_statistics)
+    members, others = int(is_member.sum()), int((~is_member).sum())
+    tables = np.stack([precedence_p_values(members, others, order=order) for order in orders])
+    canonical = np.lexsort((is_member, *values.T, strata if strata is not None else np.zeros(len(values))))
+    null = _permuted(
+        is_member[canonical],
+        [_ranking(column) for column in values[canonical].T],
+        blocks=_blocks(None if strata is None else np.asarray(strata)[canonical], len(values)),
+        orders=orders,
+        tables=tables,
+        permutations=permutations,
+        seed=seed,
+    )
+    attained = np.unique(tables)
+    reached = 1 + (null[None, :] <= attained[:, None] * (1 + 1e-9)).sum(axis=1)
+    enough = attained[reached <= level * (permutations + 1)]
+    return float(enough.max()) if len(enough) else 0.0
+
+
+def _permuted(
+    labels: np.ndarray,
+    rankings: Sequence[Ranking],
+    *,
+    blocks: list[np.ndarray],
+    orders: Sequence[int],
+    tables: np.ndarray,
+    permutations: int,
+    seed: int,
+) -> np.ndarray:
+    """Smallest marginal p-value of each random labeling, shape ``(permutations,)``."""
+    rng, done, parts = np.random.default_rng(seed), 0, [np.zeros(0)]
     while done < permutations:
         shuffled = _shuffled(labels, blocks, size=min(permutations - done, _AT_A_TIME // len(labels) + 1), rng=rng)
-        smallest = _smallest(shuffled, rankings, orders=orders, tables=tables)
-        reached, done = reached + int((smallest <= marginal.min() * (1 + 1e-9)).sum()), done + len(shuffled)
-    return Precedence(p_value=reached / (permutations + 1), exact=False, counts=counts, marginal=marginal)
+        parts.append(_smallest(shuffled, rankings, orders=orders, tables=tables))
+        done += len(shuffled)
+    return np.concatenate(parts)
 
 
 def _checked_orders(values: np.ndarray, is_member: np.ndarray, order_statistics: Sequence[int]) -> list[int]:
