@@ -65,7 +65,7 @@ def find_sampler(
     Raises:
         NotAssessableError: if the engine does not say how to sample.
     """
-    generator = getattr(engine, "g_network", None)
+    generator = getattr(engine, "g_network", getattr(engine.state, "g_network", None))
     if isinstance(generator, nn.Module):
         return _gan(engine, ema or generator)
     network: Any = getattr(engine, "network", None)

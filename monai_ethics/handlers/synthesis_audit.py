@@ -122,6 +122,7 @@ class SynthesisAudit:
         self._sets: FeatureSets | None = None
         self._reason = "The engine ended before images were sampled."
         self._parts: list[Part] = []
+        self._unread: str | None = None  # why some of the engine's output was not taken
         self._image: torch.Tensor | None = None
         self._told: set[str] = set()
 
@@ -193,7 +194,7 @@ class SynthesisAudit:
         self._planned = self.looks or (max(1, epochs // self.every) if self._trains else 1)
 
     def _epoch_started(self, engine: Engine) -> None:
-        self._parts = []
+        self._parts, self._unread = [], None
         for key in [key for key in engine.state.metrics if key in self._keys()]:
             del engine.state.metrics[key]
 
@@ -214,12 +215,12 @@ class SynthesisAudit:
                 self._parts.append((number, features_of(_stacked(found), self.extractor)))
         except (EthicsError, KeyError, TypeError, ValueError, RuntimeError) as error:
             own = isinstance(error, EthicsError)
-            self._reason = str(error) if own else "The engine's output holds no images where they were looked for."
+            self._unread = str(error) if own else "The engine's output holds no images where they were looked for."
 
     def _epoch_completed(self, engine: Engine) -> None:
         if self._trains and engine.state.epoch % self.every and engine.state.epoch != engine.state.max_epochs:
             return
-        made = gather_features(self._parts) if self._collects else self._sampled(engine)
+        made = gather_features(self._parts, self._unread) if self._collects else self._sampled(engine)
         told = json.loads(first_text(json.dumps(self._judged(made, epoch=engine.state.epoch), allow_nan=False)))
         look = Look(**told["look"])
         if not self._trains or not engine.state.epoch % self.every:
@@ -297,4 +298,5 @@ def _stacked(found: Any) -> torch.Tensor:
 
 
 def _networks(engine: Engine) -> list[nn.Module]:
-    return [value for value in vars(engine).values() if isinstance(value, nn.Module)]
+    held = [*vars(engine).values(), *vars(engine.state).values()]
+    return [value for value in held if isinstance(value, nn.Module)]
