@@ -87,7 +87,7 @@ def write_features(path: Path, images: ImageSet) -> None:
     if images.protocols:
         known = images.protocols
         arrays["protocol"] = np.array([known[space].to_json() if space in known else "" for space in images.spaces])
-    for name, column in images.attributes.items():
+    for name, column in sorted(images.attributes.items()):
         if name in KEPT or _is_part(name, "features", "views") or "/" in name or name == "file":
             raise InputError(
                 "Expected attributes with names of their own: got one called like an array of the feature file. "
@@ -101,7 +101,7 @@ def _loaded(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as stored:
             content = {name: np.asarray(stored[name]) for name in stored.files}
-    except (ValueError, zipfile.BadZipFile, EOFError, OSError, AttributeError, zlib_error) as error:
+    except (ValueError, zipfile.BadZipFile, EOFError, TypeError, NotImplementedError, zlib_error) as error:
         raise InputError(
             "Expected an .npz file without pickled objects: got another. Save it with np.savez."
         ) from error
