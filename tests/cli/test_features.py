@@ -51,6 +51,7 @@ def test_two_runs_give_equal_bytes_and_json_names_the_protocols(folder, capsys):
     assert len(facts["spaces"]["raw pixels 16x16"]["protocol"]) == 64
 
 
+@pytest.mark.slow
 def test_a_scripted_network_of_a_file_is_an_extractor(folder):
     net = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU())
     file = folder.parent / "net.pt"

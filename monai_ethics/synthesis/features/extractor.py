@@ -235,8 +235,15 @@ def latent_extractor(
 def _untouched(module: nn.Module, device: torch.device) -> Iterator[None]:
     """Evaluation mode, no gradients, full precision; flags and random numbers are put back."""
     training = [part for part in module.modules() if part.training]
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices), torch.no_grad(), torch.autocast(device.type, enabled=False):
+    on_gpu = device.type == "cuda"
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.random.fork_rng(devices=[device] if on_gpu else []))
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(torch.autocast(device.type, enabled=False))
+        if on_gpu:  # TF32 would round features to ten bits
+            known = torch.backends.cudnn
+            settings = {"benchmark": False, "deterministic": True, "allow_tf32": False}
+            stack.enter_context(known.flags(enabled=known.enabled, **settings))
         for part in training:
             part.training = False
         try:

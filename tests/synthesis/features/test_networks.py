@@ -120,3 +120,11 @@ def test_efficientnet_answers_to_blur_noise_and_another_modality_by_how_much_the
     }.items():
         print(f"{name}: {', '.join(f'{answer / floor:.2f}' for answer in answers)} times the distance of real to real")
         assert floor < answers[0] < answers[1] < answers[2]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_gpu_gives_the_features_of_a_cpu():
+    images = torch.rand(3, 1, 30, 30, generator=torch.Generator().manual_seed(0))
+    found = random_conv(2, device="cuda")(images.cuda()).cpu()
+    torch.testing.assert_close(found, random_conv(2)(images), atol=1e-5, rtol=1e-4)
