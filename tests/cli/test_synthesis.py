@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
+import io
 import json
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 from monai_ethics.__main__ import main
 from monai_ethics.provenance.read import read_private, read_report
 from monai_ethics.provenance.verify import verify_evidence
+from monai_ethics.synthesis.limits import INTRINSIC_LIMITS
 
 POLICY = """schema_version: "1"
 title: t
@@ -20,18 +23,34 @@ def key_home(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("MONAI_ETHICS_KEY_HOME", str(tmp_path_factory.mktemp("home") / "keys"))
 
 
-@pytest.fixture
-def folders(tmp_path):
+def write_folders(path):
     """Folders of smooth random images; eight synthetic ones repeat a training image exactly or with noise."""
     rng = np.random.default_rng(0)
     images = rng.random((3, 30, 16, 16)).repeat(2, axis=2).repeat(2, axis=3)
     images[2, :4] = images[0, :4]
     images[2, 4:8] = images[0, 4:8] + 0.001 * rng.random((4, 32, 32))
     for name, rows in zip(("train", "holdout", "synthetic"), images, strict=True):
-        (tmp_path / name).mkdir()
+        (path / name).mkdir()
         for number, image in enumerate(rows):
-            np.save(tmp_path / name / f"{name}DOE{number}_x.npy", image)
-    return tmp_path
+            np.save(path / name / f"{name}DOE{number}_x.npy", image)
+    return path
+
+
+@pytest.fixture
+def folders(tmp_path):
+    return write_folders(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory):
+    """One audit of folders with everything on, and what it printed."""
+    path = write_folders(tmp_path_factory.mktemp("audit"))
+    (path / "p.yaml").write_text(POLICY)
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.setenv("MONAI_ETHICS_KEY_HOME", str(path / "keys"))
+        assert main(words(path, "--split-random", "--policy", str(path / "p.yaml"))) == 0
+    return path, printed.getvalue()
 
 
 def words(folder, *more):
@@ -39,42 +58,104 @@ def words(folder, *more):
     return ["synthesis", *sets, "--out", str(folder / "evidence"), *more]
 
 
-def test_copies_are_found_and_leave_verified_evidence(folders, capsys):
-    assert main(words(folders, "--split-random")) == 0
-    assert "8 of 30 training patients" in capsys.readouterr().out
-    report = read_report(folders / "evidence")
-    (finding,) = report.findings
+def of(report, check):
+    (finding,) = [finding for finding in report.findings if finding.check == f"synthesis.{check}"]
+    return finding
+
+
+def stored(path, **more):
+    """Three feature files of 60 patients, half of whose synthetic images of women are off."""
+    rng = np.random.default_rng(0)
+    n = 120
+    rows = rng.standard_normal((3, n, 8))
+    rows[2, ::2, 0] += 2.0
+    names = [f"--{name}" for name in ("train", "holdout", "synthetic")]
+    for name, features in zip(names, rows, strict=True):
+        file = path / f"{name[2:]}.npz"
+        np.savez(file, features=features, patient=[f"{name}{i}" for i in range(n)], sex=["F", "M"] * (n // 2), **more)
+    return [word for name in names for word in (name, str(path / f"{name[2:]}.npz"))]
+
+
+@pytest.mark.slow
+def test_copies_are_found_and_leave_verified_evidence(audited):
+    path, printed = audited
+    assert "of 30 training patients lie closer" in printed
+    report = read_report(path / "evidence")
+    finding = of(report, "memorization_membership")
     assert {estimate.name: estimate.value for estimate in finding.estimates}["identical_images"] == 4
-    assert verify_evidence(folders / "evidence").intact
+    assert verify_evidence(path / "evidence").intact
     assert set(report.inputs) == {"train", "holdout", "synthetic"}
-    assert (folders / "evidence" / "report.html").is_file()
+    assert (path / "evidence" / "report.html").is_file()
+    assert {"memorization_planted", "fidelity", "coverage", "diversity", "real_overlap"} <= {
+        finding.check.split(".")[1] for finding in report.findings
+    }
 
 
-def test_no_file_name_is_in_the_public_evidence_and_the_private_list_leads_back(folders):
-    assert main(words(folders, "--split-random")) == 0
-    public = [path for path in (folders / "evidence").iterdir() if path.is_file()]
+@pytest.mark.slow
+def test_every_finding_says_the_intrinsic_limits_of_synthetic_images(audited):
+    report = read_report(audited[0] / "evidence")
+    assert all(tuple(finding.limitations[:3]) == INTRINSIC_LIMITS for finding in report.findings)
+    page = (audited[0] / "evidence" / "report.html").read_text()
+    assert all(text in page for text in INTRINSIC_LIMITS)
+
+
+@pytest.mark.slow
+def test_no_file_name_is_in_the_public_evidence_and_the_private_list_leads_back(audited):
+    folder = audited[0] / "evidence"
+    public = [path for path in folder.iterdir() if path.is_file()]
     assert not [path for path in public if b"DOE" in path.read_bytes()]
-    ((_, payload),) = read_private(folders / "evidence", "items")
+    ((_, payload),) = read_private(folder, "items")
     names = {row["item"]: row["name"] for row in json.loads(payload)}
-    (finding,) = read_report(folders / "evidence").findings
+    finding = of(read_report(folder), "memorization_membership")
     pairs = [[names[item] for item in pair.items] for pair in finding.observations if pair.label == "identical pair"]
     assert sorted(pairs) == [[f"trainDOE{i}_x.npy", f"syntheticDOE{i}_x.npy"] for i in range(4)]
 
 
-def test_without_the_statement_of_a_random_split_nothing_is_assessed(folders, capsys):
-    assert main(words(folders, "--json")) == 0
-    (finding,) = json.loads(capsys.readouterr().out)["findings"]
-    assert finding["verdict"] == "not_assessable"
-    assert "not on record" in finding["reason"]
+@pytest.mark.slow
+def test_images_are_on_a_private_page_only(audited):
+    folder = audited[0] / "evidence"
+    assert "image/png" not in (folder / "report.html").read_text()
+    ((_, page),) = read_private(folder, "gallery")
+    assert page.count(b"data:image/png") >= 30 + 2 * 8
+    assert b"DOE" not in page
+    assert b"identical pair" in page
 
 
-def test_a_policy_judges_and_the_gate_refuses(folders, capsys):
-    policy = folders / "p.yaml"
-    policy.write_text(POLICY)
-    assert main(words(folders, "--split-random", "--policy", str(policy))) == 0
-    (finding,) = read_report(folders / "evidence").findings
+@pytest.mark.slow
+def test_a_policy_judges_and_the_gate_refuses(audited):
+    path, _ = audited
+    finding = of(read_report(path / "evidence"), "memorization_membership")
     assert finding.verdict == "failed"
-    assert main(["gate", str(folders / "evidence"), "--policy", str(policy)]) == 1
+    assert main(["gate", str(path / "evidence"), "--policy", str(path / "p.yaml")]) == 1
+
+
+@pytest.mark.slow
+def test_feature_files_are_audited_by_group_and_without_a_random_split_membership_is_not(tmp_path, capsys):
+    assert main(["synthesis", *stored(tmp_path), "--out", str(tmp_path / "e"), "--json"]) == 0
+    findings = {finding["check"]: finding for finding in json.loads(capsys.readouterr().out)["findings"]}
+    membership = findings["synthesis.memorization_membership"]
+    assert membership["verdict"] == "not_assessable"
+    assert "not on record" in membership["reason"]
+    realism = findings["synthesis.group_realism"]
+    p_value = next(row["value"] for row in realism["estimates"] if row["name"] == "p_value")
+    assert p_value < 0.01
+    assert "for sex F" in realism["statement"]
+    assert "synthesis.memorization_planted" not in findings
+
+
+def test_only_the_groups_asked_for_are_compared(tmp_path, capsys):
+    words = [*stored(tmp_path), "--out", str(tmp_path / "e"), "--json", "--strata", "age"]
+    assert main(["synthesis", *words]) == 0
+    findings = {finding["check"]: finding for finding in json.loads(capsys.readouterr().out)["findings"]}
+    assert "no attribute age" in findings["synthesis.group_realism"]["reason"]
+
+
+def test_features_computed_otherwise_are_not_compared(tmp_path, capsys):
+    words = stored(tmp_path)
+    np.savez(tmp_path / "synthetic.npz", features=np.ones((9, 5)))
+    assert main(["synthesis", *words, "--out", str(tmp_path / "e")]) == 2
+    assert "equally many features" in capsys.readouterr().err
+    assert not (tmp_path / "e").exists()
 
 
 @pytest.mark.parametrize(
@@ -90,12 +171,12 @@ def test_a_policy_judges_and_the_gate_refuses(folders, capsys):
     ],
 )
 def test_unusable_input_leaves_nothing_behind(folders, capsys, more):
-    assert main(words(folders, *more)) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    assert main(words(folders, "--extractor", "pixels", "--no-views", *more)) == 2
+    assert len([line for line in capsys.readouterr().err.splitlines() if not line.startswith("features of")]) == 1
     assert not (folders / "evidence").exists()
 
 
 def test_sets_of_different_kinds_are_unusable(folders, capsys):
     np.savez(folders / "f.npz", features=np.eye(3))
-    assert main([*words(folders), "--synthetic", str(folders / "f.npz")]) == 2
+    assert main([*words(folders, "--extractor", "pixels"), "--synthetic", str(folders / "f.npz")]) == 2
     assert "of one kind" in capsys.readouterr().err
