@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,11 +15,11 @@ from monai_ethics.synthesis.kernels.manifold import manifold
 from monai_ethics.synthesis.kernels.neighbors import nearest
 from monai_ethics.synthesis.memorization_looks import Look
 from monai_ethics.synthesis.memorization_membership import MemorizationMembership
+from monai_ethics.synthesis.run import AuditPlan, audit_findings
 
 __all__ = ["findings_of", "look_at", "not_assessable", "numbers_of"]
 
 NEIGHBORS = 5
-ASSEMBLY = "monai_ethics.synthesis.run"
 
 
 def numbers_of(sets: FeatureSets) -> dict[str, float]:
@@ -74,16 +71,14 @@ def look_at(sets: FeatureSets, *, epoch: int) -> tuple[Look, int, int]:
     return look, closer.n, by_name["p_value"].n - closer.n
 
 
-def findings_of(sets: FeatureSets) -> list[Finding]:
+def findings_of(sets: FeatureSets, *, seed: int) -> list[Finding]:
     """All findings about three sets.
 
     Args:
         sets: features.
+        seed: of everything random.
     """
-    if importlib.util.find_spec(ASSEMBLY) is None:
-        return [MemorizationMembership()(sets)]
-    assemble: Callable[[FeatureSets], Sequence[Finding]] = importlib.import_module(ASSEMBLY).audit_findings
-    return list(assemble(sets))
+    return audit_findings(sets, plan=AuditPlan(seed=seed))
 
 
 def not_assessable(reason: str, **accounting: Any) -> Finding:

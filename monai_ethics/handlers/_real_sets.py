@@ -146,8 +146,8 @@ def feature_sets(
         train={protocol.name: real[0]},
         holdout={protocol.name: real[1]},
         synthetic={protocol.name: synthetic},
-        train_patients=train.patients,
-        holdout_patients=holdout.patients,
+        train_patients=_patients(train, "train"),
+        holdout_patients=_patients(holdout, "holdout"),
         train_sites=train.sites if sites else None,
         holdout_sites=holdout.sites if sites else None,
         train_attributes=train.attributes,
@@ -160,6 +160,12 @@ def feature_sets(
         split_random=facts["split_random"],
         conditioned_on_train=facts["conditioned_on_train"],
     )
+
+
+def _patients(images: ImageSet, role: str) -> tuple[str, ...]:
+    """Patients of the rows; where a file names none, a row is a patient, and no row of another set is the same."""
+    numbered = images.patients == images.names
+    return tuple(f"{role}/{name}" for name in images.names) if numbered else images.patients
 
 
 def _matching(images: ImageSet, protocol: FeatureProtocol, width: int) -> np.ndarray:

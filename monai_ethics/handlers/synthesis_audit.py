@@ -18,6 +18,7 @@ from torch import nn
 from monai_ethics.errors import EthicsError, InputError, NotAssessableError
 from monai_ethics.handlers._events import find_metrics, move_behind_metrics, move_to_front, owners
 from monai_ethics.handlers._find_sampler import find_sampler, moving_average, one_image
+from monai_ethics.handlers._gather import deals_in_turn, sampler_of
 from monai_ethics.handlers._generate import Generated, Part, first_text, gather_features, generate
 from monai_ethics.handlers._look import findings_of, look_at, not_assessable, numbers_of
 from monai_ethics.handlers._real_sets import PixelFeatures, feature_sets, features_of, read_real
@@ -122,9 +123,11 @@ class SynthesisAudit:
         self._sets: FeatureSets | None = None
         self._reason = "The engine ended before images were sampled."
         self._parts: list[Part] = []
+        self._seen = 0
         self._unread: str | None = None  # why some of the engine's output was not taken
         self._image: torch.Tensor | None = None
         self._told: set[str] = set()
+        self._found: list[Finding] | None = None
 
     def attach(self, engine: Engine, name: str = "synthesis") -> None:
         """Join an engine; a second time nothing happens.
@@ -150,6 +153,11 @@ class SynthesisAudit:
     @property
     def findings(self) -> list[Finding]:
         """What was found, on process 0; other processes know of the looks only."""
+        if self._found is None:
+            self._found = self._all_found()
+        return list(self._found)
+
+    def _all_found(self) -> list[Finding]:
         found: list[Finding] = []
         if self._trains:
             looks = Looks(planned=self._planned, taken=self.taken, members=self._members, others=self._others)
@@ -157,7 +165,7 @@ class SynthesisAudit:
         if self._sets is None:
             return [*found, not_assessable(self._reason)]
         try:
-            return [*found, *findings_of(self._sets)]
+            return [*found, *findings_of(self._sets, seed=self.seed)]
         except EthicsError as error:
             return [*found, not_assessable(str(error), synthetic_images=self._sets.size("synthetic"))]
 
@@ -172,9 +180,8 @@ class SynthesisAudit:
             InputError: if the real images cannot be read.
             NotAssessableError: if the features cannot be compared.
         """
-        return findings_of(
-            feature_sets(*self._read(), features, facts=self.facts, extractor=self.extractor, names=names)
-        )
+        sets = feature_sets(*self._read(), features, facts=self.facts, extractor=self.extractor, names=names)
+        return findings_of(sets, seed=self.seed)
 
     def _read(self) -> tuple[ImageSet, ImageSet]:
         if self._real is None:
@@ -194,7 +201,7 @@ class SynthesisAudit:
         self._planned = self.looks or (max(1, epochs // self.every) if self._trains else 1)
 
     def _epoch_started(self, engine: Engine) -> None:
-        self._parts, self._unread = [], None
+        self._parts, self._seen, self._unread = [], 0, None
         for key in [key for key in engine.state.metrics if key in self._keys()]:
             del engine.state.metrics[key]
 
@@ -208,14 +215,24 @@ class SynthesisAudit:
             self._image = one_image(engine.state.batch)
         if not self._collects:
             return
-        number = (engine.state.iteration - 1) * idist.get_world_size() + idist.get_rank()
         try:
             with undisturbed([]):
                 found = self.images(engine.state.output) if self.images else _predictions(engine.state.output)
-                self._parts.append((number, features_of(_stacked(found), self.extractor)))
+                self._keep(engine, _stacked(found))
         except (EthicsError, KeyError, TypeError, ValueError, RuntimeError) as error:
             own = isinstance(error, EthicsError)
             self._unread = str(error) if own else "The engine's output holds no images where they were looked for."
+
+    def _keep(self, engine: Engine, images: torch.Tensor) -> None:
+        """Features of the images of a batch, but not of those with which a sampler fills up a process's share."""
+        sampler, world, rank = sampler_of(engine), idist.get_world_size(), idist.get_rank()
+        first, self._seen = self._seen, self._seen + len(images)
+        places = [rank + world * i for i in range(first, self._seen)]
+        if world > 1 and deals_in_turn(sampler):
+            within = [i for i, place in enumerate(places) if place < len(sampler.dataset)]
+            images, places = images[within], [places[i] for i in within]
+        for place, image in zip(places, images, strict=True):
+            self._parts.append((place, features_of(image[None], self.extractor)))
 
     def _epoch_completed(self, engine: Engine) -> None:
         if self._trains and engine.state.epoch % self.every and engine.state.epoch != engine.state.max_epochs:
@@ -244,7 +261,7 @@ class SynthesisAudit:
 
     def _judged(self, made: Generated, *, epoch: int) -> dict[str, Any]:
         """What a look gives, on process 0; never raises."""
-        images = len(made.features)
+        self._found, images = None, len(made.features)
         told: dict[str, Any] = {"numbers": {"images": images}, "members": 0, "others": 0}
         look = Look(epoch=epoch, images=images)
         try:
