@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from monai_ethics.__main__ import main
+from monai_ethics.cli._digests import image_digests
 from monai_ethics.cli._extractors import load_network
 from monai_ethics.synthesis.data.feature_file import read_features
+from monai_ethics.synthesis.data.image_set import ImageSet
 
 
 @pytest.fixture
@@ -112,3 +115,15 @@ def test_a_file_that_is_no_network_is_refused_without_running_it(folder, capsys)
     said = capsys.readouterr()
     assert "Expected a TorchScript module" in said.err
     assert "ran" not in said.out
+
+
+def test_a_series_has_one_digest_of_its_slices_in_their_order(folder):
+    one, two = (folder / f"doe{number}_a.npy" for number in (1, 2))
+    np.save(empty := folder / "empty.npy", np.zeros((4, 4)))
+    files = ((one,), (one, two), (two, one), (empty,), (empty, empty), (one, empty))
+    rows = tuple(str(number) for number in range(len(files)))
+    given = ImageSet(features={"a": np.zeros((len(files), 1))}, patients=rows, names=rows, files=files)
+    found = image_digests(given)
+    assert len(set(found)) == 5
+    assert (found[3], found[4]) == (None, None)
+    assert image_digests(replace(given, digests=rows)) == rows

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 from monai_ethics.errors import InputError
 from monai_ethics.synthesis.data.protocol import FeatureProtocol
 
-__all__ = ["ImageSet", "require_same_features"]
+__all__ = ["ImageSet"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,26 +64,3 @@ class ImageSet:
     def spaces(self) -> tuple[str, ...]:
         """Names of the spaces, the main one first."""
         return tuple(self.features)
-
-
-def require_same_features(sets: Sequence[ImageSet]) -> None:
-    """Refuse sets whose features cannot be compared.
-
-    Args:
-        sets: sets of one audit.
-
-    Raises:
-        InputError: if they do not have the same spaces of the same widths, or know of different protocols of one.
-    """
-    for space in {space for found in sets for space in found.spaces}:
-        rows = [found.features[space].shape[1] for found in sets if space in found.features]
-        if len(rows) != len(sets) or len(set(rows)) != 1:
-            raise InputError(
-                "The sets must be of one kind, all 2D or all 3D, with features in the same spaces: got different ones. "
-                "Compute all of them with the same extractor."
-            )
-        if len({found.protocols[space].digest for found in sets if space in found.protocols}) > 1:
-            raise InputError(
-                "The features of all sets must be computed in one way: got different protocols. "
-                "Compute all of them with the same words."
-            )

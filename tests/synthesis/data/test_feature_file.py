@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from monai_ethics.synthesis.data.feature_file import read_features, write_features
-from monai_ethics.synthesis.data.image_set import ImageSet, require_same_features
+from monai_ethics.synthesis.data.image_set import ImageSet
 from monai_ethics.synthesis.data.protocol import FeatureProtocol
 
 EYE = np.eye(3)
@@ -101,13 +99,3 @@ def test_a_set_has_an_entry_for_each_row():
     with pytest.raises(ValueError, match="at least one space"):
         images(features={})
     assert len(images()) == 3
-
-
-def test_sets_of_other_spaces_widths_or_protocols_are_not_compared():
-    require_same_features([images(), images(protocols={})])
-    with pytest.raises(ValueError, match="features in the same spaces"):
-        require_same_features([images(), images(features={"first": EYE})])
-    with pytest.raises(ValueError, match="features in the same spaces"):
-        require_same_features([images(), images(features={"first": np.eye(3), "second": EYE}, views={})])
-    with pytest.raises(ValueError, match="got different protocols"):
-        require_same_features([images(), images(protocols={"second": replace(PROTOCOL, weights="cd")})])
