@@ -110,7 +110,7 @@ def _one(asked: Asked, dims: int) -> FeatureExtractor:
 
 
 def load_network(file: Path) -> nn.Module:
-    """A network from a file, without running code that the file carries; a bundle's config is read as MONAI does.
+    """A network from a file, none of whose pickled code is run; a bundle's config is read as MONAI reads it.
 
     Args:
         file: a TorchScript module, or weights in the folder ``models`` of a MONAI bundle, whose configs say with

@@ -31,11 +31,8 @@ def is_dicom(file: Path) -> bool:
         return True
     if (file.suffix and not file.suffix[1:].isdigit()) or file.name.upper() == "DICOMDIR":
         return False
-    try:
-        with file.open("rb") as stream:
-            return stream.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
+    with file.open("rb") as stream:
+        return stream.read(132)[128:] == b"DICM"
 
 
 def series_of(files: Sequence[Path]) -> list[tuple[str | None, tuple[Path, ...]]]:

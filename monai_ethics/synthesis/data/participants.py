@@ -27,7 +27,7 @@ class Described:
 
     Args:
         patients: patient of each image.
-        sites: site of each image; ``None`` if not every one has one.
+        sites: site of each image; ``None`` if none has one.
         sources: real patient from whom each was generated; ``None`` if no table has the column.
         attributes: attribute to its value in each image, ``None`` = not recorded.
     """
@@ -62,7 +62,8 @@ def describe(folder: Path, images: Sequence[ImageFiles], *, attributes: Path | N
             ``patient``) or for each image (``file``, ``image``, ``name`` or ``case``).
 
     Raises:
-        InputError: if a table lacks the column that names its rows, or an image its row of participants.tsv.
+        InputError: if a table lacks the column that names its rows, or an image its row of participants.tsv
+            or its site while others have one.
     """
     given = folder / PARTICIPANTS
     known = _read(given, ("participant_id",), PARTICIPANTS) if given.is_file() else None
@@ -74,9 +75,14 @@ def describe(folder: Path, images: Sequence[ImageFiles], *, attributes: Path | N
         columns |= _further(attributes, images, patients)
     sites, sources = columns.pop(SITE, None), columns.pop(SOURCE, None)
     whole = tuple(site for site in sites or () if site is not None)
+    if 0 < len(whole) < len(images):
+        raise InputError(
+            f"Expected a site for each image or for none: got one for {len(whole)} of {len(images)}. "
+            "Fill them in, or rename the column to keep it as an attribute."
+        )
     return Described(
         patients=patients,
-        sites=whole if len(whole) == len(images) else None,
+        sites=whole or None,
         sources=sources,
         attributes=columns,
     )

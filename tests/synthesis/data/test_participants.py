@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -49,6 +51,7 @@ def test_the_table_of_participants_and_further_attributes_go_together(folder):
         ("id\tsex\np1\tF\n", "a column `participant_id` in the table of attributes"),
         ("patient\tsex\np1\tF\np1\tM\n", "got two that differ"),
         ("patient\tsex\nq\tF\n", "got none of them"),
+        ("patient\tsite\np1\tA\np2\t\n", "a site for each image or for none: got one for 2 of 3"),
     ],
 )
 def test_tables_that_do_not_fit_are_refused(folder, text, message):
@@ -83,3 +86,14 @@ def test_a_table_of_attributes_is_not_for_feature_files(folder):
     np.savez(folder / "f.npz", features=np.eye(2))
     with pytest.raises(ValueError, match="as arrays in it"):
         read_image_set(folder / "f.npz", attributes=folder)
+
+
+def test_images_are_not_all_in_memory_at_once(tmp_path):
+    n, side = 24, 64
+    for number in range(n):
+        np.save(tmp_path / f"p{number}.npy", np.full((side, side, side), number % 7, dtype=np.float32))
+    tracemalloc.start()
+    read_image_set(tmp_path, batch_size=2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < n * side**3 * 4 / 2  # what NumPy holds of 25 MB of images and features
