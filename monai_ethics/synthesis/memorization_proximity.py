@@ -191,10 +191,11 @@ class MemorizationProximity:
             value=None if test is None else test.p_value,
             unit="1",
             n=len(values),
-            n_unit="images, one of each synthetic unit and held-out patient",
+            n_unit="images",
             estimand="chance of at least as many closer synthetic images if they were new real images; small also for "
             + SENSITIVE,
-            method="precedence test, " + (f"max-T over {self.permutations} permutations" if many else "exact"),
+            method="precedence test, one image of each synthetic unit and held-out patient, "
+            + (f"max-T over {self.permutations} permutations" if many else "exact"),
             reason="A p-value has no interval." if why is None else why,
         )
         return p_value, list(_in_spaces(counts, used.spaces))

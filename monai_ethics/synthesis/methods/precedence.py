@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -61,6 +62,12 @@ def precedence_p_values(members: int, others: int, *, order: int = 1) -> np.ndar
         >>> precedence_p_values(2, 2).round(4).tolist()
         [1.0, 0.5, 0.1667]
     """
+    return _table(members, others, order).copy()
+
+
+@lru_cache(maxsize=32)
+def _table(members: int, others: int, order: int) -> np.ndarray:
+    """What `precedence_p_values` returns; not to be written to."""
     counts = np.arange(members + 1)
     drawn = np.minimum(counts + order - 1, members + others)
     chances: np.ndarray = np.minimum(hypergeom.sf(counts - 1, members + others, members, drawn), 1.0)
@@ -80,10 +87,7 @@ def joint_p_value(members: int, others: int, *, orders: Sequence[int], smallest:
         orders: which of the others are waited for, each between 1 and ``H``.
         smallest: the smallest p-value that was seen.
     """
-    bounds = {
-        order: int((precedence_p_values(members, others, order=order) > smallest * (1 + 1e-9)).sum()) - 1
-        for order in orders
-    }
+    bounds = {order: int((_table(members, others, order) > smallest * (1 + 1e-9)).sum()) - 1 for order in orders}
     before = np.arange(members + 1)
     ways, scale, chance = np.zeros(members + 1), 0.0, 0.0
     ways[0] = 1.0
@@ -122,7 +126,7 @@ def smallest_detectable(members: int, others: int, *, level: float, orders: Sequ
 
 def _preceding(members: int, others: int, count: int, *, orders: Sequence[int]) -> float:
     """P-value if `count` members precede all others, and none between the others that are waited for."""
-    marginal = (float(precedence_p_values(members, others, order=order)[count]) for order in orders)
+    marginal = (float(_table(members, others, order)[count]) for order in orders)
     return joint_p_value(members, others, orders=orders, smallest=min(marginal))
 
 
@@ -154,7 +158,7 @@ def precedence(
     """
     orders = _checked_orders(values, is_member, order_statistics)
     members, others = int(is_member.sum()), int((~is_member).sum())
-    tables = np.stack([precedence_p_values(members, others, order=order) for order in orders])
+    tables = np.stack([_table(members, others, order) for order in orders])
     canonical = np.lexsort((is_member, *values.T, strata if strata is not None else np.zeros(len(values))))
     labels, rankings = is_member[canonical], [_ranking(column) for column in values[canonical].T]
     counts = np.stack([_counts(labels[None], ranking, orders)[0] for ranking in rankings])
@@ -191,7 +195,7 @@ def critical_marginal(
     """
     orders = _checked_orders(values, is_member, order_statistics)
     members, others = int(is_member.sum()), int((~is_member).sum())
-    tables = np.stack([precedence_p_values(members, others, order=order) for order in orders])
+    tables = np.stack([_table(members, others, order) for order in orders])
     canonical = np.lexsort((is_member, *values.T, strata if strata is not None else np.zeros(len(values))))
     null = _permuted(
         is_member[canonical],
