@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from monai_ethics.handlers.session import RunSession
     from monai_ethics.handlers.stratified import StratifiedScores
     from monai_ethics.handlers.synthesis_audit import SynthesisAudit
+    from monai_ethics.handlers.synthetic_mix import SyntheticMixTracker
     from monai_ethics.handlers.worst_group import WorstGroupScore
     from monai_ethics.handlers.writer import EvidenceWriter
 
@@ -25,6 +26,7 @@ __all__ = [
     "RunSession",
     "StratifiedScores",
     "SynthesisAudit",
+    "SyntheticMixTracker",
     "WorstGroupScore",
     "attach",
 ]
@@ -34,6 +36,7 @@ _HOME = {
     "GanSampler": "samplers",
     "LatentDiffusionSampler": "samplers",
     "SynthesisAudit": "synthesis_audit",
+    "SyntheticMixTracker": "synthetic_mix",
     "EvidenceWriter": "writer",
     "ProvenanceRecorder": "recorder",
     "RunSession": "session",

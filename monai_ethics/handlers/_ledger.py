@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from monai_ethics.fairness.data.binary import BinaryScores
     from monai_ethics.fairness.data.scores import ScoreTable
     from monai_ethics.handlers._collect import EpochScores
+    from monai_ethics.handlers._mix import Seen
 
 __all__ = ["EngineNotes", "Ledger"]
 
@@ -54,6 +55,7 @@ class Ledger:
 
     def __init__(self, expected: Mapping[str, Any] | Sequence[str]) -> None:
         self.engines = {str(name): EngineNotes(engine_id=str(name), expected=True) for name in expected}
+        self.mixes: dict[str, Seen] = {}
 
     def _notes(self, engine_id: str) -> EngineNotes:
         return self.engines.setdefault(engine_id, EngineNotes(engine_id=engine_id))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from monai_ethics.handlers._audits import checked_audit, synthesis_findings
 from monai_ethics.handlers._findings import coverage, group_findings, set_findings, unscored
+from monai_ethics.handlers._mix import mix_findings
 from monai_ethics.handlers._private import store_cases, store_items, store_scores
 from monai_ethics.handlers._record import activity_record, stored_outputs
 
@@ -76,7 +77,8 @@ def settle(
         session.note(images_declared_synthetic=mark_images(images, log=log))
     log.add_record(activity_record(session, log, items=items, files=files))
     log.append_many(stored_outputs(log, files))
-    found = [*_findings(session, error), *synthesis_findings(session, log, files)]
+    found = [*_findings(session, error), *mix_findings(session.ledger.mixes, log)]
+    found += synthesis_findings(session, log, files)
     findings, exit_code = _judged(session, found)
     log.add_findings(findings)
     log.append("run", _status(error, outputs))
