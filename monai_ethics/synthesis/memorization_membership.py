@@ -137,20 +137,9 @@ class MemorizationMembership:
                 reason=str(error),
                 accounting=accounting,
             )
-        test = self._test(compared, strata)
-        pairs = list_pairs(
-            used, neighbors=self.neighbors, scale=self.ratio_scale, listed=self.listed, device=self.device
-        )
-        return self._finding(
-            used,
-            left_out,
-            verdict=Verdict.MEASURED,
-            statement=self._statement(compared, test, strata=strata, conditioned=sources is not None),
-            estimates=self._estimates(compared, test=test, strata=strata, pairs=pairs),
-            observations=pairs.observations,
-            accounting=accounting,
-            seed=None if test.exact else self.seed,
-        )
+        whom = "training patients" if sources is None else "training patients whose input was given to the generator"
+        kept = self._measured(used, compared, strata=strata, whom=whom)
+        return self._finding(used, left_out, verdict=Verdict.MEASURED, accounting=accounting, **kept)
 
     @staticmethod
     def example(n: int, seed: int) -> FeatureSets:
@@ -191,6 +180,21 @@ class MemorizationMembership:
         sizes = _stratum_sizes(used, strata)
         return [smallest_detectable(*size, level=level, orders=self.order_statistics) for size in sizes]
 
+    def _measured(
+        self, used: FeatureSets, compared: FeatureSets, *, strata: dict[str, str] | None, whom: str
+    ) -> dict[str, Any]:
+        """What the finding says: the test of those who are compared, and pairs of all images."""
+        test = self._test(compared, strata)
+        pairs = list_pairs(
+            used, neighbors=self.neighbors, scale=self.ratio_scale, listed=self.listed, device=self.device
+        )
+        return {
+            "statement": self._statement(compared, test, strata=strata, whom=whom),
+            "estimates": self._estimates(compared, test=test, strata=strata, pairs=pairs),
+            "observations": pairs.observations,
+            "seed": None if test.exact else self.seed,
+        }
+
     def _test(self, used: FeatureSets, strata: dict[str, str] | None) -> Precedence:
         patients = sorted({*used.train_patients, *used.holdout_patients})
         members = {*used.train_patients}
@@ -206,9 +210,7 @@ class MemorizationMembership:
     def _orders(self, others: int) -> list[int]:
         return sorted({order for order in self.order_statistics if 1 <= order <= others})
 
-    def _statement(
-        self, used: FeatureSets, test: Precedence, *, strata: dict[str, str] | None, conditioned: bool
-    ) -> str:
+    def _statement(self, used: FeatureSets, test: Precedence, *, strata: dict[str, str] | None, whom: str) -> str:
         members, others = _numbers(used)
         row, column = np.unravel_index(test.marginal.argmin(), test.marginal.shape)
         order, closer = self._orders(others)[int(column)], int(test.counts[row, column])
@@ -217,7 +219,6 @@ class MemorizationMembership:
             f"any of {others} held-out patients" if order == 1 else f"held-out patient {order} of {others} by nearness"
         )
         several = " over all that was compared" if test.marginal.size > 1 else ""
-        whom = "training patients whose input was given to the generator" if conditioned else "training patients"
         needed = self._needed(used, strata)
         fewest = None if None in needed else max(number for number in needed if number is not None)
         unseen = f": fewer than {fewest} copied patients can go unseen" if fewest and fewest > 1 else ""
@@ -231,17 +232,7 @@ class MemorizationMembership:
         self, used: FeatureSets, *, test: Precedence, strata: dict[str, str] | None, pairs: Pairs
     ) -> tuple[Estimate, ...]:
         members, others = _numbers(used)
-        how = "exact" if test.exact else f"max-T over {self.permutations} permutations"
-        p_value = Estimate(
-            name="p_value",
-            value=test.p_value,
-            unit="1",
-            n=members + others,
-            n_unit="patients",
-            estimand="chance of at least as many closer training patients if training made no difference",
-            method=f"precedence test, {how}",
-            reason=NO_INTERVAL,
-        )
+        p_value = self._p_value(test, n=members + others)
         counts = [
             _patients(
                 "closer_patients" if order == 1 else f"closer_patients_order_{order}",
@@ -272,6 +263,19 @@ class MemorizationMembership:
                 reason=f"in {unseen} of {len(needed)} strata too few patients to see any copies" if unseen else COUNTED,
             ),
             *_pair_counts(pairs, n=used.size("synthetic"), scale=self.ratio_scale),
+        )
+
+    def _p_value(self, test: Precedence, *, n: int) -> Estimate:
+        how = "exact" if test.exact else f"max-T over {self.permutations} permutations"
+        return Estimate(
+            name="p_value",
+            value=test.p_value,
+            unit="1",
+            n=n,
+            n_unit="patients",
+            estimand="chance of at least as many closer training patients if training made no difference",
+            method=f"precedence test, {how}",
+            reason=NO_INTERVAL,
         )
 
     def _finding(self, sets: FeatureSets, left_out: dict[str, str], **kept: Any) -> Finding:

@@ -156,24 +156,15 @@ def precedence(
     Raises:
         InputError: if there is no member or no other, or the shapes do not match.
     """
-    orders = _checked_orders(values, is_member, order_statistics)
-    members, others = int(is_member.sum()), int((~is_member).sum())
-    tables = np.stack([_table(members, others, order) for order in orders])
-    canonical = np.lexsort((is_member, *values.T, strata if strata is not None else np.zeros(len(values))))
-    labels, rankings = is_member[canonical], [_ranking(column) for column in values[canonical].T]
+    labels, rankings, blocks, orders, tables = _arranged(values, is_member, strata, order_statistics)
     counts = np.stack([_counts(labels[None], ranking, orders)[0] for ranking in rankings])
     marginal = np.take_along_axis(tables, counts.T, axis=1).T
     if len(rankings) == 1 and strata is None:
-        joint = joint_p_value(members, others, orders=orders, smallest=float(marginal.min()))
+        members = int(labels.sum())
+        joint = joint_p_value(members, len(labels) - members, orders=orders, smallest=float(marginal.min()))
         return Precedence(p_value=joint, exact=True, counts=counts, marginal=marginal)
     null = _permuted(
-        labels,
-        rankings,
-        blocks=_blocks(None if strata is None else np.asarray(strata)[canonical], len(labels)),
-        orders=orders,
-        tables=tables,
-        permutations=permutations,
-        seed=seed,
+        labels, rankings, blocks=blocks, orders=orders, tables=tables, permutations=permutations, seed=seed
     )
     reached = 1 + int((null <= marginal.min() * (1 + 1e-9)).sum())
     return Precedence(p_value=reached / (permutations + 1), exact=False, counts=counts, marginal=marginal)
@@ -193,18 +184,9 @@ def critical_marginal(
 
     Arguments are those of `precedence`. It is 0 if there is none.
     """
-    orders = _checked_orders(values, is_member, order_statistics)
-    members, others = int(is_member.sum()), int((~is_member).sum())
-    tables = np.stack([_table(members, others, order) for order in orders])
-    canonical = np.lexsort((is_member, *values.T, strata if strata is not None else np.zeros(len(values))))
+    labels, rankings, blocks, orders, tables = _arranged(values, is_member, strata, order_statistics)
     null = _permuted(
-        is_member[canonical],
-        [_ranking(column) for column in values[canonical].T],
-        blocks=_blocks(None if strata is None else np.asarray(strata)[canonical], len(values)),
-        orders=orders,
-        tables=tables,
-        permutations=permutations,
-        seed=seed,
+        labels, rankings, blocks=blocks, orders=orders, tables=tables, permutations=permutations, seed=seed
     )
     attained = np.unique(tables)
     reached = 1 + (null[None, :] <= attained[:, None] * (1 + 1e-9)).sum(axis=1)
@@ -229,6 +211,19 @@ def _permuted(
         parts.append(_smallest(shuffled, rankings, orders=orders, tables=tables))
         done += len(shuffled)
     return np.concatenate(parts)
+
+
+def _arranged(
+    values: np.ndarray, is_member: np.ndarray, strata: Sequence[str] | None, order_statistics: Sequence[int]
+) -> tuple[np.ndarray, list[Ranking], list[np.ndarray], list[int], np.ndarray]:
+    """Labels in an order that depends on content only, rankings, blocks of strata, order statistics, tables."""
+    orders = _checked_orders(values, is_member, order_statistics)
+    members, others = int(is_member.sum()), int((~is_member).sum())
+    tables = np.stack([_table(members, others, order) for order in orders])
+    canonical = np.lexsort((is_member, *values.T, strata if strata is not None else np.zeros(len(values))))
+    rankings = [_ranking(column) for column in values[canonical].T]
+    blocks = _blocks(None if strata is None else np.asarray(strata)[canonical], len(values))
+    return is_member[canonical], rankings, blocks, orders, tables
 
 
 def _checked_orders(values: np.ndarray, is_member: np.ndarray, order_statistics: Sequence[int]) -> list[int]:
