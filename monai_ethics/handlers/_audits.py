@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -123,7 +124,12 @@ def synthesis_findings(session: RunSession, log: EvidenceLog, files: Sequence[Ou
     found = [finding for audit in session.audits for finding in audit.findings]
     if session.synthesis and not session.audits:
         found.extend(_of_files(session, files))
-    return [_pseudonymous(finding, log) for finding in found]
+    listed = sorted({item for finding in found for pair in finding.observations for item in pair.items if "/" in item})
+    hidden = {item: log.pseudonym("file", item) for item in listed}  # what has no slash, an epoch, is no name
+    if hidden:
+        names = {pseudonym: item for item, pseudonym in hidden.items()}
+        log.put_private("pairs", json.dumps(names, indent=1, sort_keys=True).encode(), media_type="application/json")
+    return [_pseudonymous(finding, hidden) for finding in found]
 
 
 def _of_files(session: RunSession, files: Sequence[OutputFile]) -> list[Finding]:
@@ -140,11 +146,9 @@ def _of_files(session: RunSession, files: Sequence[OutputFile]) -> list[Finding]
         return [not_assessable(str(error), synthetic_images=len(images))]
 
 
-def _pseudonymous(finding: Finding, log: EvidenceLog) -> Finding:
-    """The finding with its pairs under the log's pseudonyms; an epoch is no name."""
+def _pseudonymous(finding: Finding, hidden: Mapping[str, str]) -> Finding:
     listed = tuple(
-        replace(pair, items=[log.pseudonym("file", item) if "/" in item else item for item in pair.items])
-        for pair in finding.observations
+        replace(pair, items=[hidden.get(item, item) for item in pair.items]) for pair in finding.observations
     )
     return replace(finding, observations=listed)
 

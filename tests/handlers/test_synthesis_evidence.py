@@ -18,7 +18,7 @@ from monai_ethics.evidence import Verdict
 from monai_ethics.handlers import SynthesisAudit, attach
 from monai_ethics.handlers._audits import SETTINGS
 from monai_ethics.handlers._real_sets import PixelFeatures, read_real
-from monai_ethics.provenance.read import read_report
+from monai_ethics.provenance.read import read_private, read_report
 from monai_ethics.synthesis.data.feature_file import write_features
 
 spec = importlib.util.spec_from_file_location("generators", Path(__file__).with_name("generators.py"))
@@ -68,6 +68,11 @@ def test_the_findings_of_a_training_are_in_its_evidence(stored, tmp_path):
     assert membership.verdict is Verdict.MEASURED
     text = json.dumps([finding.to_dict() for finding in report.findings])
     assert "row 1" not in text
+    shown = {item for finding in report.findings for pair in finding.observations for item in pair.items}
+    ((_, payload),) = read_private(tmp_path / "e", "pairs")
+    names = json.loads(payload)
+    assert shown == set(names)
+    assert {name.partition("/")[0] for name in names.values()} <= {"train", "holdout", "synthetic"}
     assert "synthesis_kid" in engine.state.metrics
 
 
