@@ -165,7 +165,8 @@ class Gram:
         norms = torch.linalg.vector_norm(self.rows, dim=1)
         if not bool((norms > 0).all()):
             raise InputError("Rows must not be zero: got one, which has no direction. Leave it out and say so.")
-        return self._raw / norms[:, None] / norms[None, :]
+        cosines: torch.Tensor = self._raw / norms[:, None] / norms[None, :]
+        return cosines
 
     def _index(self, rows: Rows) -> torch.Tensor:
         return torch.as_tensor(rows, dtype=torch.int64, device=self.rows.device)

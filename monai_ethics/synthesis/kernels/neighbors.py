@@ -44,7 +44,8 @@ def nearest(
 
     Blocks of distances are found in float32 by a matrix product (never the whole matrix; TF32 off); the best candidates
     are measured anew in float64 by subtraction, so that a copy has distance exactly 0, and where float32 cannot tell
-    the last one kept from the first one left out, all are. Device and block size do not change the result.
+    the last one kept from the first one left out, all are. Device and block size do not change the result; if query and
+    reference are one object, each pair is computed once.
 
     Args:
         query: shape ``(N, d)``, finite.
@@ -56,7 +57,8 @@ def nearest(
     Raises:
         InputError: if the shapes do not match, there is no reference row, or a number is not finite.
     """
-    x, y = _checked(query, "query"), _checked(reference, "reference")
+    x = _checked(query, "query")
+    y = x if reference is query else _checked(reference, "reference")
     if not len(y) or x.shape[1] != y.shape[1] or k < 1:
         raise InputError(
             f"Query and reference must have as many columns and the reference a row: got {x.shape} and {y.shape}. "
@@ -90,37 +92,73 @@ def _candidates(
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
     """Per block of queries: rows, nearest `keep` by float32, and what squared distance all others exceed for sure."""
     center = y.mean(axis=0, dtype=np.float64)  # smaller norms round less
-    on = {"dtype": torch.float32, "device": device}
-    b = torch.as_tensor(y - center).to(**on)  # type: ignore[call-overload]
-    eps = ROUNDING * torch.finfo(torch.float32).eps * float(np.sqrt(x.shape[1]) + 8)
-    b_low = b.square().sum(dim=1) * (1 - eps)  # less its rounding: candidates are ranked by what they exceed for sure
-    columns = max(keep, min(len(y), 8192))
-    step = max(1, tile // columns)
+    b, b_low = _in_float32(y, center, device)
+    step = max(1, tile // max(keep, min(len(y), 8192)))
     with full_precision():
+        within = _top_within(b, b_low, keep=keep, step=max(keep, int(tile**0.5) // 2)) if x is y else None
         for start in range(0, len(x), step):
             rows = slice(start, min(start + step, len(x)))
-            a = torch.as_tensor(x[rows] - center).to(**on)  # type: ignore[call-overload]
-            best, found = _block_top(a, b, b_low, keep=keep, columns=columns)
-            a_low = a.square().sum(dim=1) * (1 - eps)
-            left_out = best[:, -1] + a_low
+            if within is None:
+                a, a_low = _in_float32(x[rows], center, device)
+                best = _top(a, b, b_low, keep=keep)
+            else:
+                a_low, best = b_low[rows], within.taken(rows)
+            left_out = best.value[:, -1] + a_low
             left_out = torch.where(left_out.isfinite(), left_out, -torch.inf)  # float32 overflowed: nothing is sure
             left_out = left_out if keep < len(y) else torch.full_like(a_low, torch.inf)
-            yield rows, found.cpu().numpy(), left_out.double().cpu().numpy()
+            yield rows, best.place.cpu().numpy(), left_out.double().cpu().numpy()
 
 
-def _block_top(
-    a: torch.Tensor, b: torch.Tensor, b_low: torch.Tensor, *, keep: int, columns: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    best = a.new_full((len(a), 0), 0.0)
-    found = torch.zeros((len(a), 0), dtype=torch.int64, device=a.device)
+def _in_float32(rows: np.ndarray, center: np.ndarray, device: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows less the center, and their squared norms less what rounding may add to a squared distance."""
+    a = torch.as_tensor(rows - center).to(dtype=torch.float32, device=device)
+    eps = ROUNDING * torch.finfo(torch.float32).eps * float(np.sqrt(rows.shape[1]) + 8)
+    return a, a.square().sum(dim=1) * (1 - eps)  # candidates are ranked by what they exceed for sure
+
+
+@dataclass(slots=True)
+class _Best:
+    """Smallest values of each row so far, ascending, and where they are."""
+
+    value: torch.Tensor
+    place: torch.Tensor
+
+    @classmethod
+    def of_none(cls, like: torch.Tensor) -> _Best:
+        return cls(like.new_empty((len(like), 0)), torch.empty((len(like), 0), dtype=torch.int64, device=like.device))
+
+    def taken(self, rows: slice) -> _Best:
+        return _Best(self.value[rows], self.place[rows])
+
+    def merged(self, block: torch.Tensor, start: int, keep: int) -> _Best:
+        """With the columns of a block, the first of which is at `start`."""
+        value, place = block.topk(min(keep, block.shape[1]), dim=1, largest=False, sorted=True)
+        value, place = torch.cat([self.value, value], dim=1), torch.cat([self.place, place + start], dim=1)
+        value, order = value.topk(min(keep, value.shape[1]), dim=1, largest=False, sorted=True)
+        return _Best(value, place.gather(1, order))
+
+
+def _top(a: torch.Tensor, b: torch.Tensor, b_low: torch.Tensor, *, keep: int) -> _Best:
+    """Nearest rows of `b`, by squared distance less the query's own norm."""
+    best = _Best.of_none(a)
+    columns = max(keep, min(len(b), 8192))
     for start in range(0, len(b), columns):
         part = slice(start, start + columns)
-        block = torch.addmm(b_low[part], a, b[part].T, alpha=-2.0)  # squared distance less the query's own norm
-        value, place = block.topk(min(keep, block.shape[1]), dim=1, largest=False, sorted=True)
-        best, found = torch.cat([best, value], dim=1), torch.cat([found, place + start], dim=1)
-        best, order = best.topk(min(keep, best.shape[1]), dim=1, largest=False, sorted=True)
-        found = found.gather(1, order)
-    return best, found
+        best = best.merged(torch.addmm(b_low[part], a, b[part].T, alpha=-2.0), start, keep)
+    return best
+
+
+def _top_within(b: torch.Tensor, b_low: torch.Tensor, *, keep: int, step: int) -> _Best:
+    """The same of `b` to itself, each product of two rows computed once."""
+    parts = [slice(start, start + step) for start in range(0, len(b), step)]
+    best = [_Best.of_none(b[part]) for part in parts]
+    for i, rows in enumerate(parts):
+        for j, columns in enumerate(parts[i:], start=i):
+            products = (b[rows] @ b[columns].T).mul_(-2.0)
+            best[i] = best[i].merged(products + b_low[columns], columns.start, keep)
+            if j > i:
+                best[j] = best[j].merged(products.T + b_low[rows], rows.start, keep)
+    return _Best(torch.cat([part.value for part in best]), torch.cat([part.place for part in best]))
 
 
 def measured(x: np.ndarray, y: np.ndarray, candidates: np.ndarray) -> np.ndarray:
