@@ -86,9 +86,12 @@ class PixelExtractor:
                 f"Expected images of shape (batch, channels, {self._protocol.spatial_dims} axes): got {images.ndim} "
                 "axes. Use an extractor for as many dimensions as the images have."
             )
-        averaged = images.detach().cpu().double().mean(dim=1).numpy()
-        rows = torch.from_numpy(raw_pixels(list(averaged), size=self._size))
-        return rows.reshape(len(images), self._protocol.width).to(images.device)
+        if not torch.isfinite(images).all():
+            raise InputError("Images must be finite: got NaN or infinity. Replace or leave out such pixels.")
+        rows = np.zeros((len(images), self._protocol.width), dtype=np.float32)
+        for row, image in zip(rows, images.detach().cpu(), strict=True):  # one in double precision at a time
+            row[:] = _normalized(_shrunk(image.double().mean(dim=0).numpy(), self._size)).ravel()
+        return torch.from_numpy(rows).to(images.device)
 
 
 def area_weights(length: int, size: int) -> np.ndarray:

@@ -63,6 +63,9 @@ def test_raw_pixels_are_an_extractor():
     assert (extractor.protocol.name, extractor.protocol.width) == ("raw pixels 16x16", 256)
     assert extractor.protocol.fitted_on_train is False
     assert extractor(IMAGES[:0]).shape == (0, 256)
+    assert PixelExtractor(spatial_dims=3, size=2)(torch.rand(2, 1, 1, 5, 6)).shape == (2, 8)
+    with pytest.raises(ValueError, match="Images must be finite"):
+        extractor(torch.full((1, 1, 4, 4), torch.inf))
     with pytest.raises(ValueError, match="got 5 axes"):
         extractor(torch.rand(1, 1, 4, 4, 4))
     with pytest.raises(ValueError, match="2 or 3 dimensions"):
