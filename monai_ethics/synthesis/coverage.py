@@ -36,7 +36,7 @@ LIMITATIONS = (
     "The values are shares at this number of images and neighbors, and are not corrected towards any other number.",
     "Recall can rise as synthetic images become fewer kinds, because neighborhoods grow: read it beside coverage.",
     "Copies of training patients lie where real images lie and are counted as any other image.",
-    "Intervals are wider than they would have to be, up to about twice.",
+    "Intervals are wider than they would have to be, up to about three times: small differences are missed.",
 )
 
 
