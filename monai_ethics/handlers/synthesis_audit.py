@@ -47,7 +47,7 @@ class SynthesisAudit:
 
     Args:
         train: the images the generator is trained on: a feature file, an `ImageSet`, or a dataset of dicts with
-            ``image`` and the patient.
+            ``image`` and the patient, of its own and without random transforms, which keep random states of their own.
         holdout: real images of other patients, likewise.
         sampler: makes images: an object with ``sample(n, generator)`` or such a function; ``None`` finds out from the
             engine, if it trains a GAN or an unconditional diffusion network of MONAI.
@@ -55,7 +55,7 @@ class SynthesisAudit:
         n: images at a look.
         n_end: images at the last epoch, of which the findings tell; ``None`` takes `n`.
         every: epochs between looks.
-        seconds: time budget of a look; the images made until then are used.
+        seconds: time budget of the sampling of a look; the images made until then are used.
         batch_size: images at a time.
         looks: looks planned, among which `level` is divided; ``None`` counts the epochs.
         split_random: whether it is on record that patients were assigned to training or holdout at random; otherwise
