@@ -126,7 +126,7 @@ def gallery_of(
                 kind=pair.label,
                 train=shown(pair.items[0]),
                 synthetic=shown(pair.items[1]),
-                measured="" if pair.value is None else f"{pair.value:.4g} {pair.unit}.",
+                measured="" if pair.value is None else f"{pair.value:.3g} {pair.unit.removeprefix('1')}".strip() + ".",
                 note=pair.note,
             )
             for finding in findings

@@ -28,6 +28,8 @@ __all__ = [
 LOCATION = ("median", "mean")
 COUNTS = ("patients", "cases", "images", "items", "engines", "pairs")
 NOT_A_SCORE = {"gap", "difference", "null", "p", "detectable", "n", "count", "before", "change", "ratio", "effect"}
+#: keys of groups that are no groups of people: they are listed and not ranked
+NO_PEOPLE = frozenset({"space", "copies", "copied_patients", "arm", "real_fraction", "source", "attack", "kind", "set"})
 NO_GAP = ("null", "detectable", "p_value", "expected", "before", "after", "change", "raw")
 
 
@@ -208,7 +210,7 @@ def extremes(finding: Finding) -> tuple[Extremes, ...]:
 def _extremes(finding: Finding, name: str) -> tuple[Extremes, ...]:
     by_attribute: dict[tuple[str, ...], list[Estimate]] = {}
     for estimate in grouped(finding, name):
-        if estimate.group:
+        if estimate.group and NO_PEOPLE.isdisjoint(estimate.group):
             by_attribute.setdefault(tuple(estimate.group), []).append(estimate)
     out = []
     for keys, rows in by_attribute.items():

@@ -117,7 +117,8 @@ def test_images_are_on_a_private_page_only(audited):
     assert "image/png" not in (folder / "report.html").read_text()
     ((_, page),) = read_private(folder, "gallery")
     assert page.count(b"data:image/png") >= 30 + 2 * 8
-    assert b"DOE" not in page
+    assert b"trainDOE" not in page
+    assert b"syntheticDOE" not in page
     assert b"identical pair" in page
 
 
