@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The generator and its over-trained twin: they run under MONAI's launcher, and only the twin sets off the alarm."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from monai_ethics._resources import bundle_path
+from monai_ethics.cohort import Cohort, Lesions, load_founders, write_cohort
+from monai_ethics.synthesis.data.feature_sets import FeatureSets
+from monai_ethics.synthesis.features.pixels import raw_pixels
+from monai_ethics.synthesis.memorization_membership import MemorizationMembership
+
+BUNDLE = bundle_path("flair_synthesis")
+SEEN_BY_TWIN = 16
+TRAINED_ON = 4000  # subjects of seed 4 the generator saw; those that follow it did not
+MIB = 2**20
+
+
+def run(module, *overlays, config="inference", **overrides):
+    """Run a config of the bundle in its folder, in a process of its own; returns what it printed."""
+    files = [f"configs/{name}.json" for name in (config, *overlays)]
+    flags = [word for key, value in overrides.items() for word in (f"--{key}", str(value))]
+    done = subprocess.run(
+        [sys.executable, "-m", *module.split(), "--config_file", files[0] if len(files) == 1 else str(files), *flags],
+        cwd=BUNDLE,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    return done.stdout
+
+
+def requests(folder):
+    with (folder / "participants.tsv").open(encoding="utf-8") as stream:
+        return list(csv.DictReader(stream, delimiter="\t"))
+
+
+def pixels(folder):
+    """The written images in the order of the table."""
+    names = [row["participant_id"] for row in requests(folder)]
+    return [np.asarray(nib.load(folder / f"{name}_image.nii.gz").dataobj) for name in names]
+
+
+def cohort():
+    founders = load_founders()
+    if "icbm152" not in founders:
+        pytest.skip("the anatomy that the weights were trained on is not installed")
+    only = {"icbm152": founders["icbm152"]}
+    return Cohort(n=TRAINED_ON + 500, seed=4, size=(64, 64), lesions=Lesions(prevalence=0.5), founders=only)
+
+
+def membership(images, *, train, holdout):
+    people = cohort()
+    rows = {
+        "train": raw_pixels([people[i].image for i in train]),
+        "holdout": raw_pixels([people[i].image for i in holdout]),
+        "synthetic": raw_pixels(images),
+    }
+    sets = FeatureSets(
+        **rows,
+        train_patients=[people.subject_id(i) for i in train],
+        holdout_patients=[people.subject_id(i) for i in holdout],
+        split_random=True,
+    )
+    finding = MemorizationMembership()(sets)
+    print(finding.statement)
+    return finding, next(one.value for one in finding.estimates if one.name == "p_value")
+
+
+@pytest.mark.parametrize("name", ["train", "inference", "overtrained", "reference", "metadata"])
+def test_the_generator_knows_nothing_of_this_package(name):
+    text = (BUNDLE / "configs" / f"{name}.json").read_text(encoding="utf-8")
+    assert "ethics" not in text.replace("monai_ethics developers", "")
+
+
+def test_the_generator_travels_with_its_twin_and_their_license():
+    metadata = json.loads((BUNDLE / "configs" / "metadata.json").read_text(encoding="utf-8"))
+    assert metadata["version"] in metadata["changelog"]
+    assert (BUNDLE / "LICENSE").is_file()
+    assert (BUNDLE / "docs" / "README.md").is_file()
+    assert sum(file.stat().st_size for file in (BUNDLE / "models").glob("*.pt")) <= 10 * MIB
+    assert {file.name for file in (BUNDLE / "models").glob("*.pt")} == {"model.pt", "overtrained.pt"}
+
+
+@pytest.mark.bundle
+@pytest.mark.slow
+def test_images_are_the_same_with_evidence_and_marked_beside(tmp_path):
+    plain, watched = tmp_path / "plain", tmp_path / "watched"
+    run("monai.bundle run", output_dir=plain, n_samples=4, steps=3)
+    run("monai_ethics run", output_dir=watched, n_samples=4, steps=3, **{"ethics#synthetic": "true"})
+    files = sorted(file.name for file in plain.glob("*.nii.gz"))
+    assert len(files) == 4
+    for name in files:
+        first, second = (np.asarray(nib.load(folder / name).dataobj) for folder in (plain, watched))
+        assert first.shape == (64, 64)
+        assert np.array_equal(first, second)
+        assert (watched / f"{name}.prov.json").is_file()
+    assert requests(plain) == requests(watched)
+    assert {(row["lesion"], row["sex"]) for row in requests(plain)} == {("0", "F"), ("1", "F"), ("0", "M"), ("1", "M")}
+
+
+@pytest.mark.bundle
+@pytest.mark.slow
+def test_it_trains_from_a_written_cohort(tmp_path):
+    write_cohort(
+        Cohort(n=8, seed=51, size=(64, 64)), tmp_path / "data", splits={"training": range(6), "testing": [6, 7]}
+    )
+    run("monai.bundle run", config="train", dataset_dir=tmp_path / "data", ckpt_dir=tmp_path, epochs=1)
+    assert (tmp_path / "model.pt").stat().st_size <= 5 * MIB
+    run("monai.bundle run", config="reference", dataset_dir=tmp_path / "data", output_dir=tmp_path / "seen")
+    assert len(pixels(tmp_path / "seen")) == 2
+
+
+@pytest.mark.bundle
+@pytest.mark.slow
+def test_the_membership_test_fires_on_the_over_trained_twin(tmp_path):
+    run("monai.bundle run", "overtrained", output_dir=tmp_path, n_samples=48, steps=20)
+    holdout = range(TRAINED_ON, TRAINED_ON + 100)  # more of them make an exact test sharper, not wrong
+    finding, p_value = membership(pixels(tmp_path), train=range(SEEN_BY_TWIN), holdout=holdout)
+    assert str(finding.verdict) == "measured"
+    assert p_value <= 0.01
+
+
+@pytest.mark.bundle
+@pytest.mark.slow
+def test_the_membership_test_stays_silent_on_the_good_generator(tmp_path):
+    run("monai.bundle run", output_dir=tmp_path, n_samples=48, steps=20)
+    holdout = range(TRAINED_ON, TRAINED_ON + 100)
+    finding, p_value = membership(pixels(tmp_path), train=range(100), holdout=holdout)
+    assert str(finding.verdict) == "measured"
+    assert p_value > 0.05
