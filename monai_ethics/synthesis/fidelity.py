@@ -58,7 +58,7 @@ LIMITATIONS = (
     "Values hold at this number of images and for these features; with others they are other values.",
     "At a given number of images less varied images have a smaller Frechet distance: an excess below 0 is no merit.",
     "That no excess is shown does not mean that there is none: features see only part of an image.",
-    "Intervals are wider than they would have to be, near equality up to about three times: small differences are missed.",
+    "Near equality intervals are up to about three times as wide as they would have to be, and miss small differences.",
 )
 
 
