@@ -91,3 +91,13 @@ def test_the_device_does_not_matter():
 def test_unusable_features_are_refused(x, y):
     with pytest.raises(ValueError, match=r"must (be|have)"):
         nearest(x, y)
+
+
+@pytest.mark.parametrize("tile", [2**22, 2000, 300])
+def test_the_neighbors_of_a_set_within_itself_are_those_of_a_copy(tile):
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((150, 9))
+    rows[100:120] = rows[:20]
+    within, across = nearest(rows, rows, k=6, tile=tile), nearest(rows, rows.copy(), k=6)
+    np.testing.assert_array_equal(within.distance, across.distance)
+    np.testing.assert_array_equal(within.index, across.index)
