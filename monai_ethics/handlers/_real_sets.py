@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from monai_ethics.errors import InputError, NotAssessableError
 from monai_ethics.synthesis.data.feature_file import read_features
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
 from monai_ethics.synthesis.data.image_set import ImageSet
+from monai_ethics.synthesis.data.joined import OnRecord, joined
 from monai_ethics.synthesis.data.protocol import FeatureProtocol
 from monai_ethics.synthesis.features.pixels import PixelExtractor
 
@@ -138,34 +140,23 @@ def feature_sets(
         NotAssessableError: if the features of the three sets cannot be compared.
     """
     protocol = extractor.protocol
-    real = [_matching(one, protocol, synthetic.shape[1]) for one in (train, holdout)]
-    known = [*train.protocols.values(), *holdout.protocols.values()]
-    fitted = any(one.fitted_on_train is True for one in [protocol, *known] if one.name == protocol.name)
-    sites = None not in (train.sites, holdout.sites)
-    return FeatureSets(
-        train={protocol.name: real[0]},
-        holdout={protocol.name: real[1]},
-        synthetic={protocol.name: synthetic},
-        train_patients=_patients(train, "train"),
-        holdout_patients=_patients(holdout, "holdout"),
-        train_sites=train.sites if sites else None,
-        holdout_sites=holdout.sites if sites else None,
-        train_attributes=train.attributes,
-        holdout_attributes=holdout.attributes,
-        train_items=[f"train/{name}" for name in train.names],
-        holdout_items=[f"holdout/{name}" for name in holdout.names],
-        synthetic_items=[f"synthetic/{name}" for name in names or [f"row {i + 1}" for i in range(len(synthetic))]],
-        encoder_trained_on_train=fitted,
-        protocols={protocol.name: protocol},
-        split_random=facts["split_random"],
-        conditioned_on_train=facts["conditioned_on_train"],
-    )
+    width = synthetic.shape[1]
+    known = [protocol, *train.protocols.values(), *holdout.protocols.values()]
+    fitted = any(one.fitted_on_train is True for one in known if one.name == protocol.name)
+    called = tuple(names or [f"row {i + 1}" for i in range(len(synthetic))])
+    made = ImageSet(features={protocol.name: synthetic}, patients=called, names=called)
+    sets = {
+        "train": _in_space(train, protocol, width),
+        "holdout": _in_space(holdout, protocol, width),
+        "synthetic": replace(made, protocols={protocol.name: protocol}),
+    }
+    return joined(sets, known=OnRecord(encoder_trained_on_train=fitted, **facts))
 
 
-def _patients(images: ImageSet, role: str) -> tuple[str, ...]:
-    """Patients of the rows; where a file names none, a row is a patient, and no row of another set is the same."""
-    numbered = images.patients == images.names
-    return tuple(f"{role}/{name}" for name in images.names) if numbered else images.patients
+def _in_space(images: ImageSet, protocol: FeatureProtocol, width: int) -> ImageSet:
+    """The set in the one space of a protocol, without views."""
+    rows = _matching(images, protocol, width)
+    return replace(images, features={protocol.name: rows}, views={}, protocols={protocol.name: protocol})
 
 
 def _matching(images: ImageSet, protocol: FeatureProtocol, width: int) -> np.ndarray:

@@ -144,6 +144,18 @@ def test_feature_files_are_audited_by_group_and_without_a_random_split_membershi
     assert "synthesis.memorization_planted" not in findings
 
 
+@pytest.mark.slow
+def test_rows_without_a_patient_are_a_patient_each_and_not_the_same_in_two_sets(tmp_path, capsys):
+    words = stored(tmp_path)
+    for name in ("train", "holdout", "synthetic"):
+        with np.load(tmp_path / f"{name}.npz") as content:
+            np.savez(tmp_path / f"{name}.npz", features=content["features"])
+    assert main(["synthesis", *words, "--out", str(tmp_path / "e"), "--json", "--split-random"]) == 0
+    findings = {finding["check"]: finding for finding in json.loads(capsys.readouterr().out)["findings"]}
+    assert findings["synthesis.memorization_membership"]["verdict"] == "measured"
+    assert next(row["n"] for row in findings["synthesis.memorization_membership"]["estimates"]) == 240
+
+
 def test_only_the_groups_asked_for_are_compared(tmp_path, capsys):
     words = [*stored(tmp_path), "--out", str(tmp_path / "e"), "--json", "--strata", "age"]
     assert main(["synthesis", *words]) == 0

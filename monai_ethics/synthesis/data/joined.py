@@ -60,8 +60,8 @@ def joined(
         train=train.features,
         holdout=holdout.features,
         synthetic=synthetic.features,
-        train_patients=train.patients,
-        holdout_patients=holdout.patients,
+        train_patients=_patients(train, "train"),
+        holdout_patients=_patients(holdout, "holdout"),
         synthetic_units=synthetic.patients if len(set(synthetic.patients)) > 1 else None,
         synthetic_sources=synthetic.sources,
         train_sites=train.sites if with_sites else None,
@@ -69,9 +69,9 @@ def joined(
         train_views=train.views,
         holdout_views=holdout.views,
         synthetic_views=synthetic.views,
-        train_attributes=train.attributes,
-        holdout_attributes=holdout.attributes,
-        synthetic_attributes=synthetic.attributes,
+        train_attributes=_attributes(train),
+        holdout_attributes=_attributes(holdout),
+        synthetic_attributes=_attributes(synthetic),
         train_items=[f"train/{name}" for name in train.names],
         holdout_items=[f"holdout/{name}" for name in holdout.names],
         synthetic_items=[f"synthetic/{name}" for name in synthetic.names],
@@ -85,6 +85,19 @@ def joined(
         encoder_trained_on_train=known.encoder_trained_on_train,
     )
     return replace(whole.within(spaces), protocols={k: v for k, v in train.protocols.items() if k in spaces})
+
+
+def _attributes(found: ImageSet) -> dict[str, tuple[str | None, ...]]:
+    """Attributes of the rows, the site among them."""
+    site = {} if found.sites is None else {"site": found.sites}
+    return {**site, **found.attributes}
+
+
+def _patients(found: ImageSet, role: str) -> tuple[str, ...]:
+    """Patients; rows that stand for one each are told apart by the set, or row 1 of two sets would be one person."""
+    if found.files or found.patients != found.names:
+        return found.patients
+    return tuple(f"{role} {name}" for name in found.patients)
 
 
 def _computed_alike(sets: Mapping[str, ImageSet], space: str) -> None:
