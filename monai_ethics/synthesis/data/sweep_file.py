@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from monai_ethics.errors import InputError
+from monai_ethics.synthesis.data.csv_rows import csv_rows
 from monai_ethics.synthesis.data.sweep_table import SweepTable, arm_of
 
 __all__ = ["BANDS", "NEEDED", "read_sweep", "size_bands"]
@@ -37,8 +36,8 @@ def read_sweep(path: Path, *, metric: str = "score", higher_is_better: bool | No
     Raises:
         InputError: if it cannot be read, a column is missing, or a cell is not what its column says.
     """
-    rows = _rows(path)
-    columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else NEEDED)}
+    rows = csv_rows(path, empty="Expected rows of scores below a header: got none. Run the sweep first.")
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
     if missing := [name for name in NEEDED if name not in columns]:
         raise InputError(f"Expected the columns {', '.join(NEEDED)}: got none named {missing[0]}. Add or rename it.")
     fractions = [_number(text, "real_fraction") for text in columns["real_fraction"]]
@@ -97,21 +96,6 @@ def size_bands(
         None if size is None or name not in cuts else BANDS[int(np.searchsorted(cuts[name], size))]
         for size, name in zip(sizes, region, strict=True)
     ]
-
-
-def _rows(path: Path) -> list[Mapping[str, str]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError("Expected a readable CSV or TSV: got none. Check the path and the encoding.") from error
-    first = text.partition("\n")[0]
-    reader = csv.DictReader(io.StringIO(text), delimiter="\t" if "\t" in first else ",")
-    rows = [*reader]
-    if not rows:
-        raise InputError("Expected rows of scores below a header: got none. Run the sweep first.")
-    if any(None in row or None in row.values() for row in rows):
-        raise InputError("Every row must have as many cells as the header: got another number. Quote commas.")
-    return [{name.strip(): cell.strip() for name, cell in row.items()} for row in rows]
 
 
 def _number(text: str, name: str) -> float:
