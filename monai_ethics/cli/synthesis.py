@@ -15,11 +15,13 @@ from monai_ethics.cli._progress import Steps
 from monai_ethics.errors import InputError
 
 if TYPE_CHECKING:
+    from monai_ethics.cli._text_looked_for import TextAsked, TextFound
     from monai_ethics.evidence import Finding
     from monai_ethics.lifecycle.policy import Policy
     from monai_ethics.provenance.log import EvidenceLog
     from monai_ethics.synthesis.data.image_set import ImageSet
     from monai_ethics.synthesis.data.joined import OnRecord
+    from monai_ethics.synthesis.data.requests import Requests
     from monai_ethics.synthesis.run import AuditPlan
 
 __all__ = ["command"]
@@ -38,6 +40,17 @@ class _Asked:
     views: bool
     known: OnRecord
     plan: AuditPlan
+    text: TextAsked | None
+    requests: Sequence[Requests]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """What an audit found, and what of it is private."""
+
+    findings: list[Finding]
+    text: TextFound | None
+    requests: bytes | None
 
 
 def command(
@@ -67,12 +80,24 @@ def command(
     ] = "random-conv",
     views: Annotated[bool, typer.Option(help="Look at flipped and shifted images as well.")] = True,
     pattern: Annotated[str, typer.Option(help="Which files are images, such as '*_image.nii.gz'.")] = "*",
+    text: Annotated[
+        bool | None, typer.Option("--text/--no-text", help="Look for burned-in text; done in folders by default.")
+    ] = None,
+    text_images: Annotated[
+        int, typer.Option(min=2, help="Pictures of a set in which text is looked for; a volume counts as eight.")
+    ] = 200,
+    requests: Annotated[
+        Path | None, typer.Option(help="CSV with requested, seen[, unit, set, condition, judge] and groups.")
+    ] = None,
+    condition: Annotated[str | None, typer.Option(help="What was requested, such as lesion, with --requests.")] = None,
+    judge: Annotated[str | None, typer.Option(help="Who saw it: name and version, with --requests.")] = None,
     policy: Annotated[Path | None, typer.Option(help="Judge the result by this policy.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**53 - 1, help="Seed of everything random.")] = 0,
     device: Annotated[str, typer.Option(help="Where features and distances are computed, such as cuda.")] = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON for machines.")] = False,
 ) -> None:
     """Are synthetic images faithful, varied, as good for every group, and no copies? An alarm, never an all-clear."""
+    from monai_ethics.cli._text_looked_for import text_asked
     from monai_ethics.lifecycle.policy import Policy, read_policy
     from monai_ethics.synthesis.data.joined import OnRecord
     from monai_ethics.synthesis.run import AuditPlan
@@ -91,11 +116,35 @@ def command(
             encoder_trained_on_train=encoder_trained_on_train,
         ),
         plan=AuditPlan(attributes=names, min_group_size=min_group_size, seed=seed, device=device),
+        text=text_asked((train, holdout, synthetic), wanted=text, most=text_images),
+        requests=_requested(requests, condition, judge),
     )
     with Steps(quiet=as_json) as steps:
         images = _read(dict(zip(ROLES, (train, holdout, synthetic), strict=True)), asked, steps)
-        found = _audited(images, asked, steps)  # before anything is written
+        found = _Found(  # before anything is written
+            findings=_audited(images, asked, steps),
+            text=_text(images, asked, steps),
+            requests=None if requests is None else requests.read_bytes(),
+        )
     _keep(out, images, found, judged_by, seed=seed, as_json=as_json)
+
+
+def _requested(table: Path | None, condition: str | None, judge: str | None) -> Sequence[Requests]:
+    if table is None:
+        if condition is not None or judge is not None:
+            raise InputError("`--condition` and `--judge` speak of a table: got none. Give `--requests`, or drop them.")
+        return ()
+    from monai_ethics.synthesis.data.requests_file import read_requests
+
+    return read_requests(table, condition=condition, judge=judge)
+
+
+def _text(images: dict[str, ImageSet], asked: _Asked, steps: Steps) -> TextFound | None:
+    if asked.text is None:
+        return None
+    from monai_ethics.cli._text_looked_for import text_found
+
+    return text_found(images, asked.text, seed=asked.plan.seed, progress=steps.step)
 
 
 def _read(paths: dict[str, Path], asked: _Asked, steps: Steps) -> dict[str, ImageSet]:
@@ -126,7 +175,7 @@ def _audited(images: dict[str, ImageSet], asked: _Asked, steps: Steps) -> list[F
     from monai_ethics.cli._audited_images import planted_of, similarity_of
     from monai_ethics.cli._extractors import Asked, extractors_for
     from monai_ethics.synthesis.data.joined import joined
-    from monai_ethics.synthesis.run import audit_findings
+    from monai_ethics.synthesis.run import audit_findings, request_findings
 
     seed = asked.plan.seed
     joined(images, known=asked.known)  # whether they fit, before anything that takes long
@@ -134,12 +183,15 @@ def _audited(images: dict[str, ImageSet], asked: _Asked, steps: Steps) -> list[F
     sets = joined(images, known=asked.known, similarity=similarity)
     extractors = extractors_for(Asked(extractor=asked.extractor, device=asked.plan.device))
     planted = planted_of(sets, images, extractors, seed=seed) if asked.known.split_random else None
-    return audit_findings(sets, plan=asked.plan, planted=planted, progress=steps.step)
+    found = audit_findings(sets, plan=asked.plan, planted=planted, progress=steps.step)
+    return found + request_findings(asked.requests, plan=asked.plan, progress=steps.step)
 
 
 def _keep(
-    out: Path, images: dict[str, ImageSet], found: list[Finding], judged_by: Policy, *, seed: int, as_json: bool
+    out: Path, images: dict[str, ImageSet], found: _Found, judged_by: Policy, *, seed: int, as_json: bool
 ) -> None:
+    from hashlib import sha256
+
     from monai_ethics.cli._audited_images import gallery_of
     from monai_ethics.lifecycle.policy import apply_policy
     from monai_ethics.provenance.log import EvidenceLog
@@ -149,10 +201,17 @@ def _keep(
         def named(item: str) -> str:
             return log.pseudonym("file", item)
 
-        findings = apply_policy([_pseudonymous(finding, named) for finding in found], judged_by)
-        log.append("inputs", {role: _set_digest(part) for role, part in images.items()})
+        all_found = [*found.findings, *([found.text.finding] if found.text is not None else [])]
+        findings = apply_policy([_pseudonymous(finding, named) for finding in all_found], judged_by)
+        inputs = {role: _set_digest(part) for role, part in images.items()}
+        if found.requests is not None:
+            inputs["requests"] = sha256(found.requests).hexdigest()
+            log.put_private("requests", found.requests, media_type="text/csv")
+        log.append("inputs", inputs)
         log.put_private("items", _items(images, log), media_type="application/json")
-        page = gallery_of(images, found, named, seed=seed)
+        if found.text is not None:
+            log.put_private("text", found.text.payload(named), media_type="application/json")
+        page = gallery_of(images, found.findings, named, seed=seed)
         if page is not None:
             log.put_private("gallery", page, media_type="text/html")
         log.add_findings(findings)

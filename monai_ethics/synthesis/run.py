@@ -12,8 +12,10 @@ from monai_ethics.evidence import Finding
 from monai_ethics.synthesis.coverage import SynthesisCoverage
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
 from monai_ethics.synthesis.data.planted_copies import PlantedCopies
+from monai_ethics.synthesis.data.requests import Requests
 from monai_ethics.synthesis.diversity import SynthesisDiversity
 from monai_ethics.synthesis.fidelity import SynthesisFidelity
+from monai_ethics.synthesis.group_correctness import GroupCorrectness
 from monai_ethics.synthesis.group_coverage import GroupCoverage
 from monai_ethics.synthesis.group_realism import GroupRealism
 from monai_ethics.synthesis.limits import with_intrinsic_limits
@@ -22,7 +24,7 @@ from monai_ethics.synthesis.memorization_planted import MemorizationPlanted
 from monai_ethics.synthesis.memorization_proximity import MemorizationProximity
 from monai_ethics.synthesis.real_overlap import RealOverlap
 
-__all__ = ["AuditPlan", "audit_findings", "compared_attributes"]
+__all__ = ["AuditPlan", "audit_findings", "compared_attributes", "request_findings"]
 
 MOST_LABELS = 20  # an attribute with more is no grouping, such as an age in years
 
@@ -72,6 +74,28 @@ def audit_findings(
         findings.append(with_intrinsic_limits(check()))
         if progress is not None:
             progress("checks of the three sets", done + 1, len(checks))
+    return findings
+
+
+def request_findings(
+    requests: Sequence[Requests], *, plan: AuditPlan | None = None, progress: Progress | None = None
+) -> list[Finding]:
+    """Whether what was requested is in the images of every group, one finding a condition and attribute.
+
+    Args:
+        requests: what was requested and seen, by condition; every attribute is compared, and the tests are corrected
+            over the number of all of them.
+        plan: smallest group and seed; the default if absent.
+        progress: called with a text, the checks done and their number.
+    """
+    plan = plan or AuditPlan()
+    asked = [(data, name) for data in requests for name in sorted(data.groups)]
+    findings = []
+    for done, (data, name) in enumerate(asked):
+        check = GroupCorrectness(attribute=name, min_group_size=plan.min_group_size, family=len(asked), seed=plan.seed)
+        findings.append(with_intrinsic_limits(check(data)))
+        if progress is not None:
+            progress("requests by group", done + 1, len(asked))
     return findings
 
 

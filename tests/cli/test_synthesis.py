@@ -55,7 +55,7 @@ def audited(tmp_path_factory):
 
 def words(folder, *more):
     sets = [word for name in ("train", "holdout", "synthetic") for word in (f"--{name}", str(folder / name))]
-    return ["synthesis", *sets, "--out", str(folder / "evidence"), *more]
+    return ["synthesis", *sets, "--out", str(folder / "evidence"), "--no-text", *more]
 
 
 def of(report, check):
