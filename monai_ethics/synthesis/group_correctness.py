@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -44,15 +45,17 @@ class GroupCorrectness:
 
     Args:
         attribute: the attribute whose groups are compared.
-        min_group_size: images (and patients, of real images) below which a group is listed without a value.
+        min_group_size: images (and patients, of real images) below which a group is listed without a value; of units
+            that were generated together, half.
         permutations: exchanges of labels.
         family: tests among which this one is corrected (Bonferroni).
         level: nominal coverage of intervals.
         seed: of the exchanges.
 
     Notes:
-        Not assessable without two groups of `min_group_size` images, or if a unit lies in several groups. Groups of
-        which only one value was requested are compared only with others of which it was requested, too.
+        Not assessable without two groups of `min_group_size` images, or if a unit lies in several groups. Labels move
+        among units of as many images of which the same was requested: a group that shares neither with another is
+        listed and not compared.
 
     References:
         GEN-12 (equal opportunity of generation) and GEN-13 of the paper of Jha et al.; the formulas are ours.
@@ -91,7 +94,8 @@ class GroupCorrectness:
             )
         shares = {label: self._share(data, labels, label) for label in large}
         values = {label: float(result.value or 0.0) for label, result in shares.items()}
-        worst, best = min(values, key=lambda label: values[label]), max(values, key=lambda label: values[label])
+        compared = [label for label, known in zip(large, test.compared, strict=True) if known]
+        worst, best = (pick(compared, key=lambda label: values[label]) for pick in (min, max))
         adjusted = min(1.0, test.p_value * self.family)
         shown = "differ" if adjusted <= 1 - self.level else "were not shown to differ, which is not equality"
         return self._finding(
@@ -103,6 +107,7 @@ class GroupCorrectness:
                 f"(adjusted p = {adjusted:.2g})."
             ),
             estimates=self._estimates(data, labels, large, test),
+            reason=_alone(large, compared),
             seed=self.seed,
         )
 
@@ -127,13 +132,22 @@ class GroupCorrectness:
         if column is None:
             raise NotAssessableError(f"No {self.attribute} was requested of the images.")
         labels = [UNRECORDED if label is None else label for label in column]
-        counted = {label: self._images(data, labels, label) for label in sorted(set(labels))}
-        large = [label for label, images in counted.items() if images >= self.min_group_size]
+        large = [label for label in sorted(set(labels)) if self._lacks(data, labels, label) is None]
         if len(large) < 2:
             raise NotAssessableError(
-                f"Two groups of {self.min_group_size} images with an answer of the judge are needed: got {len(large)}."
+                f"Two groups of {self.min_group_size} images with an answer of the judge, in half as many units, are "
+                f"needed: got {len(large)}."
             )
         return labels, large
+
+    def _lacks(self, data: Requests, labels: Sequence[str], label: str) -> str | None:
+        """Why a group is too small to be compared; ``None`` if it is not."""
+        units = len({data.units[i] for i in self._rows(data, labels, [label])})
+        if self._images(data, labels, label) < self.min_group_size:
+            return f"fewer than {self.min_group_size} images with an answer"
+        if units < self.min_group_size // 2:
+            return f"{units} units of images generated together, fewer than {self.min_group_size // 2}"
+        return None
 
     def _images(self, data: Requests, labels: Sequence[str], label: str) -> int:
         return sum(own == label and seen is not None for own, seen in zip(labels, data.seen, strict=True))
@@ -153,7 +167,13 @@ class GroupCorrectness:
             raise NotAssessableError(
                 "Images of one unit belong to several groups or requests: nothing can be exchanged."
             )
-        return stratified_test(table, permutations=self.permutations, seed=self.seed)
+        test = stratified_test(table, permutations=self.permutations, seed=self.seed)
+        if test.log_labelings < -math.log(1 - self.level):
+            raise NotAssessableError(
+                "Groups share too few units of as many images of which the same was requested: no exchange of labels "
+                f"could have a p-value of {1 - self.level:.2g} or less."
+            )
+        return test
 
     def _share(self, data: Requests, labels: Sequence[str], label: str) -> Result:
         rows = self._rows(data, labels, [label])
@@ -206,11 +226,11 @@ class GroupCorrectness:
             ),
         ]
         for label in sorted(set(labels)):
-            rows += self._of_group(data, labels, label, withheld=label not in large)
+            rows += self._of_group(data, labels, label, lacks=self._lacks(data, labels, label))
         rows += [self._pair(data, labels, pair) for pair in combinations(large, 2)]
         return tuple(rows)
 
-    def _of_group(self, data: Requests, labels: Sequence[str], label: str, *, withheld: bool) -> list[Estimate]:
+    def _of_group(self, data: Requests, labels: Sequence[str], label: str, *, lacks: str | None) -> list[Estimate]:
         known = [UNRECORDED if item is None else item for item in data.real_groups.get(self.attribute, ())]
         real = [i for i, own in enumerate(known) if own == label and data.real_seen[i] is not None]
         seen = [data.real_seen[i] == data.real_requested[i] for i in real]
@@ -219,8 +239,8 @@ class GroupCorrectness:
         if len(set(patients)) < self.min_group_size:
             reason = f"{len(set(patients))} patients, fewer than {self.min_group_size}"
             on_real = Result(value=None, reason=reason if known else "no real images were given")
-        if withheld:
-            share = Result(value=None, reason=f"fewer than {self.min_group_size} images with an answer")
+        if lacks is not None:
+            share = Result(value=None, reason=lacks)
         count = self._images(data, labels, label)
         return [
             self._rate("correctness", share, n=count, n_unit="images", label=label),
@@ -294,3 +314,10 @@ class GroupCorrectness:
             sources=SOURCES,
             **kept,
         )
+
+
+def _alone(large: Sequence[str], compared: Sequence[str]) -> str | None:
+    """Which groups took no part in the test."""
+    alone = [label for label in large if label not in compared]
+    why = "no other group has units of as many images of which the same was requested"
+    return f"Not compared: {', '.join(alone)}; {why}." if alone else None

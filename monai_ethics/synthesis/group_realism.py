@@ -17,7 +17,7 @@ from monai_ethics.evidence import Estimate, Finding, Source
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
 from monai_ethics.synthesis.kernels.gram import Gram
 from monai_ethics.synthesis.methods.comparison import SetComparison, estimate_of, estimates_of
-from monai_ethics.synthesis.methods.floor import Beside, Design, design, drawn_each, rows_by_unit
+from monai_ethics.synthesis.methods.floor import FEWEST_UNITS, Beside, Design, design, drawn_each, rows_by_unit
 from monai_ethics.synthesis.methods.groups import ImageGroup, image_groups, label_of
 from monai_ethics.synthesis.methods.jackknife import Jackknifed, balanced_groups, jackknife
 
@@ -43,6 +43,7 @@ class _Served:
     """How one group is served: `mmd` over all of it, coverage beside its floor at the common number."""
 
     group: ImageGroup
+    owners: frozenset[tuple[str, str]]
     drawn: Design
     mmd: Jackknifed
     at_number: tuple[Beside, ...]
@@ -69,13 +70,15 @@ class GroupRealism(SetComparison):
 
     Args:
         attribute: the attribute whose groups are compared.
-        min_group_size: held-out patients below which a group is listed without a value; of synthetic units, half.
+        min_group_size: held-out patients below which a group is listed without a value, at least 20; of synthetic
+            units, half.
         family: tests among which this one is corrected (Bonferroni).
         neighbors: neighbors of coverage.
 
     Notes:
         In the main space. Not assessable without two groups large enough. The jackknife error of a discrepancy near 0
-        is too wide, so that the test alarms less often than its level.
+        is too wide, so that the test alarms less often than its level. Where two groups share patients or units, the
+        error of their difference is the sum of both errors, which holds however they go together.
 
     References:
         GEN-12 of the paper of Jha et al. asks for it; the formulas are ours.
@@ -103,7 +106,7 @@ class GroupRealism(SetComparison):
         try:
             used = self.used(sets)
             groups = image_groups(used, self.attribute)
-            large = self._large(groups)
+            found = self._measured(used, self._large(groups))
         except NotAssessableError as error:
             return self.finding(
                 sets,
@@ -111,7 +114,6 @@ class GroupRealism(SetComparison):
                 "assessed.",
                 reason=str(error),
             )
-        found = self._measured(used, large)
         pairs = self._pairs(found)
         return self.finding(
             sets,
@@ -140,13 +142,17 @@ class GroupRealism(SetComparison):
         )
 
     def _large(self, groups: Sequence[ImageGroup]) -> list[ImageGroup]:
-        large = [group for group in groups if group.lacks(self.min_group_size) is None]
+        large = [group for group in groups if group.lacks(self._least()) is None]
         if len(large) < 2:
             raise NotAssessableError(
-                f"Two groups of {self.min_group_size} held-out patients and {self.min_group_size // 2} synthetic units "
-                f"are needed: got {len(large)}."
+                f"Two groups of {self._least()} held-out patients and {self._least() // 2} synthetic units are needed: "
+                f"got {len(large)}."
             )
         return large
+
+    def _least(self) -> int:
+        """Patients of a group: two halves and the jackknife need ten each, whatever was asked for."""
+        return max(self.min_group_size, 2 * FEWEST_UNITS)
 
     def _measured(self, used: FeatureSets, large: Sequence[ImageGroup]) -> list[_Served]:
         _, _, gram = next(iter(self.grams(used.within(used.spaces[:1]))))
@@ -161,6 +167,7 @@ class GroupRealism(SetComparison):
             found.append(
                 _Served(
                     group=group,
+                    owners=frozenset({*(("real", name) for name in owners), *(("made", name) for name in makers)}),
                     drawn=drawn,
                     mmd=self._discrepancy(gram, place, (owners, makers), widths),
                     at_number=self.beside(self._statistic(gram, place, widths), drawn),
@@ -173,13 +180,12 @@ class GroupRealism(SetComparison):
     ) -> Jackknifed:
         """Of all patients and units of a group, one image each."""
         rng = np.random.default_rng(self.seed)
-        rows, left = [], []
+        rows = []
         for shift, own in zip((0, len(units[0])), units, strict=True):
             rows.append(place[drawn_each(rows_by_unit(own), rng=rng) + shift])
-            left.append(balanced_groups(len(rows[-1]), self.groups, rng=rng))
-        replicates = [
-            gram.mmd(rows[0][left[0] != group], rows[1][left[1] != group], widths) for group in range(self.groups)
-        ]
+        count = min(self.groups, *map(len, rows))
+        left = [balanced_groups(len(side), count, rng=rng) for side in rows]
+        replicates = [gram.mmd(rows[0][left[0] != group], rows[1][left[1] != group], widths) for group in range(count)]
         return jackknife(gram.mmd(rows[0], rows[1], widths), replicates, level=self.level)
 
     def _statistic(self, gram: Gram, place: np.ndarray, widths: Sequence[float]) -> Any:
@@ -194,7 +200,9 @@ class GroupRealism(SetComparison):
         pairs = []
         for one, other in combinations(found, 2):
             a, b, first, second = one.mmd, other.mmd, label_of(one.group), label_of(other.group)
-            error, degrees = math.hypot(a.error, b.error), min(a.groups, b.groups) - 1
+            apart = one.owners.isdisjoint(other.owners)
+            error = math.hypot(a.error, b.error) if apart else a.error + b.error
+            degrees = min(a.groups, b.groups) - 1
             value = a.value - b.value
             reach = error * float(student.ppf((1 + self.level) / 2, degrees))
             p = float(2 * student.sf(abs(value) / error, degrees)) if error > 0 else 1.0
@@ -249,7 +257,7 @@ class GroupRealism(SetComparison):
         }
         population = f"{WHAT['mmd']} between synthetic and held-out images of the group, population value"
         if one is None:
-            reason = group.lacks(self.min_group_size)
+            reason = group.lacks(self._least())
             return [
                 Estimate(name=name, value=None, n_valid=0, estimand=what, group=label, reason=reason, **kept)
                 for name, what in WHAT.items()

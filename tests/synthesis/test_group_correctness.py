@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from monai_ethics.evidence import Verdict
 from monai_ethics.synthesis.data.requests import Requests
@@ -100,8 +101,60 @@ def test_the_family_corrects():
 def test_a_unit_in_two_groups_cannot_be_exchanged():
     data = requests({"F": 0.9, "M": 0.9}, n=60)
     shared = Requests(
-        condition="c", judge="j", requested=data.requested, seen=data.seen, units=["u"] * 120, groups=data.groups
+        condition="c",
+        judge="j",
+        requested=data.requested,
+        seen=data.seen,
+        units=[f"u{i % 60}" for i in range(120)],
+        groups=data.groups,
     )
     finding = CHECK(shared)
     assert finding.verdict is Verdict.NOT_ASSESSABLE
     assert "nothing can be exchanged" in finding.reason
+
+
+def asked(rows):
+    requested, seen, units, groups = zip(*rows, strict=True)
+    return Requests(condition="lesion", judge="j", requested=requested, seen=seen, units=units, groups={"sex": groups})
+
+
+def test_groups_that_were_never_asked_for_the_same_are_not_assessable():
+    rng = np.random.default_rng(0)
+    rows = []
+    for group, wanted, share in (("F", "yes", 0.95), ("M", "no", 0.5)):
+        rows += [(wanted, wanted if rng.random() < share else "other", f"{group}{i}", group) for i in range(80)]
+    finding = CHECK(asked(rows))
+    assert finding.verdict is Verdict.NOT_ASSESSABLE
+    assert "Groups share too few units" in finding.reason
+    rows += [("yes", "yes", f"X{i}", "X") for i in range(80)]
+    finding = CHECK(asked(rows))
+    assert finding.verdict is Verdict.MEASURED
+    assert finding.reason.startswith("Not compared: M;")
+    assert " M " not in finding.statement
+
+
+def test_many_images_of_one_unit_are_no_group():
+    rows = [("yes", ("yes", "no")[i % 3 == 0], group, group) for group in "FM" for i in range(80)]
+    finding = CHECK(asked(rows))
+    assert finding.verdict is Verdict.NOT_ASSESSABLE
+    assert "in half as many units" in finding.reason
+
+
+@pytest.mark.slow
+def test_units_of_other_sizes_raise_no_false_alarms():
+    check, alarms, runs = GroupCorrectness(attribute="sex", permutations=99), 0, 600
+    for seed in range(runs):
+        rng = np.random.default_rng(seed)
+        rows = []  # women in units of 1 and 10 images, men almost all alone; large units vary more
+        for group, large in (("F", 26), ("M", 6)):
+            for size, count in ((1, 120 - 4 * large), (10, large)):
+                for unit in range(count):
+                    share = rng.beta(0.5, 0.5)
+                    rows += [
+                        ("yes", ("no", "yes")[int(rng.random() < share)], f"{group}{size}-{unit}", group)
+                        for _ in range(size)
+                    ]
+        finding = check(asked(rows))
+        alarms += next(row.value for row in finding.estimates if row.name == "p_value") <= 0.05
+    print(f"\n| correctness, units of 1 and of 10 images | alarms {alarms / runs:.3f} |")
+    assert binom.ppf(0.005, runs, 0.05) <= alarms <= binom.ppf(0.995, runs, 0.05)

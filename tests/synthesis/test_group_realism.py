@@ -75,3 +75,39 @@ def test_the_family_corrects():
         for size in (1, 3)
     )
     assert family == min(1.0, 3 * alone)
+
+
+def test_few_patients_or_equal_images_give_a_reason_and_no_error():
+    few = GroupRealism(attribute="sex", min_group_size=5)(sets(n=30))
+    assert few.verdict is Verdict.NOT_ASSESSABLE
+    assert "Two groups of 20 held-out patients and 10 synthetic units are needed" in few.reason
+    given = sets()
+    equal = given.taken(holdout=range(120))
+    flat = FeatureSets(
+        train=np.ones((2, 6)),
+        train_patients=["a", "b"],
+        holdout=np.ones((120, 6)),
+        holdout_patients=equal.holdout_patients,
+        synthetic=np.ones((120, 6)),
+        holdout_attributes=equal.holdout_attributes,
+        synthetic_attributes=equal.synthetic_attributes,
+    )
+    finding = CHECK(flat)
+    assert finding.verdict is Verdict.NOT_ASSESSABLE
+    assert "set no scale" in finding.reason
+
+
+def test_groups_that_share_patients_are_told_apart_less_easily():
+    given = sets(shift=0.6)
+    names = [f"h{i // 2}" for i in range(120)]  # each patient has an image in both groups
+    joined = FeatureSets(
+        train=given.train,
+        train_patients=given.train_patients,
+        holdout=given.holdout,
+        holdout_patients=names,
+        synthetic=given.synthetic,
+        holdout_attributes=given.holdout_attributes,
+        synthetic_attributes=given.synthetic_attributes,
+    )
+    apart, shared = (value(CHECK(part), "difference", {"sex": "F - M"}) for part in (given, joined))
+    assert shared.high - shared.low > apart.high - apart.low

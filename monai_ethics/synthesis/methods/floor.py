@@ -18,6 +18,7 @@ from monai_ethics.errors import InputError, NotAssessableError
 from monai_ethics.synthesis.methods.jackknife import Jackknifed, balanced_groups, jackknife
 
 __all__ = [
+    "FEWEST_UNITS",
     "Beside",
     "Design",
     "Split",

@@ -2,7 +2,8 @@
 """Whether a share differs between groups of images, with what else decides it held fixed.
 
 Labels are exchanged among the units of one stratum, such as those of which the same was requested, so that groups that
-were asked for other things are not taken for groups that were served otherwise. The statistic is the sum of squared
+were asked for other things are not taken for groups that were served otherwise; and only among units of as many images,
+as the hits of large units vary more than those of small ones. The statistic is the sum of squared
 deviations of each group's hits from what its strata give, in units of its hypergeometric spread.
 
 References:
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import gammaln
 
 __all__ = ["StratifiedTest", "UnitTable", "stratified_test", "unit_table"]
 
@@ -43,10 +45,14 @@ class StratifiedTest:
     Args:
         p_value: share of labelings at least as far from equal, the observed one among them.
         null_gaps: largest minus smallest share of a group under exchanged labels, shape ``(draws,)``.
+        compared: whether any label of each group can be exchanged with another group's, shape ``(groups,)``.
+        log_labelings: natural logarithm of the number of different labelings.
     """
 
     p_value: float
     null_gaps: np.ndarray
+    compared: np.ndarray
+    log_labelings: float
 
 
 def unit_table(
@@ -75,7 +81,7 @@ def unit_table(
 
 
 def stratified_test(table: UnitTable, *, permutations: int, seed: int) -> StratifiedTest:
-    """Exchange labels of units within strata.
+    """Exchange labels of units of as many images within strata.
 
     Args:
         table: units of 2 groups or more.
@@ -85,10 +91,14 @@ def stratified_test(table: UnitTable, *, permutations: int, seed: int) -> Strati
     # an order that depends on content only, so that the order of images does not matter
     order = np.lexsort((table.group, table.images, table.hits, table.stratum))
     hits, images, group, stratum = (getattr(table, name)[order] for name in ("hits", "images", "group", "stratum"))
+    stratum = np.unique(np.stack([stratum, images]), axis=1, return_inverse=True)[1].reshape(-1)
     rng, count = np.random.default_rng(seed), int(group.max()) + 1
     blocks = [np.flatnonzero(stratum == value) for value in range(int(stratum.max()) + 1)]
     residual = hits - _expected_share(hits, images, stratum) * images
     spread = _spread(residual, group, blocks, count)
+    sizes = np.stack([np.bincount(group[block], minlength=count) for block in blocks])
+    compared = ((sizes > 0) & ((sizes > 0).sum(axis=1, keepdims=True) > 1)).any(axis=0)
+    labelings = float(gammaln(sizes.sum(axis=1) + 1).sum() - gammaln(sizes + 1).sum())
     observed, _ = _statistics(group[None], residual, hits, images, spread)
     reached, gaps, done = 1, [], 0
     step = max(1, 2**21 // len(group))
@@ -100,7 +110,12 @@ def stratified_test(table: UnitTable, *, permutations: int, seed: int) -> Strati
         reached += int((values >= observed[0] * (1 - 1e-9)).sum())
         gaps.append(gap)
         done += len(labels)
-    return StratifiedTest(p_value=reached / (permutations + 1), null_gaps=np.concatenate(gaps))
+    return StratifiedTest(
+        p_value=reached / (permutations + 1),
+        null_gaps=np.concatenate(gaps),
+        compared=compared,
+        log_labelings=labelings,
+    )
 
 
 def _expected_share(hits: np.ndarray, images: np.ndarray, stratum: np.ndarray) -> np.ndarray:
