@@ -18,11 +18,15 @@ import numpy as np
 import pytest
 import torch
 
+from monai_ethics.evidence import Verdict
+from monai_ethics.synthesis.data.feature_sets import FeatureSets
+from monai_ethics.synthesis.data.planted_copies import PlantedCopies
 from monai_ethics.synthesis.kernels.discrepancy import kid
 from monai_ethics.synthesis.kernels.frechet import frechet_distance
 from monai_ethics.synthesis.kernels.gram import Gram
 from monai_ethics.synthesis.kernels.manifold import manifold
 from monai_ethics.synthesis.kernels.spectrum import vendi_score
+from monai_ethics.synthesis.run import audit_findings
 
 pytestmark = pytest.mark.slow
 
@@ -227,3 +231,24 @@ def test_a_hundred_thousand_rows_beside_the_rate_of_products(row):
     rate = 2 * n * n * d / products / 1e12
     row(f"PRDC, N={n}, d={d} on {torch.cuda.get_device_name()}", f"{whole:.1f} s", f"{memory:,.0f} MB")
     row(f"rate of products {rate:.1f} TFLOP/s", f"two of them, which the distances take: {2 * products:.2f} s")
+
+
+def test_the_whole_audit_of_five_hundred_images_each(row):
+    rng = np.random.default_rng(0)
+    train, holdout, synthetic = rng.standard_normal((3, 500, 2048)).astype(np.float32)
+    sets = FeatureSets(
+        train=train,
+        train_patients=[f"t{i}" for i in range(500)],
+        holdout=holdout,
+        holdout_patients=[f"h{i}" for i in range(500)],
+        synthetic=synthetic,
+        split_random=True,
+        holdout_attributes={"sex": ["F", "M"] * 250},
+        synthetic_attributes={"sex": ["F", "M"] * 250},
+    )
+    copies = {"exact": {"features": train[:40]}}
+    planted = PlantedCopies(sets=sets, patients=sets.train_patients[:40], copies=copies)
+    wall = time.perf_counter()
+    taken, findings = seconds(lambda: audit_findings(sets, planted=planted))
+    row("whole audit, 500/500/500, d=2048", len(findings), f"{taken:.1f} s CPU", f"{time.perf_counter() - wall:.1f} s")
+    assert {finding.verdict for finding in findings} == {Verdict.MEASURED}
