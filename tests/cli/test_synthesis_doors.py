@@ -119,13 +119,13 @@ def test_what_was_read_is_in_the_private_part_only(tmp_path):
     drawing = pytest.importorskip("PIL.ImageDraw")
     from PIL import Image, ImageFont
 
-    sets = folders(tmp_path, side=256)
+    sets = folders(tmp_path, images=6, side=256)
     for role in ("train", "synthetic"):
         for file in sorted(sets[role].iterdir())[:2]:
             image = Image.fromarray((np.load(file) * 60).astype(np.uint8))
             drawing.Draw(image).text((8, 8), TEXT, fill=255, font=ImageFont.load_default(24))
             np.save(file, np.asarray(image, dtype=np.float64))
-    assert run(sets, tmp_path / "e", "--extractor", "pixels", "--no-views", "--text-images", "12") == 0
+    assert run(sets, tmp_path / "e", "--extractor", "pixels", "--no-views", "--text-images", "6") == 0
     (finding,) = of(read_report(tmp_path / "e").findings, "burned_in_text")
     assert next(e.value for e in finding.estimates if e.name == "leaks") >= 2
     assert finding.limitations[0].startswith("Synthetic images have no grounding")
