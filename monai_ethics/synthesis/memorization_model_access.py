@@ -46,6 +46,7 @@ LIMITATIONS = (
     "It is an alarm, never an all-clear: a stronger attack, such as one with shadow models, may succeed where these "
     "fail.",
     "An area below 1/2 means larger errors on training patients: the attack as published fails, and yet they differ.",
+    "Intervals of areas hold one at a time, and the attack farthest from chance is named by the same areas.",
     "It says what somebody can learn who holds the weights, not what the synthetic images disclose.",
     "It rests on the record that patients were assigned to training and holdout at random.",
     "An image that stands in training and in the holdout calms it: such pairs have to be removed before.",
@@ -59,9 +60,9 @@ class MemorizationModelAccess:
     An attack (the loss, PIA, SecMI) measures on each real image an error that should be smaller if the model was
     trained on it. The mean over a patient's images is the patient's score. If patients were assigned to training or
     holdout at random and training made no difference, scores are exchangeable: how far the area under the ROC curve is
-    from 1/2 is tested by permuting patients, within their site, with the best of the attacks compared with the best
-    under permuted labels (max-T). The test is two-sided: errors that are larger on training patients give them away
-    just as well, and small networks show that.
+    from chance is tested by permuting patients, within a site and a number of images, with the best of the attacks
+    compared with the best under permuted labels (max-T). The test is two-sided: errors that are larger on training
+    patients give them away just as well, and small networks show that.
 
     Args:
         false_alarm_rates: rates at which hits are counted, where the held-out patients allow it.
@@ -130,7 +131,7 @@ class MemorizationModelAccess:
                 "It is not on record that patients were assigned to training or holdout at random."
             )
         if log(2) - _log_labelings(is_member, strata) > log(self.level):  # two-sided: the mirrored labels count too
-            within = "" if strata is None else " within their sites"
+            within = "" if strata is None else ", whose labels move within a site and a number of images"
             raise NotAssessableError(
                 f"With {members} training and {others} held-out patients{within}, not even a perfect attack would have "
                 f"a p-value of {self.level:g} or less."
@@ -141,7 +142,9 @@ class MemorizationModelAccess:
     ) -> Finding:
         areas = np.array([area(column, is_member) for column in values.T])
         shuffled = permuted_areas(values, is_member, strata=strata, permutations=self.permutations, seed=self.seed)
-        far, farthest = np.abs(areas - 0.5), np.abs(shuffled - 0.5)
+        # with strata, chance is not 1/2; the mean over all labelings, the observed one among them, treats them alike
+        chance = np.full(len(areas), 0.5) if strata is None else np.vstack([areas, shuffled]).mean(axis=0)
+        far, farthest = np.abs(areas - chance), np.abs(shuffled - chance)
         reached = (farthest >= far - 1e-12).sum(axis=0)
         best = int((farthest.max(axis=1) >= far.max() - 1e-12).sum())
         p_value = (best + 1) / (self.permutations + 1)
@@ -150,7 +153,7 @@ class MemorizationModelAccess:
             group = {"attack": attack} if len(scores.attacks) > 1 else {}
             own = (int(reached[column]) + 1) / (self.permutations + 1)
             estimates.append(self._p_value("p_value_attack", own, len(values), f"{attack} alone", group))
-            estimates += self._ranking(values[:, column], is_member, group=group)
+            estimates += self._ranking(values[:, column], is_member, group=group, chance=float(chance[column]))
         first = int(far.argmax())
         low, high = area_interval(
             float(areas[first]), int(is_member.sum()), int((~is_member).sum()), level=self.confidence
@@ -161,8 +164,8 @@ class MemorizationModelAccess:
             verdict=Verdict.MEASURED,
             statement=(
                 f"By {scores.attacks[first]}, a training patient has a smaller error than a held-out one in "
-                f"{areas[first]:.2f} of pairs ({low:.2f} to {high:.2f}; 0.5 by chance), {int(is_member.sum())} "
-                f"training and {int((~is_member).sum())} held-out patients; p = {p_value:.2g}{several}. "
+                f"{areas[first]:.2f} of pairs ({low:.2f} to {high:.2f}; {chance[first]:.2g} by chance), "
+                f"{int(is_member.sum())} training and {int((~is_member).sum())} held-out patients; p = {p_value:.2g}{several}. "
                 "This can raise an alarm and is never an all-clear."
             ),
             estimates=estimates,
@@ -176,13 +179,15 @@ class MemorizationModelAccess:
             unit="1",
             n=n,
             n_unit="patients",
-            estimand=f"chance of an area at least as far from 1/2 if training made no difference, {of}",
+            estimand=f"chance of an area at least as far from that of chance if training made no difference, {of}",
             method=f"{self.permutations} permutations of patients" + (", max-T" if not group else ""),
             group=group,
             reason=NO_INTERVAL,
         )
 
-    def _ranking(self, column: np.ndarray, is_member: np.ndarray, *, group: dict[str, str]) -> list[Estimate]:
+    def _ranking(
+        self, column: np.ndarray, is_member: np.ndarray, *, group: dict[str, str], chance: float
+    ) -> list[Estimate]:
         members, others = int(is_member.sum()), int((~is_member).sum())
         value = area(column, is_member)
         low, high = area_interval(value, members, others, level=self.confidence)
@@ -192,7 +197,8 @@ class MemorizationModelAccess:
             unit="1",
             n=members + others,
             n_unit="patients",
-            estimand="chance that a training patient's mean error is below a held-out patient's; 0.5 = no difference",
+            estimand="chance that a training patient's mean error is below a held-out patient's; "
+            f"{chance:.2g} = no difference",
             low=low,
             high=high,
             level=self.confidence,
@@ -238,7 +244,11 @@ class MemorizationModelAccess:
 
 
 def _by_patient(scores: AttackScores) -> tuple[np.ndarray, np.ndarray, list[str] | None]:
-    """Negative mean error of each patient by attack, labels, and sites; large values speak for membership."""
+    """Negative mean error of each patient by attack, labels, and strata; large values speak for membership.
+
+    Labels move within a site and a number of images: the mean of many errors varies less than a single one, so that
+    patients with other numbers of images are not exchangeable unless these numbers were left to chance, too.
+    """
     patients = sorted({*scores.patients})
     row = {patient: i for i, patient in enumerate(patients)}
     owners = np.array([row[patient] for patient in scores.patients], dtype=np.int64)
@@ -249,7 +259,8 @@ def _by_patient(scores: AttackScores) -> tuple[np.ndarray, np.ndarray, list[str]
     sums = [np.bincount(owners, weights=scores.errors[name], minlength=len(patients)) for name in scores.attacks]
     values = -np.stack([total / np.maximum(images, 1) for total in sums], axis=1)
     site = dict(zip(scores.patients, scores.sites or (), strict=False))
-    strata = None if scores.sites is None else [site[patient] for patient in patients]
+    keys = [f"{count} {site.get(patient, '')}" for count, patient in zip(images.tolist(), patients, strict=True)]
+    strata = keys if scores.sites is not None or len({*images.tolist()}) > 1 else None
     return values, members > 0, strata
 
 

@@ -24,6 +24,7 @@ LIMITATIONS = (
     "A probe that fails is linear: the source may still be there in another form.",
     "Embeddings of images that the network was trained on would tell more than it makes of new ones.",
 )
+COUNTED = "a count of these images; the sources of all others are the recorded ones in every labeling"
 NO_INTERVAL = "no interval: folds share training images; compare it with chance and the p-value"
 
 
@@ -32,7 +33,8 @@ class SourceProbe:
     """Can a linear probe tell synthetic from real images of one class by the network's embeddings?
 
     Ridge regression within class, in folds of whole patients or units, judged by the area under the ROC curve within
-    a fold and a class. The p-value comes from permuting the source among units with images of the same classes.
+    a fold and a class. The p-value comes from permuting the source among units with images of the same classes, and
+    within units that have both sources.
 
     Args:
         folds: folds of units.
@@ -81,7 +83,8 @@ class SourceProbe:
             labelings = np.concatenate([flags[:, None], moved], axis=1)
             areas = probe_areas(used.embeddings, labelings, classes, fold, ridge=self.ridge)
             reason = "no fold has both sources of a class" if np.isnan(areas[""][0]) else None
-            estimates = [] if reason else self._estimates(areas, flags, classes)
+            free = int((moved != moved[:, :1]).any(axis=1).sum())
+            estimates = [] if reason else self._estimates(areas, flags, classes, free)
         unknown = sum(flag is None for flag in sets.synthetic)
         return Finding(
             check=self.id,
@@ -125,7 +128,9 @@ class SourceProbe:
         draws = flag_permutations(flags, classes, used.units, draws=self.permutations, seed=self.seed + 1)
         return draws, None if draws is not None else "no class has units of both sources with the same images"
 
-    def _estimates(self, areas: dict[str, np.ndarray], flags: np.ndarray, classes: list[str]) -> list[Estimate]:
+    def _estimates(
+        self, areas: dict[str, np.ndarray], flags: np.ndarray, classes: list[str], free: int
+    ) -> list[Estimate]:
         whole, common = areas[""], {"unit": "1", "n_unit": "images"}
         draws = whole[1:][~np.isnan(whole[1:])]
         n = len(flags)
@@ -143,6 +148,7 @@ class SourceProbe:
                 "probe_auc_null_95th", float(np.quantile(draws, 0.95)), n, f"95th percentile {alike}", "of permutations"
             ),
             row("p_value", rank, n, f"chance of so large an area {alike}", "a p-value has no interval"),
+            row("images_permuted", free, n, "images whose source changed in any labeling", COUNTED, unit="images"),
         ]
         for label in sorted({*classes}):
             area = float(areas[label][0])
@@ -157,7 +163,10 @@ def _statement(estimates: list[Estimate], reason: str | None) -> str:
     value = {row.name: row.value for row in estimates if not row.group}
     if not value:
         return f"Whether the source can be read from the embedding cannot be said: {reason}."
+    free, n = next((int(row.value or 0), row.n) for row in estimates if row.name == "images_permuted")
+    fixed = f", where {free} of {n} images could change their source" if free < n else ""
     return (
         f"A linear probe tells synthetic from real images of one class with an area of {value['probe_auc']:.2f}; "
-        f"chance gives up to {value['probe_auc_null_95th']:.2f} in 19 of 20 labelings; p = {value['p_value']:.2g}."
+        f"permuted sources give up to {value['probe_auc_null_95th']:.2f} in 19 of 20 labelings{fixed}; "
+        f"p = {value['p_value']:.2g}."
     )

@@ -105,7 +105,7 @@ def test_labels_move_within_their_site():
         ({"split_random": False}, "not on record"),
         ({"patients": ["p"] * 60}, "in training and in the holdout"),
         ({"is_member": np.ones(60, bool)}, "got 60 and 0 patients"),
-        ({"sites": ["a", "b"] * 30}, "within their sites"),
+        ({"sites": ["a", "b"] * 30}, "move within a site"),
     ],
 )
 def test_a_broken_condition_is_not_assessable(changes, reason):
@@ -138,3 +138,25 @@ def test_the_finding_is_the_same_whatever_the_order_and_survives_json():
     again = CHECK(data.reordered(np.random.default_rng(1).permutation(60).tolist()))
     assert json.dumps(first.to_dict(), sort_keys=True) == json.dumps(again.to_dict(), sort_keys=True)
     assert Finding.from_dict(json.loads(json.dumps(first.to_dict()))) == first
+
+
+def of_numbers(seed, numbers, *, shift=0.0):
+    """Skewed errors of patients with so many images each; the first half of them are members."""
+    rng = np.random.default_rng(seed)
+    member = [i < len(numbers) / 2 for i, number in enumerate(numbers) for _ in range(number)]
+    errors = {"loss": rng.exponential(size=len(member)) - shift * np.array(member)}
+    patients = [f"p{i}" for i, number in enumerate(numbers) for _ in range(number)]
+    return AttackScores(errors=errors, is_member=np.array(member), patients=patients, split_random=True)
+
+
+def test_more_images_of_training_patients_are_no_evidence():
+    finding = CHECK(of_numbers(0, [5] * 40 + [1] * 40))
+    assert finding.verdict is Verdict.NOT_ASSESSABLE
+    assert "a number of images" in finding.reason
+    mixed = [10] * 60 + [1] * 20 + [10] * 20 + [1] * 60  # without strata, .29 of such raise an alarm
+    check = MemorizationModelAccess(permutations=199)
+    alarms = sum(only(check(of_numbers(seed, mixed)), "p_value_model_access").value <= 0.05 for seed in range(60))
+    assert alarms <= 9
+    found = CHECK(of_numbers(0, mixed, shift=0.7))
+    assert only(found, "p_value_model_access").value <= 0.05
+    assert "0.5 = no difference" not in only(found, "auc").estimand

@@ -88,3 +88,30 @@ def test_few_units_are_not_assessable_and_misfits_refused():
         EmbeddingTable(embeddings=np.zeros(3), synthetic=[True] * 3, classes=["a"] * 3, units=["b"] * 3)
     with pytest.raises(InputError, match="one entry per image"):
         EmbeddingTable(embeddings=np.zeros((3, 1)), synthetic=[True], classes=["a"] * 3, units=["b"] * 3)
+
+
+def test_a_few_units_of_both_sources_do_not_hold_the_others_fixed():
+    data = table(n=160, off=2.0)
+    mixed = EmbeddingTable(
+        embeddings=data.embeddings,
+        synthetic=data.synthetic,
+        classes=["a"] * 160,
+        units=["u0", "u0", *data.units[2:]],
+    )
+    finding = CHECK(mixed)
+    assert number(finding, "p_value") <= 0.05
+    assert number(finding, "probe_auc_null_95th") < 0.7
+    assert number(finding, "images_permuted") == 160
+
+
+def test_images_whose_source_cannot_move_are_counted_and_said():
+    data = table(n=160, off=2.0)
+    units = [
+        f"r{i // 10}" if made and i < 80 else unit
+        for i, (made, unit) in enumerate(zip(data.synthetic, data.units, strict=True))
+    ]
+    finding = CHECK(
+        EmbeddingTable(embeddings=data.embeddings, synthetic=data.synthetic, classes=["a"] * 160, units=units)
+    )
+    assert number(finding, "images_permuted") == 120
+    assert "120 of 160 images could change their source" in finding.statement

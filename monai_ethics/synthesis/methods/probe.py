@@ -28,8 +28,8 @@ def flag_permutations(
 ) -> np.ndarray | None:
     """Random labelings under which flag and embedding are independent given the class.
 
-    Where each unit has one flag, flags move between units with the same numbers of images of each class; otherwise
-    within the images of a class of a unit.
+    Flags of units with one flag move between such units with the same numbers of images of each class; those of units
+    with both, within the images of a class of a unit.
 
     Args:
         flags: shape ``(N,)``, bool.
@@ -45,21 +45,26 @@ def flag_permutations(
     names, owner = np.unique(np.asarray(units, dtype=str), return_inverse=True)
     kinds, kind = np.unique(np.asarray(classes, dtype=str), return_inverse=True)
     made = np.bincount(owner, weights=flags)
-    sizes = np.bincount(owner)
-    if ((made > 0) & (made < sizes)).any():
-        places, values, back = owner * len(kinds) + kind, flags, np.arange(len(flags))
-    else:
-        content = np.zeros((len(names), len(kinds)), dtype=np.int64)
-        np.add.at(content, (owner, kind), 1)
-        places, values, back = np.unique(content, axis=0, return_inverse=True)[1].reshape(-1), made > 0, owner
-    moved = np.repeat(values[:, None], draws, axis=1)
-    free = False
-    for place in np.unique(places):
+    both = (made > 0) & (made < np.bincount(owner))
+    content = np.zeros((len(names), len(kinds)), dtype=np.int64)
+    np.add.at(content, (owner, kind), 1)
+    alike = np.unique(content, axis=0, return_inverse=True)[1].reshape(-1)
+    rows = np.flatnonzero(both[owner])
+    of_units, whole = _moved(np.where(both, -1, alike), made > 0, draws=draws, rng=rng)
+    of_rows, within = _moved((owner * len(kinds) + kind)[rows], flags[rows], draws=draws, rng=rng)
+    moved: np.ndarray = of_units[owner]
+    moved[rows] = of_rows
+    return moved if whole or within else None
+
+
+def _moved(places: np.ndarray, values: np.ndarray, *, draws: int, rng: np.random.Generator) -> tuple[np.ndarray, bool]:
+    """Values permuted within their place, shape ``(N, draws)``, and whether any can differ; place -1 stays."""
+    moved, free = np.repeat(values[:, None], draws, axis=1), False
+    for place in np.unique(places[places >= 0]):
         rows = np.flatnonzero(places == place)
-        free |= 0 < values[rows].sum() < len(rows)
-        order = rng.random((len(rows), draws)).argsort(axis=0)
-        moved[rows] = values[rows][order]
-    return moved[back] if free else None
+        free |= bool(0 < values[rows].sum() < len(rows))
+        moved[rows] = values[rows][rng.random((len(rows), draws)).argsort(axis=0)]
+    return moved, free
 
 
 def probe_areas(
