@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 ROLES = ("train", "holdout", "synthetic")
+GALLERY = "Samples and pairs side by side, for you alone: monai-ethics private EVIDENCE gallery --out gallery.html"
+READINGS = "What was read in images, for you alone: monai-ethics private EVIDENCE text --out readings.json"
 WHERE = "Folder of images (NIfTI, DICOM, PNG, npy), or .npz with features, patient[, site, attributes]"
 
 
@@ -216,7 +218,9 @@ def _keep(
             log.put_private("gallery", page, media_type="text/html")
         log.add_findings(findings)
         log.seal()
-        _report(log, findings, gallery=page is not None, as_json=as_json)
+        hints = [GALLERY] if page is not None else []
+        hints += [READINGS] if found.text is not None and found.text.details else []
+        _report(log, findings, hints, as_json=as_json)
 
 
 def _pseudonymous(finding: Finding, named: Callable[[str], str]) -> Finding:
@@ -263,7 +267,7 @@ def _items(images: dict[str, ImageSet], log: EvidenceLog) -> bytes:
     return json.dumps(rows).encode()
 
 
-def _report(log: EvidenceLog, findings: Sequence[Finding], *, gallery: bool, as_json: bool) -> None:
+def _report(log: EvidenceLog, findings: Sequence[Finding], hints: Sequence[str], *, as_json: bool) -> None:
     from monai_ethics.provenance.read import read_report
     from monai_ethics.provenance.verify import verify_evidence
     from monai_ethics.reporting.render import write_report
@@ -277,5 +281,5 @@ def _report(log: EvidenceLog, findings: Sequence[Finding], *, gallery: bool, as_
         return
     print_summary(report)
     print(f"\nEvidence and report are in {log.folder}.\nSealed; keep this fingerprint elsewhere: {head.fingerprint}")
-    if gallery:
-        print("Samples and pairs side by side, for you alone: monai-ethics private EVIDENCE gallery --out gallery.html")
+    for hint in hints:
+        print(hint)

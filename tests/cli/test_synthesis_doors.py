@@ -115,7 +115,7 @@ def test_without_a_reader_one_line_says_so_and_the_audit_goes_on(tmp_path, capsy
 
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("rapidocr") is None, reason="the extra `ocr` is not installed")
-def test_what_was_read_is_in_the_private_part_only(tmp_path):
+def test_what_was_read_is_in_the_private_part_only(tmp_path, capsys):
     drawing = pytest.importorskip("PIL.ImageDraw")
     from PIL import Image, ImageFont
 
@@ -126,6 +126,9 @@ def test_what_was_read_is_in_the_private_part_only(tmp_path):
             drawing.Draw(image).text((8, 8), TEXT, fill=255, font=ImageFont.load_default(24))
             np.save(file, np.asarray(image, dtype=np.float64))
     assert run(sets, tmp_path / "e", "--extractor", "pixels", "--no-views", "--text-images", "6") == 0
+    printed = capsys.readouterr().out
+    assert "private EVIDENCE text" in printed
+    assert "JOHN" not in printed
     (finding,) = of(read_report(tmp_path / "e").findings, "burned_in_text")
     assert next(e.value for e in finding.estimates if e.name == "leaks") >= 2
     assert finding.limitations[0].startswith("Synthetic images have no grounding")
