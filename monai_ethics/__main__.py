@@ -34,11 +34,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return invoke(words)
     except EthicsError as error:
-        print(f"monai-ethics: {error}", file=sys.stderr)
+        print(f"monai-ethics: {_one_line(error)}", file=sys.stderr)
         return error.exit_code
+    except MemoryError:
+        print("monai-ethics: Expected input that fits into memory: got more. Give smaller or fewer.", file=sys.stderr)
+        return 2
     except (OSError, UnicodeError) as error:
         print(f"monai-ethics: {_sentence(error)}", file=sys.stderr)
         return 2
+
+
+def _one_line(error: EthicsError) -> str:
+    """The message without line breaks and control characters, which a name in it may carry to a terminal."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in str(error))
 
 
 def _sentence(error: OSError | UnicodeError) -> str:

@@ -16,6 +16,7 @@ from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.statistics.differences import newcombe
 from monai_ethics.statistics.intervals import Result, clustered_rate, effective_cases
 from monai_ethics.synthesis.data.requests import Requests
+from monai_ethics.synthesis.methods.labels import why_no_grouping
 from monai_ethics.synthesis.methods.shares_by_group import StratifiedTest, stratified_test, unit_table
 
 __all__ = ["GroupCorrectness"]
@@ -131,6 +132,8 @@ class GroupCorrectness:
         column = data.groups.get(self.attribute)
         if column is None:
             raise NotAssessableError(f"No {self.attribute} was requested of the images.")
+        if reason := why_no_grouping(self.attribute, column, data.units):
+            raise NotAssessableError(reason)
         labels = [UNRECORDED if label is None else label for label in column]
         large = [label for label in sorted(set(labels)) if self._lacks(data, labels, label) is None]
         if len(large) < 2:

@@ -22,11 +22,10 @@ from monai_ethics.synthesis.limits import with_intrinsic_limits
 from monai_ethics.synthesis.memorization_membership import MemorizationMembership
 from monai_ethics.synthesis.memorization_planted import MemorizationPlanted
 from monai_ethics.synthesis.memorization_proximity import MemorizationProximity
+from monai_ethics.synthesis.methods.labels import MOST_LABELS
 from monai_ethics.synthesis.real_overlap import RealOverlap
 
 __all__ = ["AuditPlan", "audit_findings", "compared_attributes", "request_findings"]
-
-MOST_LABELS = 20  # an attribute with more is no grouping, such as an age in years
 
 Progress = Callable[[str, int, int], None]
 

@@ -96,6 +96,7 @@ class SynthesisUtility:
                 "arms": sorted({arm_of(recipe.real_fraction) for recipe in table.recipes}),
                 "seeds_by_recipe": {_name(recipe): len(cells.trained(recipe)) for recipe in table.recipes},
                 "higher_is_better": table.higher_is_better,
+                **({"columns_left_out": left_out} if (left_out := cells.left_out()) else {}),
             },
             reason=reason or (self._few(few) if few < self.min_seeds else None),
             limitations=LIMITATIONS,

@@ -66,3 +66,23 @@ def test_a_terminal_of_few_characters_shows_numbers_in_place_of_the_others(monke
     assert not main(["checks"])
     stream.flush()
     assert stream.buffer.getvalue() == b"\\u2715\n"
+
+
+def test_a_name_with_line_breaks_and_escapes_stays_one_line(monkeypatch, capsys):
+    def refuse(words):
+        raise InputError("Expected a column: got \x1b[31mone\nof two lines. Rename it.")
+
+    monkeypatch.setattr("monai_ethics.cli.app.invoke", refuse)
+    assert main(["checks"]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "\x1b" not in err
+
+
+def test_input_larger_than_memory_is_one_sentence(monkeypatch, capsys):
+    def fill(words):
+        raise MemoryError
+
+    monkeypatch.setattr("monai_ethics.cli.app.invoke", fill)
+    assert main(["checks"]) == 2
+    assert "fits into memory" in capsys.readouterr().err

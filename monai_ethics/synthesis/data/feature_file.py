@@ -6,7 +6,6 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from zlib import error as zlib_error
 
 import numpy as np
 
@@ -20,6 +19,8 @@ UNNAMED = "features"
 MISSING = ("", "n/a", "nan", "null", "<na>")
 COLUMNS = ("patient", "site", "digest", "source", "name")
 KEPT = ("spaces", "protocol", *COLUMNS)
+LONGEST = 40  # characters of a name that a message repeats
+LARGE, MOST_PACKED = 2**30, 100  # bytes from which an array that shrinks more than so many times is refused
 
 
 def read_features(path: Path) -> ImageSet:
@@ -88,7 +89,7 @@ def write_features(path: Path, images: ImageSet) -> None:
         known = images.protocols
         arrays["protocol"] = np.array([known[space].to_json() if space in known else "" for space in images.spaces])
     for name, column in sorted(images.attributes.items()):
-        if name in KEPT or _is_part(name, "features", "views") or "/" in name or name == "file":
+        if name in KEPT or _is_part(name, "features", "views") or "/" in name or name in ("file", "allow_pickle"):
             raise InputError(
                 "Expected attributes with names of their own: got one called like an array of the feature file. "
                 "Rename it."
@@ -99,13 +100,17 @@ def write_features(path: Path, images: ImageSet) -> None:
 
 def _loaded(path: Path) -> dict[str, np.ndarray]:
     try:
+        with zipfile.ZipFile(path) as members:
+            if any(one.file_size > max(LARGE, MOST_PACKED * one.compress_size) for one in members.infolist()):
+                raise ValueError("a small file that fills the memory")
         with np.load(path, allow_pickle=False) as stored:
-            content = {name: np.asarray(stored[name]) for name in stored.files}
-    except (ValueError, zipfile.BadZipFile, EOFError, TypeError, NotImplementedError, zlib_error) as error:
+            return {name: np.asarray(stored[name]) for name in stored.files}
+    except Exception as error:  # readers of damaged files raise what they like
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise InputError(
             "Expected an .npz file without pickled objects: got another. Save it with np.savez."
         ) from error
-    return content
 
 
 def _is_part(name: str, *kinds: str) -> bool:
@@ -129,9 +134,10 @@ def _space_names(content: Mapping[str, np.ndarray], stored: list[str]) -> dict[s
 def _of_length(content: Mapping[str, np.ndarray], names: Iterable[str], length: int) -> None:
     wrong = sorted(name for name in names if content[name].ndim != 1 or len(content[name]) != length)
     if wrong:
+        shown = dict.fromkeys(f"`{name}`" if name.isidentifier() and len(name) <= LONGEST else "all" for name in wrong)
         raise InputError(
-            f"Expected {', '.join(f'`{name}`' for name in wrong)} of the .npz file to have a value for each row: got "
-            "others. Give one for each row, or leave it out."
+            f"Expected {', '.join(shown)} of the .npz file to have a value for each row: got others. Give one for each "
+            "row, or leave it out."
         )
 
 
@@ -146,8 +152,15 @@ def _numbers(array: np.ndarray, main: np.ndarray, name: str) -> np.ndarray:
 def _texts(content: Mapping[str, np.ndarray], name: str) -> tuple[str | None, ...] | None:
     if name not in content:
         return None
-    texts = [str(value).strip() for value in content[name]]
+    texts = [_text(value).strip() for value in content[name]]
     return tuple(None if text.lower() in MISSING else text for text in texts)
+
+
+def _text(value: object) -> str:
+    """Words as they are, and 7 for 7.0 and b"7": one patient may be stored so in one set and so in another."""
+    if isinstance(value, bytes):
+        return value.decode()
+    return str(int(value)) if isinstance(value, np.floating) and value.is_integer() else str(value)
 
 
 def _complete(column: tuple[str | None, ...], name: str) -> tuple[str, ...]:

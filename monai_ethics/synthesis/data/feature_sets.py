@@ -25,6 +25,7 @@ COLUMNS = {
     "synthetic": ("units", "sources", "items", "digests"),
 }
 UNNAMED = "features"
+LARGEST = 1e20  # of a feature: kernels take sixth powers, which have to stay finite
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,7 +65,8 @@ class FeatureSets:
         pair_similarity: how alike pairs of synthetic and pairs of held-out images are, computed from the images.
 
     Raises:
-        InputError: if lengths, spaces or widths do not match, a number is not finite, or a patient has two sites.
+        InputError: if lengths, spaces or widths do not match, a number is not finite or above 1e20, or a patient has two
+            sites.
     """
 
     train: Features | np.ndarray
@@ -224,6 +226,8 @@ def _spaces(features: Features | np.ndarray, role: str) -> dict[str, np.ndarray]
         raise InputError(f"`{role}` must have shape (images, features), equal in all spaces: got another. Reshape it.")
     if not all(np.issubdtype(array.dtype, np.floating) and np.isfinite(array).all() for array in rows.values()):
         raise InputError(f"Features of `{role}` must be finite floating-point numbers: got others. Convert them.")
+    if any(array.size and max(array.max(), -array.min()) > LARGEST for array in rows.values()):
+        raise InputError(f"Features of `{role}` must be below {LARGEST:g} in size: got larger ones. Rescale them.")
     return rows
 
 

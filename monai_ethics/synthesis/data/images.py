@@ -86,14 +86,17 @@ def read_image(files: Path | Sequence[Path], *, called: str = "it") -> np.ndarra
     paths = (files,) if isinstance(files, Path) else tuple(files)
     try:
         image = _read(paths)
-    except (InputError, ImportError, MemoryError):
+    except (InputError, ImportError):
         raise
+    except MemoryError as error:
+        raise InputError(f"Expected images that fit into memory: {called} is larger. Replace or remove it.") from error
     except Exception as error:  # readers of damaged files raise what they like
         raise InputError(
             f"Expected an image that can be read: {called} is damaged or of another format. Replace or remove it."
         ) from error
     usable = image.ndim in (3, 4) and image.size > 0 and image.dtype.kind in "fiub"
-    values = image.astype(np.float32) if usable else image
+    with np.errstate(over="ignore"):  # what float32 cannot hold is told below
+        values = image.astype(np.float32) if usable else image
     if not usable or not np.isfinite(values).all():
         raise InputError(f"Expected a 2D or 3D image of finite numbers: {called} is none. Replace or remove it.")
     return values

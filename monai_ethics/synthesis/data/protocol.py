@@ -61,8 +61,10 @@ class FeatureProtocol:
             InputError: if it is something else.
         """
         try:
-            return cls(**json.loads(text))
-        except (ValueError, TypeError, AttributeError) as error:
+            found = cls(**json.loads(text))
+            found.to_json()  # which refuses numbers that are none
+            return found
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(
                 "Expected the protocol of a feature file as this package writes it: got another. Compute them anew."
             ) from error

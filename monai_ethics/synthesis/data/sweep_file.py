@@ -18,6 +18,7 @@ __all__ = ["BANDS", "NEEDED", "read_sweep", "size_bands"]
 NEEDED = ("real_fraction", "seed", "case", "score")
 KNOWN = (*NEEDED, "arm", "design", "patient", "tested_on", "roi_size")
 BANDS = ("small", "medium", "large")
+LARGEST = 1e15
 UNDEFINED = ("", "nan", "none", "n/a")
 
 
@@ -103,8 +104,10 @@ def _number(text: str, name: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value) or (name == "seed" and value != int(value)):
-        raise InputError(f"Column {name} must hold numbers, whole ones for seeds: got something else. Correct it.")
+    if not abs(value) <= LARGEST or (name == "seed" and value != int(value)):
+        raise InputError(
+            f"Column {name} must hold numbers below 1e15, whole ones for seeds: got something else. Correct it."
+        )
     return value
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +14,7 @@ __all__ = ["ARMS", "DESIGNS", "TESTED_ON", "Recipe", "SweepTable", "arm_of"]
 DESIGNS = ("fixed_total", "fixed_real")
 TESTED_ON = ("real", "synthetic")
 ARMS = ("train-real", "train-mixed", "train-synthetic")
+LARGEST = 1e15  # of a score: its square has to stay finite in sums
 COLUMNS = ("designs", "real_fractions", "seeds", "cases", "patients", "tested_on", "values")
 
 
@@ -102,8 +102,10 @@ class SweepTable:
             )
         if not all(0 <= fraction <= 1 for fraction in self.real_fractions):
             raise InputError("A real_fraction must lie between 0 (synthetic only) and 1 (real only): got another.")
-        if not all(value is None or math.isfinite(value) for value in self.values):
-            raise InputError("Scores must be finite, or empty where they are not defined: got others. Leave them out.")
+        if not all(value is None or abs(value) <= LARGEST for value in self.values):
+            raise InputError(
+                "Scores must be finite and below 1e15, or empty where they are not defined: got others. Leave them out."
+            )
         rows = [*zip(self.designs, self.real_fractions, self.seeds, self._keys(), strict=True)]
         if len({*rows}) != len(rows):
             raise InputError(

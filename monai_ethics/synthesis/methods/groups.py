@@ -10,6 +10,7 @@ import numpy as np
 
 from monai_ethics.errors import NotAssessableError
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
+from monai_ethics.synthesis.methods.labels import why_no_grouping
 
 __all__ = ["ImageGroup", "image_groups", "label_of"]
 
@@ -51,13 +52,15 @@ def image_groups(sets: FeatureSets, attribute: str) -> list[ImageGroup]:
         attribute: name of the attribute.
 
     Raises:
-        NotAssessableError: if held-out or synthetic images do not have it.
+        NotAssessableError: if held-out or synthetic images do not have it, or it names patients.
     """
     columns: dict[str, Sequence[str | None]] = {}
     for role, who in (("holdout", "held-out"), ("synthetic", "synthetic")):
         if attribute not in sets.attributes(role):
             raise NotAssessableError(f"The {who} images have no attribute {attribute}.")
         columns[role] = sets.attributes(role)[attribute]
+        if reason := why_no_grouping(attribute, columns[role], sets.units(role)):
+            raise NotAssessableError(reason)
     labels = sorted({*columns["holdout"], *columns["synthetic"]}, key=lambda label: (label is None, label or ""))
     patients, units = np.array(sets.units("holdout"), dtype=object), np.array(sets.units("synthetic"), dtype=object)
     found = []

@@ -9,8 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from monai_ethics.synthesis.data.sweep_table import Recipe, SweepTable
+from monai_ethics.synthesis.methods.labels import why_no_grouping
 
 __all__ = ["Cells", "Stratum"]
+
+MOST_REGIONS = 200  # organs that one segmentation may have
 
 
 class Stratum(NamedTuple):
@@ -45,12 +48,23 @@ class Cells:
     def strata(self) -> list[Stratum]:
         """Everyone first, then every label of every group."""
         out = [Stratum({}, np.ones(len(self.values), dtype=bool))]
+        left_out = self.left_out()
         for name, column in sorted(self.table.groups.items()):
+            if name in left_out:
+                continue
             labels = sorted({*column}, key=lambda text: (text is None, text or ""))
             out += [
                 Stratum({name: label}, np.array([text == label for text in column], dtype=bool)) for label in labels
             ]
         return out
+
+    def left_out(self) -> dict[str, str]:
+        """Columns that form no groups, such as file names, and why: their labels would stand in the evidence."""
+        found = {
+            name: why_no_grouping(name, column, self.table.patients, most=MOST_REGIONS)
+            for name, column in self.table.groups.items()
+        }
+        return {name: reason for name, reason in sorted(found.items()) if reason is not None}
 
     def trained(self, recipe: Recipe) -> set[int]:
         """Seeds with which a recipe was trained."""

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
+import zipfile
+
 import numpy as np
 import pytest
 
+from monai_ethics.errors import InputError
 from monai_ethics.synthesis.data.feature_file import read_features, write_features
 from monai_ethics.synthesis.data.image_set import ImageSet
 from monai_ethics.synthesis.data.protocol import FeatureProtocol
@@ -47,7 +50,7 @@ def test_every_other_array_is_an_attribute_under_its_name_and_site_is_the_site(t
     )
     found = read_features(path)
     assert (found.patients, found.sites) == (("7", "7", "8"), ("n", "n", "s"))
-    assert found.attributes == {"age": ("40.5", None, "3.0"), "groups": ("x", None, None)}
+    assert found.attributes == {"age": ("40.5", None, "3"), "groups": ("x", None, None)}
 
 
 def test_further_spaces_without_names_are_numbered(tmp_path):
@@ -99,3 +102,73 @@ def test_a_set_has_an_entry_for_each_row():
     with pytest.raises(ValueError, match="at least one space"):
         images(features={})
     assert len(images()) == 3
+
+
+def with_member(path, name, content, method=zipfile.ZIP_STORED):
+    np.savez(path, features=EYE)
+    with zipfile.ZipFile(path, "a", method) as archive:
+        archive.writestr(name, content)
+
+
+def header(shape):
+    text = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}}}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(64)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [header((10**15, 6)), header((-1, 6)), b"\x93NUMPY\x01\x00\x20\x00{'descr':" + b"(" * 24, bytes(10)],
+    ids=["longer than any memory", "negative", "open brackets", "no array"],
+)
+def test_a_damaged_array_is_one_sentence(tmp_path, content):
+    with_member(tmp_path / "f.npz", "more.npy", content)
+    with pytest.raises(InputError, match="npz file"):
+        read_features(tmp_path / "f.npz")
+
+
+def test_a_small_file_that_fills_the_memory_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr("monai_ethics.synthesis.data.feature_file.LARGE", 2**20)
+    with_member(tmp_path / "f.npz", "more.npy", bytes(2**21), zipfile.ZIP_DEFLATED)
+    monkeypatch.setattr(np, "load", lambda *_, **__: pytest.fail("unpacked"))
+    with pytest.raises(InputError, match="npz file"):
+        read_features(tmp_path / "f.npz")
+
+
+def test_a_locked_archive_is_one_sentence(tmp_path):
+    path = tmp_path / "f.npz"
+    np.savez(path, features=EYE)
+    content = bytearray(path.read_bytes())
+    content[content.find(b"PK\x03\x04") + 6] |= 1
+    content[content.find(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="npz file"):
+        read_features(path)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"name": "x", "width": 3, "preprocessing": {"a": NaN}}'])
+def test_a_protocol_that_is_none_is_refused(tmp_path, text):
+    np.savez(tmp_path / "f.npz", features=EYE, protocol=[text])
+    with pytest.raises(InputError, match="protocol"):
+        read_features(tmp_path / "f.npz")
+
+
+def test_a_message_repeats_no_name_that_may_be_a_patients(tmp_path):
+    with_member(tmp_path / "f.npz", "DOE^JANE.txt", "x")
+    with pytest.raises(InputError) as told:
+        read_features(tmp_path / "f.npz")
+    assert "DOE" not in str(told.value)
+
+
+@pytest.mark.parametrize("patient", [np.array([b"7", b"7", b"8"]), np.array([7.0, 7.0, 8.0]), np.array([7, 7, 8])])
+def test_a_patient_is_the_same_whether_stored_as_text_bytes_or_number(tmp_path, patient):
+    np.savez(tmp_path / "f.npz", features=EYE, patient=patient)
+    assert read_features(tmp_path / "f.npz").patients == ("7", "7", "8")
+
+
+def test_an_attribute_called_like_an_argument_of_the_writer_is_refused(tmp_path):
+    images = ImageSet(
+        features={"a": EYE}, patients=("p",) * 3, names=("n",) * 3, attributes={"allow_pickle": ("1", "1", "1")}
+    )
+    with pytest.raises(InputError, match="names of their own"):
+        write_features(tmp_path / "f.npz", images)
+    assert not (tmp_path / "f.npz").exists()
