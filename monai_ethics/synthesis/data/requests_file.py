@@ -10,6 +10,7 @@ from typing import Any
 from monai_ethics.errors import InputError
 from monai_ethics.synthesis.data.csv_rows import csv_rows
 from monai_ethics.synthesis.data.requests import Requests
+from monai_ethics.synthesis.methods.labels import why_no_grouping
 
 __all__ = ["read_requests"]
 
@@ -25,7 +26,8 @@ def read_requests(path: Path, *, condition: str | None = None, judge: str | None
     Columns ``requested`` and ``seen`` are needed; ``unit`` (what was generated together, or the patient of a held-out
     image; each image alone if absent), ``set`` (``synthetic`` or ``holdout``, synthetic if absent), ``condition`` and
     ``judge`` are known; every other column is an attribute by which groups are compared. An empty ``seen`` is an image
-    without an answer; an empty attribute is not recorded.
+    without an answer; an empty attribute is not recorded. Names of files or patients are no attribute and are refused,
+    since labels of groups are public.
 
     Args:
         path: a CSV or TSV with a header.
@@ -36,7 +38,8 @@ def read_requests(path: Path, *, condition: str | None = None, judge: str | None
         One entry for each condition, in alphabetical order.
 
     Raises:
-        InputError: if it cannot be read, a column is missing or stands twice, or a cell is not what its column says.
+        InputError: if it cannot be read, a column is missing or stands twice, a cell is not what its column says, or
+            an attribute forms no groups.
     """
     rows = csv_rows(path, empty="Expected rows of requests below a header: got none. Write one an image.")
     if missing := [name for name in NEEDED if name not in rows[0]]:
@@ -48,6 +51,7 @@ def read_requests(path: Path, *, condition: str | None = None, judge: str | None
         raise InputError("Column requested must say what was asked of each image: got an empty cell. Fill it.")
     if {row.get("set") or SETS[0] for row in rows} - {*SETS}:
         raise InputError("Column set must be synthetic or holdout: got something else. Correct it.")
+    _require_groups(_columns(rows, attributes))
     rows = [_named(_named(row, "condition", condition), "judge", judge) for row in rows]
     return [
         _of_condition(name, [row for row in rows if row["condition"] == name], attributes)
@@ -63,6 +67,15 @@ def _named(row: dict[str, str], column: str, given: str | None) -> dict[str, str
     if not name:
         raise InputError(f"Expected a column {column} without empty cells, or `--{column}`: got neither. Give one.")
     return {**row, column: name}
+
+
+def _require_groups(columns: dict[str, Any]) -> None:
+    """Refuse columns of names, numbers or texts: labels of groups are public."""
+    for name, labels in columns["groups"].items():
+        if reason := why_no_grouping(name, labels, columns["units"]):
+            raise InputError(
+                f"Expected every other column to hold groups: got {name}. {reason} Remove it, or write bands."
+            )
 
 
 def _of_condition(condition: str, rows: Sequence[dict[str, str]], attributes: Sequence[str]) -> Requests:

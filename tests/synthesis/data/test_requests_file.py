@@ -7,7 +7,7 @@ from monai_ethics.synthesis.data.requests_file import read_requests
 TABLE = """requested,seen,unit,set,sex,site
 yes,yes,u0,synthetic,F,A
 yes,,u1,,M,
-no,no,p0,holdout,F,B
+no,no,p0,holdout,F,A
 """
 
 
@@ -23,7 +23,7 @@ def test_synthetic_and_real_rows_units_and_groups_are_told_apart(tmp_path):
     assert (found.requested, found.seen, found.units) == (["yes", "yes"], ["yes", None], ["u0", "u1"])
     assert found.groups == {"sex": ["F", "M"], "site": ["A", None]}
     assert (found.real_requested, found.real_seen, found.real_units) == (["no"], ["no"], ["p0"])
-    assert found.real_groups == {"sex": ["F"], "site": ["B"]}
+    assert found.real_groups == {"sex": ["F"], "site": ["A"]}
 
 
 def test_conditions_of_a_column_are_apart_and_images_without_a_unit_stand_alone(tmp_path):
@@ -51,6 +51,13 @@ def test_conditions_of_a_column_are_apart_and_images_without_a_unit_stand_alone(
 def test_a_table_that_does_not_say_what_is_needed_is_refused(tmp_path, text, named, message):
     with pytest.raises(InputError, match=message):
         read_requests(table(tmp_path, text), **{"condition": "c", "judge": "j", **named})
+
+
+def test_a_column_of_names_is_no_attribute_and_its_values_are_not_told(tmp_path):
+    text = "requested,seen,sex,file\n" + "".join(f"1,1,F,DOE{i}.png\n" for i in range(30))
+    with pytest.raises(InputError, match="got file") as caught:
+        read_requests(table(tmp_path, text), condition="c", judge="j")
+    assert "DOE" not in str(caught.value)
 
 
 def test_an_absent_table_is_refused(tmp_path):
