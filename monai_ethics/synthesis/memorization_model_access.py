@@ -165,7 +165,8 @@ class MemorizationModelAccess:
             statement=(
                 f"By {scores.attacks[first]}, a training patient has a smaller error than a held-out one in "
                 f"{areas[first]:.2f} of pairs ({low:.2f} to {high:.2f}; {chance[first]:.2g} by chance), "
-                f"{int(is_member.sum())} training and {int((~is_member).sum())} held-out patients; p = {p_value:.2g}{several}. "
+                f"{int(is_member.sum())} training and {int((~is_member).sum())} held-out patients; "
+                f"p = {p_value:.2g}{several}. "
                 "This can raise an alarm and is never an all-clear."
             ),
             estimates=estimates,

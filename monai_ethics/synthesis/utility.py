@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
+from monai_ethics.statistics.intervals import T_FROM
 from monai_ethics.synthesis.data.sweep_table import Recipe, SweepTable, arm_of
 from monai_ethics.synthesis.methods.crossed import Spread, models_spread, recipe_spread, smallest_margin
 from monai_ethics.synthesis.methods.sweep_cells import Cells, Stratum
@@ -44,7 +45,7 @@ class SynthesisUtility:
     Args:
         level: nominal coverage of intervals; the margin is that of two one-sided tests at ``1 - level``.
         min_seeds: fewest seeds for an interval of the recipe.
-        min_group_size: smallest group that is judged, in patients.
+        min_group_size: smallest group of which a number is given, in patients; an interval needs 30.
 
     Notes:
         With few seeds, a test of paired cases takes what one seed did for what the recipe does: with 3 seeds it
@@ -207,7 +208,12 @@ class SynthesisUtility:
         value = means[0] - sum(means[1:])
         if whose == "recipe" and seeds < max(self.min_seeds, 2):
             return value, None, self._few(seeds)
-        return value, (recipe_spread if whose == "recipe" else models_spread)(sides), None
+        if min(side.shape[1] for side in sides) < T_FROM:
+            return value, None, f"fewer than {T_FROM} patients: a few failures among them make Student's t too sure"
+        spread = (recipe_spread if whose == "recipe" else models_spread)(sides)
+        if spread is None or not spread.se > 0:
+            return value, None, "all scores are equal, of which Student's t would be sure"
+        return value, spread, None
 
     def _seed_sd(self, own: np.ndarray, common: dict[str, Any]) -> Estimate:
         seeds, patients = own.shape

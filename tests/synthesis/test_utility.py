@@ -128,6 +128,21 @@ def test_small_groups_and_missing_arms_have_a_reason():
     assert "no seed was trained in both" in CHECK(replace(alone, seeds=seeds)).reason
 
 
+def test_few_patients_or_equal_scores_have_no_interval_and_no_margin():
+    few = CHECK(table(n=58))
+    for name in ("difference_models", "difference_recipe"):
+        row = found(few, name, "0", roi_size_band="small")
+        assert (row.n, row.low, row.value is None) == (29, None, False)
+        assert "fewer than 30 patients" in row.reason
+    assert found(few, "difference_recipe", "0").low is not None
+    data = table()
+    equal = CHECK(replace(data, values=(0.9,) * len(data.values)))
+    assert found(equal, "difference_models", "0").value == 0
+    assert found(equal, "difference_models", "0").low is None
+    assert found(equal, "equivalence_margin_recipe", "0").value is None
+    assert "all scores are equal" in found(equal, "equivalence_margin_recipe", "0").reason
+
+
 def test_of_a_distance_the_largest_rise_is_the_worst():
     finding = CHECK(replace(table(gain=0.1), higher_is_better=False))
     assert "real_fraction 0," in finding.statement.partition(";")[0]
