@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pydicom
 
+from monai_ethics._quiet import quiet_dicom
 from monai_ethics.provenance.image import Image, Marks
 
 __all__ = ["read_dicom"]
@@ -29,6 +30,7 @@ _COVERED = (
 )
 
 
+@quiet_dicom()
 def read_dicom(path: Path) -> Image:
     """Read one DICOM file of one or several frames; frames are ordered along their normal where they have positions."""
     dataset = pydicom.dcmread(path)

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from monai_ethics._quiet import quiet_dicom
 from monai_ethics.errors import InputError
 
 __all__ = ["DICOM_ENDINGS", "is_dicom", "read_slices", "series_of"]
@@ -25,6 +27,15 @@ TAGS = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Header:
+    """What a header says of the series, of the place along its normal in millimeters, and of the patient."""
+
+    key: tuple[str, ...]
+    place: float | None
+    patient: str | None
+
+
 def is_dicom(file: Path) -> bool:
     """Whether a file is DICOM, by its ending or, if it has none, by its content."""
     if file.name.lower().endswith(DICOM_ENDINGS):
@@ -35,6 +46,7 @@ def is_dicom(file: Path) -> bool:
         return stream.read(132)[128:] == b"DICM"
 
 
+@quiet_dicom()
 def series_of(files: Sequence[Path]) -> list[tuple[str | None, tuple[Path, ...]]]:
     """Files of one folder by image.
 
@@ -51,19 +63,20 @@ def series_of(files: Sequence[Path]) -> list[tuple[str | None, tuple[Path, ...]]
     headers = [_header(file, position) for position, file in enumerate(files)]
     grouped: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
     for position, header in enumerate(headers):
-        grouped[_key(header, position)].append(position)
+        grouped[header.key].append(position)
     found = []
     for members in grouped.values():
-        places = [_place(headers[position]) for position in members]
+        places = [headers[position].place for position in members]
         known = [place for place in places if place is not None]
         if len(members) > 1 and len(set(known)) == len(members):
             ordered = [position for _, position in sorted(zip(known, members, strict=True))]
-            found.append((_patient(headers[ordered[0]]), tuple(files[position] for position in ordered)))
+            found.append((headers[ordered[0]].patient, tuple(files[position] for position in ordered)))
         else:
-            found += [(_patient(headers[position]), (files[position],)) for position in members]
+            found += [(headers[position].patient, (files[position],)) for position in members]
     return found
 
 
+@quiet_dicom()
 def read_slices(files: Sequence[Path]) -> np.ndarray:
     """Values of one DICOM image.
 
@@ -85,11 +98,12 @@ def read_slices(files: Sequence[Path]) -> np.ndarray:
     return np.stack(slices, axis=1)
 
 
-def _header(file: Path, position: int) -> Any:
+def _header(file: Path, position: int) -> _Header:
     import pydicom
 
-    try:
-        return pydicom.dcmread(file, stop_before_pixels=True, specific_tags=[*TAGS, "Rows", "Columns"])
+    try:  # values are converted when they are asked for, so that damage shows late
+        found = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=[*TAGS, "Rows", "Columns"])
+        return _Header(key=_key(found, position), place=_place(found), patient=_patient(found))
     except Exception as error:  # the reader of damaged files raises what it likes
         raise InputError(
             f"Expected DICOM files that can be read: number {position + 1} of a folder is damaged or of another "

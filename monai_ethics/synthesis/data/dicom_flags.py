@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from monai_ethics._quiet import quiet_dicom
 from monai_ethics.errors import InputError
 
 __all__ = ["dicom_flags"]
@@ -13,6 +14,7 @@ __all__ = ["dicom_flags"]
 TAGS = ("BurnedInAnnotation", "RecognizableVisualFeatures")
 
 
+@quiet_dicom()
 def dicom_flags(files: Sequence[Path]) -> list[tuple[str | None, str | None]]:
     """Values of BurnedInAnnotation (0028,0301) and RecognizableVisualFeatures (0028,0302) of each file.
 

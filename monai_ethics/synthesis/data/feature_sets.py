@@ -65,8 +65,8 @@ class FeatureSets:
         pair_similarity: how alike pairs of synthetic and pairs of held-out images are, computed from the images.
 
     Raises:
-        InputError: if lengths, spaces or widths do not match, a number is not finite or above 1e20, or a patient has two
-            sites.
+        InputError: if lengths, spaces or widths do not match, a number is not finite or above 1e20, or a patient has
+            two sites.
     """
 
     train: Features | np.ndarray

@@ -50,6 +50,8 @@ def find_images(folder: Path, *, pattern: str = "*") -> list[ImageFiles]:
         InputError: if there is none, or the pattern is not one.
     """
     try:
+        if ".." in Path(pattern).parts:
+            raise ValueError("a pattern that leaves the folder")
         files = sorted(file for file in folder.rglob(pattern) if _is_image(file))
     except (ValueError, NotImplementedError) as error:
         raise InputError(

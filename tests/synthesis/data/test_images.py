@@ -7,6 +7,8 @@ import pydicom
 import pytest
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
+from monai_ethics.errors import InputError
+from monai_ethics.synthesis.data.dicom_flags import dicom_flags
 from monai_ethics.synthesis.data.folder import read_image_set
 from monai_ethics.synthesis.data.images import find_images, read_image
 
@@ -115,3 +117,43 @@ def test_color_and_modalities_become_channels(tmp_path):
     np.save(tmp_path / "five.npy", np.zeros((2, 2, 2, 2, 2)))
     with pytest.raises(ValueError, match="2D or 3D image of finite numbers"):
         read_image(tmp_path / "five.npy")
+
+
+@pytest.mark.parametrize("tag", ["ImageOrientationPatient", "NumberOfFrames", "RescaleSlope"])
+def test_a_name_in_the_wrong_tag_is_not_repeated(tag, tmp_path, recwarn, caplog):
+    value = ["11111111", 0, 0, 0, 1, 0] if tag == "ImageOrientationPatient" else "11111111"
+    write_slice(tmp_path / "a.dcm", VOLUME[0], z=0, **{tag: value, "RescaleIntercept": 0})
+    content = (tmp_path / "a.dcm").read_bytes()
+    assert b"11111111" in content
+    (tmp_path / "a.dcm").write_bytes(content.replace(b"11111111", b"DOE^JANE"))
+    with pytest.raises(InputError) as caught:
+        read_image(find_images(tmp_path)[0].files)
+    assert "DOE" not in str(caught.value)
+    assert not recwarn.list
+    assert "DOE" not in caplog.text
+
+
+def test_what_the_reader_warns_of_is_not_shown_for_it_repeats_tags(tmp_path, recwarn, caplog):
+    write_slice(tmp_path / "a.dcm", VOLUME[0], z=0, StudyDate="11111111", SpecificCharacterSet="ISO 8859 111111")
+    content = (tmp_path / "a.dcm").read_bytes().replace(b"ISO 8859 111111", b"DOE^JANE ZZZZZZ")
+    content = content.replace(b"11111111", b"DOE^JANE")
+    (tmp_path / "a.dcm").write_bytes(content)
+    recwarn.clear()  # what writing warned of
+    caplog.clear()
+    assert read_image(find_images(tmp_path)[0].files).shape == (1, *VOLUME[0].shape)
+    assert dicom_flags([tmp_path / "a.dcm"]) == [(None, None)]
+    assert not recwarn.list
+    assert "DOE" not in caplog.text
+
+
+def test_a_pattern_that_leaves_the_folder_is_refused(tmp_path):
+    with pytest.raises(InputError, match="--pattern"):
+        find_images(tmp_path, pattern="../*/*.npy")
+
+
+def test_an_image_that_does_not_fit_into_memory_is_one_sentence(tmp_path):
+    text = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000, 1000000000)}\n"
+    (tmp_path / "DOE.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(64))
+    with pytest.raises(InputError, match="fit into memory") as caught:
+        read_image(tmp_path / "DOE.npy")
+    assert "DOE" not in str(caught.value)
