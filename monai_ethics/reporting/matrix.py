@@ -55,7 +55,7 @@ def _arranged(items: Sequence[Asked], *, named: bool = False) -> Matrix | None:
     columns: dict[str, None] = {}
     for item in items:
         attribute = attribute_label(item.finding)
-        subject = subject_label(item.finding) or item.label
+        subject = subject_label(item.finding) or item.finding.title
         subject += f" ({item.finding.run})" if len(runs) > 1 else ""
         if named and attribute in cells.get(subject, {}):
             subject = f"{subject or item.finding.title} ({item.finding.check.rpartition('.')[2].replace('_', ' ')})"

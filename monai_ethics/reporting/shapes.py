@@ -11,12 +11,14 @@ from monai_ethics.reporting.quantity import TIMES
 from monai_ethics.reporting.telling import BETTER, COUNTED, RATES, by_weight
 
 __all__ = [
+    "NO_PEOPLE",
     "Extremes",
     "Gap",
     "attribute_label",
     "extremes",
     "gap_of",
     "grouped",
+    "is_of_people",
     "is_rate",
     "label",
     "primary",
@@ -28,9 +30,12 @@ __all__ = [
 LOCATION = ("median", "mean")
 COUNTS = ("patients", "cases", "images", "items", "engines", "pairs")
 NOT_A_SCORE = {"gap", "difference", "null", "p", "detectable", "n", "count", "before", "change", "ratio", "effect"}
+NOT_A_SCORE |= {"floor", "excess", "margin", "sd", "chance"}  # they stand beside a score, or describe its spread
 #: keys of groups that are no groups of people: they are listed and not ranked
-NO_PEOPLE = frozenset({"space", "copies", "copied_patients", "arm", "real_fraction", "source", "attack", "kind", "set"})
-NO_GAP = ("null", "detectable", "p_value", "expected", "before", "after", "change", "raw")
+NO_PEOPLE = frozenset(
+    {"space", "copies", "copied_patients", "arm", "real_fraction", "design", "source", "attack", "kind", "set"}
+)
+NO_GAP = ("null", "detectable", "p_value", "expected", "before", "after", "change", "raw", "real_synthetic")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +90,11 @@ class Extremes:
             return ("lowest", self.low), ("highest", self.high)
         worst, best = (self.low, self.high) if better else (self.high, self.low)
         return ("worst", worst), ("best", best)
+
+
+def is_of_people(keys: Iterable[str]) -> bool:
+    """Whether groups by these keys are groups of people, not kinds of copies, spaces of features or designs."""
+    return NO_PEOPLE.isdisjoint(keys)
 
 
 def is_rate(estimate: Estimate) -> bool:
@@ -185,7 +195,8 @@ def attribute_label(finding: Finding) -> str:
 def subject_label(finding: Finding) -> str:
     """What was examined, without the attribute by which it was."""
     attribute = attribute_label(finding)
-    subjects = [str(item) for item in finding.subjects if item != attribute]
+    spaces = "main_space" in finding.parameters  # in what images were compared is a matter of the table
+    subjects = [str(item) for item in finding.subjects if item != attribute and not spaces]
     if len(subjects) > 3:
         subjects = [*subjects[:2], f"{len(subjects) - 2} more"]
     return ", ".join(subjects)
@@ -210,7 +221,7 @@ def extremes(finding: Finding) -> tuple[Extremes, ...]:
 def _extremes(finding: Finding, name: str) -> tuple[Extremes, ...]:
     by_attribute: dict[tuple[str, ...], list[Estimate]] = {}
     for estimate in grouped(finding, name):
-        if estimate.group and NO_PEOPLE.isdisjoint(estimate.group):
+        if estimate.group and is_of_people(estimate.group):
             by_attribute.setdefault(tuple(estimate.group), []).append(estimate)
     out = []
     for keys, rows in by_attribute.items():

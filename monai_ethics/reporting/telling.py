@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from monai_ethics.reporting.quantity import name_label
 
-__all__ = ["BETTER", "COUNTED", "RATES", "brief", "by_weight", "capital", "spoken"]
+__all__ = ["BETTER", "COUNTED", "RATES", "brief", "by_weight", "capital", "heading", "spoken"]
 
 RATES: Mapping[str, str] = {
     "tpr": "share found among those with the finding (sensitivity, TPR)",
@@ -22,6 +22,14 @@ RATES: Mapping[str, str] = {
     "prevalence": "share with the finding",
     "failure_rate": "share missed",
     "false_positive_rate": "share with something found among those with nothing to find",
+    "correctness": "share of synthetic images in which what was requested is seen",
+    "correctness_on_real_images": "share of real images in which the judge sees what is there",
+    "share_of_alarms": "share of trials in which planted copies raised the alarm",
+    "share_of_held_out_patients": "share of held-out patients",
+    "share_of_synthetic_images": "share of synthetic images",
+    "share_with_text": "share with text-like regions",
+    "overlapping_share": "share of held-out patients who share an image with training",
+    "cell_accuracy": "share called rightly in this cell of source and class",
 }
 SCORES: Mapping[str, str] = {
     "auc": "area under the ROC curve (AUC)",
@@ -34,6 +42,27 @@ SCORES: Mapping[str, str] = {
     "auc_bnsp": "AUC of the group's positives against the others' negatives (BNSP)",
     "ece_debiased": "calibration error, debiased",
     "ece_equal_mass": "calibration error, bins of equal size",
+    "coverage": "share of real images with a synthetic image near them (coverage)",
+    "precision": "share of synthetic images that lie where real ones do (precision)",
+    "recall": "share of real images within reach of synthetic ones (recall)",
+    "density": "how thickly real images surround the synthetic ones (density)",
+    "mmd": "distance between the two sets (MMD)",
+    "kid": "distance between the two sets (KID)",
+    "frechet_distance": "distance between the two sets at this number (Frechet distance)",
+    "frechet_distance_projected": "distance between the populations in a few directions (Frechet distance)",
+    "classifier_auc": "how well a classifier tells the sets apart (AUC)",
+    "nearest_neighbor_accuracy": "how often the nearest other image is of the same set",
+    "effective_rank": "independent ways in which the images vary (effective rank)",
+    "vendi_score": "images counted as if all were unlike (Vendi score)",
+    "truncated_entropy": "truncated entropy, which rewards copies",
+    "distinct_images": "images that are not repeated",
+    "ms_ssim": "how alike two images of a set are (MS-SSIM)",
+    "authenticity": "share not nearer to a training image than its own neighbor is (authenticity)",
+    "copying_z": "score of copying (C_T), negative is near",
+    "correlation_above_threshold": "share that resembles a training image more than real ones do (correlation)",
+    "difference_recipe": "change against training on real images alone, for this recipe",
+    "difference_models": "change against training on real images alone, for these models",
+    "real_synthetic_gap": "score on real less score on synthetic test images",
 }
 BRIEF: Mapping[str, str] = {
     "tpr": "sensitivity (TPR)",
@@ -44,12 +73,35 @@ BRIEF: Mapping[str, str] = {
     "npv": "negative predictive value (NPV)",
     "auc": "area under the ROC curve (AUC)",
     "ece": "calibration error (ECE)",
+    "frechet_distance": "Frechet distance",
+    "frechet_distance_projected": "Frechet distance, projected",
+    "kid": "KID",
+    "mmd": "MMD",
+    "classifier_auc": "classifier AUC",
+    "vendi_score": "Vendi score",
+    "ms_ssim": "MS-SSIM",
+    "outlying_images": "suspiciously near images",
+    "correlation_above_threshold": "strongly correlated images",
+    "copying_z": "copying score (C_T)",
+    "correctness": "requested and seen",
+    "correctness_on_real_images": "seen in real images",
+    "difference_recipe": "change for this recipe",
+    "difference_models": "change for these models",
+}
+HEADINGS: Mapping[str, str] = {
+    "copies": "kind of copy",
+    "copied_patients": "patients copied",
+    "real_fraction": "share of real images",
+    "design": "design of the sweep",
+    "space": "features",
 }
 # counts that describe a group and are no score of it
 COUNTED = ("patients", "cases", "positives", "negatives", "images", "design_effect", "missing_share")
 BETTER: Mapping[str, bool] = {
     **dict.fromkeys(("tpr", "tnr", "ppv", "npv", "accuracy", "ppv_at_reference_prevalence"), True),
     **dict.fromkeys(("auc", "average_precision", "auc_bpsn", "auc_bnsp"), True),
+    **dict.fromkeys(("coverage", "correctness", "correctness_on_real_images"), True),
+    **dict.fromkeys(("mmd", "kid"), False),
     **dict.fromkeys(("fpr", "fnr", "failure_rate", "false_positive_rate"), False),
     **dict.fromkeys(("ece", "ece_debiased", "ece_equal_mass", "brier"), False),
 }
@@ -69,6 +121,11 @@ def capital(text: str) -> str:
 def brief(name: str) -> str:
     """A name in the few words that an axis has room for."""
     return BRIEF.get(name) or name_label(name)
+
+
+def heading(key: str) -> str:
+    """What groups are told apart by, in words where it is no attribute of people."""
+    return HEADINGS.get(key, key)
 
 
 def spoken(name: str) -> str:

@@ -52,7 +52,7 @@ def withheld(asked: Sequence[Asked]) -> tuple[Withheld, ...]:
             continue
         for row in finding.estimates:
             if row.value is None:
-                key = (item.label, group_label(row.group), f"{row.n} {row.n_unit}")
+                key = (item.label or finding.title, group_label(row.group), f"{row.n} {row.n_unit}")
                 found = heap(item, row.reason, whole=False, verdict=Verdict.NOT_ASSESSABLE)
                 found.parts.setdefault(key, []).append(name_label(row.name))
     order = sorted(heaps.items(), key=lambda pair: not pair[0][0])

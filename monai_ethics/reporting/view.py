@@ -15,7 +15,7 @@ from monai_ethics.reporting.matrix import Matrix, matrix_of, overview_of
 from monai_ethics.reporting.plots.style import Picture
 from monai_ethics.reporting.quantity import name_label
 from monai_ethics.reporting.represented import Represented, represented
-from monai_ethics.reporting.shapes import Extremes, extremes, gap_of, label
+from monai_ethics.reporting.shapes import NO_PEOPLE, Extremes, extremes, gap_of, label
 from monai_ethics.reporting.unjudged import Withheld, withheld
 from monai_ethics.reporting.words import ATTENTION, CONCERNS, GLOSSARY, INTEGRITY, ORDER, STATUSES
 
@@ -228,7 +228,7 @@ def _question(check: str, items: Sequence[Asked], anchor: str, title: str) -> Qu
     people: dict[str, int] = {}
     for item in items:
         for estimate in item.finding.estimates:
-            if not estimate.group and estimate.n:
+            if estimate.n and set(estimate.group) <= NO_PEOPLE:
                 people[estimate.n_unit] = max(people.get(estimate.n_unit, 0), estimate.n)
     return Question(
         check=check,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from monai_ethics.evidence import Verdict
+from monai_ethics.reporting.synthetic_words import SYNTHETIC
 
 __all__ = ["ATTENTION", "CONCERNS", "GLOSSARY", "INTEGRITY", "ORDER", "STAGE_NOTE", "STATUSES", "VERDICTS", "Words"]
 
@@ -220,7 +221,7 @@ GLOSSARY: tuple[tuple[tuple[str, ...], str, str], ...] = (
         "which margin would be small enough.",
     ),
     (
-        ("detectable",),
+        ("detectable_", "detectable gap"),
         "Minimum detectable gap",
         "The smallest difference that so many patients would show in 80 of 100 studies. Smaller ones often go unseen.",
     ),
@@ -267,10 +268,6 @@ GLOSSARY: tuple[tuple[tuple[str, ...], str, str], ...] = (
     ),
     (("holm",), "Holm", "A correction for asking many questions at once."),
     (("wilson",), "Wilson", "A method for the interval of a share that also holds for small groups."),
-    (
-        ("synthes", "membership", "training patients"),
-        "Held-out patients",
-        "Patients whose images were kept away from the generator, to compare with those it learned from.",
-    ),
+    *SYNTHETIC,
     (("digest",), "Digest", "A fingerprint of a file or an image: the same content always gives the same digest."),
 )

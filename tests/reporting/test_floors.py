@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 
 from monai_ethics.evidence import Estimate, Finding, Stage, Verdict
 from monai_ethics.reporting.plots import pictures
+from monai_ethics.reporting.shapes import gap_of, label
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 
@@ -44,7 +46,7 @@ def test_a_statistic_stands_beside_its_floor_on_its_own_scale():
     drawn = pictures(finding(*rows), salt="a")
     assert [picture.title for picture in drawn] == ["synthetic beside real images"]
     shown = texts(drawn[0])
-    assert "kid" in shown
+    assert "KID" in shown
     assert "recall" not in shown, "without a floor there is nothing to compare with"
     assert "0.200" in shown
     assert "0.001" in shown
@@ -62,3 +64,94 @@ def test_spaces_are_rows_and_equal_input_gives_equal_bytes():
     assert "space: raw pixels" in texts(first[0])
     assert texts(first[0]).count("coverage") == 2
     assert "<b>" not in first[0].svg
+
+
+def test_groups_share_the_scale_of_a_statistic_and_one_without_a_number_keeps_its_row():
+    rows = [
+        estimate(name, value, group={"sex": sex})
+        for sex, value, floor in (("F", 0.3, 0.9), ("M", 0.6, 0.9))
+        for name, value in (("coverage", value), ("coverage_floor", floor))
+    ]
+    small = Estimate(
+        name="coverage",
+        value=None,
+        unit="1",
+        n=7,
+        n_unit="patients",
+        n_valid=0,
+        estimand="share",
+        reason="7 held-out patients, fewer than 50",
+        group={"sex": "X"},
+    )
+    drawn = pictures(finding(*rows, small), salt="a")
+    assert [picture.title for picture in drawn] == ["synthetic beside real images"], "no second figure of the same"
+    assert "One statistic has one scale" in drawn[0].caption
+    assert "could not be judged, n = 7" in texts(drawn[0])
+    assert "sex: X" in texts(drawn[0])
+
+
+def test_the_count_of_copied_patients_has_a_bar_for_every_space():
+    def count(name, value, space=None):
+        return Estimate(
+            name=name,
+            value=value,
+            unit="patients",
+            n=60,
+            n_unit="patients",
+            estimand="count",
+            reason="a count",
+            group={"space": space} if space else {},
+        )
+
+    rows = (
+        count("closer_patients", 0, "convolutions"),
+        count("closer_patients_order_5", 1, "convolutions"),
+        count("closer_patients", 12, "pixels"),
+        count("smallest_detectable", 4),
+    )
+    (drawn,) = pictures(finding(*rows), salt="a")
+    assert {"convolutions", "pixels", "  0", "  12"} <= set(texts(drawn))
+    assert "12 in space: pixels" in drawn.alt
+
+
+def test_planted_copies_are_one_table_that_speaks_of_no_people():
+    rows = [
+        estimate("share_of_alarms", value, group={"copies": kind, "copied_patients": patients})
+        for kind, value in (("exact", 0.9), ("flipped", 0.4), ("noisy", 0.7))
+        for patients in ("1", "10")
+    ]
+    (drawn,) = pictures(finding(*rows), salt="a")
+    assert drawn.title == "share of alarms by kind of copy \N{MULTIPLICATION SIGN} patients copied"
+    assert "obody" not in drawn.caption
+    assert "not tried" in drawn.caption
+
+
+def test_a_sweep_shows_its_changes_first_and_not_what_describes_their_spread():
+    rows = [
+        estimate(name, value, group={"design": "fixed_total", "real_fraction": part})
+        for part in ("0", "0.5")
+        for name, value in (("score", 0.8), ("difference_recipe", -0.1), ("seed_sd", 0.01), ("equivalence_margin", 0.1))
+    ]
+    drawn = pictures(finding(*rows), salt="a")
+    assert drawn[0].title == "change by mix"
+    assert {picture.title.split(" by ")[0] for picture in drawn[1:]} == {"score"}
+
+
+def test_correctness_by_group_is_drawn_beside_its_gap():
+    rows = [
+        estimate("max_min_gap", 0.3, ends=False),
+        *(estimate("correctness", value, group={"sex": sex}) for sex, value in (("F", 0.5), ("M", 0.8))),
+        *(estimate("correctness_on_real_images", 0.8, group={"sex": sex}) for sex in "FM"),
+    ]
+    titles = [picture.title for picture in pictures(finding(*rows), salt="a")]
+    assert titles[-2:] == ["correctness by group", "correctness on real images by group"]
+
+
+def test_the_gap_between_real_and_synthetic_tests_is_no_gap_between_groups():
+    assert gap_of(finding(estimate("real_synthetic_gap", 0.2), estimate("score", 0.9))) is None
+
+
+def test_spaces_of_features_name_no_result():
+    named = replace(finding(), subjects=("pixels",), parameters={"main_space": "pixels", "attribute": "sex"})
+    assert label(named) == "sex"
+    assert label(replace(named, parameters={})) == "pixels"

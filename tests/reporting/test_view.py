@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from dataclasses import replace
 
-from monai_ethics.evidence import Verdict
+from monai_ethics.evidence import Estimate, Finding, Stage, Verdict
 from monai_ethics.reporting.shapes import extremes, gap_of, grouped
 from monai_ethics.reporting.unjudged import common
 from monai_ethics.reporting.view import view_of
@@ -120,3 +120,21 @@ def test_single_attributes_stand_before_intersections(report):
     names = ["*".join(row.group) for row in grouped(turned, rows[0].name)]
     assert "sex*site" in names
     assert ["*" in name for name in names] == sorted("*" in name for name in names)
+
+
+def test_words_of_synthetic_images_are_explained_where_they_are_used(report):
+    row = {"value": 0.5, "unit": "1", "n": 60, "n_unit": "patients", "estimand": "share", "reason": "a description"}
+    names = ("coverage", "coverage_floor", "coverage_excess", "frechet_distance", "vendi_score", "smallest_detectable")
+    finding = Finding(
+        check="synthesis.coverage",
+        title="Which?",
+        stage=Stage.EVALUATION,
+        verdict=Verdict.MEASURED,
+        statement="So many, of 60 patients.",
+        estimates=tuple(Estimate(name=name, group={"space": "pixels"}, **row) for name in names),
+    )
+    view = view_of(replace(report, findings=(finding,)))
+    terms = {term for term, _ in view.glossary}
+    assert {"Floor", "Excess", "Coverage", "Frechet distance", "Vendi score", "Smallest detectable number"} <= terms
+    assert "Minimum detectable gap" not in terms
+    assert view.questions[0].people == ((60, "patients"),), "a space is no group of people"

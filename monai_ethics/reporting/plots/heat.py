@@ -11,8 +11,8 @@ from monai_ethics.evidence import Estimate, Finding
 from monai_ethics.reporting.plots.few import ordered
 from monai_ethics.reporting.plots.style import INK, MUTED, Canvas, Picture, draw
 from monai_ethics.reporting.quantity import MISSING, TIMES, interval, name_label, number, unit_label, value_label
-from monai_ethics.reporting.shapes import grouped
-from monai_ethics.reporting.telling import COUNTED, capital, spoken
+from monai_ethics.reporting.shapes import grouped, is_of_people
+from monai_ethics.reporting.telling import COUNTED, capital, heading, spoken
 
 __all__ = ["heat_maps"]
 
@@ -34,8 +34,9 @@ class Cross:
 
     @property
     def rows(self) -> list[str]:
-        """Labels of the attribute that runs down."""
-        return list(dict.fromkeys(first for first, _ in self.cells))
+        """Labels of the attribute that runs down; numbers in their order where they are no labels of people."""
+        labels = list(dict.fromkeys(first for first, _ in self.cells))
+        return labels if is_of_people((self.down, self.across)) else sorted(labels, key=_number)
 
     @property
     def columns(self) -> list[str]:
@@ -59,6 +60,13 @@ def heat_maps(finding: Finding, name: str, *, salt: str, lead: bool) -> Iterator
         drawn.add(frozenset(keys))
         cross = _upright(Cross(down=keys[0], across=keys[1], cells=cells, unplaced=unplaced))
         yield _picture(cross, name, salt=f"{salt}-{place}", lead=lead and place == 0)
+
+
+def _number(label: str) -> float:
+    try:
+        return float(label)
+    except ValueError:
+        return 0.0  # words keep the order given
 
 
 def _parts(group: Mapping[str, str | None]) -> tuple[tuple[str, str] | None, tuple[str, str] | None]:
@@ -112,13 +120,21 @@ def _picture(cross: Cross, name: str, *, salt: str, lead: bool) -> Picture:
     ends = "in numbers" if counts else "with its interval and n"
     judged = " A small cell strays far by chance alone. “Not judged” is a group that is too small."
     judged = "" if counts else judged
-    what = f"{cross.down} {TIMES} {cross.across}"
+    what = f"{heading(cross.down)} {TIMES} {heading(cross.across)}"
+    people = is_of_people((cross.down, cross.across))
+    if people:
+        among = f"in each group of {what}"
+        judged += " “Nobody” is a combination without a single patient in these data."
+    else:
+        among, judged = f"by {what}", " “Not asked” is a combination that was not tried."
     return Picture(
         svg=_paint(cross, rows, columns, salt=salt),
-        caption=f"{capital(spoken(name))} in each group of {what}, {ends}. A deeper tint is a higher value, neither "
-        f"good nor bad.{judged} “Nobody” is a combination without a single patient in these data.{left}{lost}",
+        caption=f"{capital(spoken(name))} {among}, {ends}. A deeper tint is a higher value, neither good nor bad."
+        f"{judged}{left}{lost}",
         alt=f"Table of the {name_label(name)} by {what}: {len(cross.cells)} groups, {held} not judged, {none} with "
-        "nobody; the table below holds every number.",
+        "nobody; the table below holds every number."
+        if people
+        else f"Table of the {name_label(name)} by {what}, {len(cross.cells)} cells; the one below holds every number.",
         title=f"{name_label(name)} by {what}",
         lead=lead,
     )
@@ -133,8 +149,8 @@ def _paint(cross: Cross, rows: Sequence[str], columns: Sequence[str], *, salt: s
         axes.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
         axes.set_axis_off()
         wide = (canvas.width - LEFT - 0.05) / len(columns)
-        canvas.text(LEFT - 0.1, TOP - 0.16, cross.down, width=20, ha="right", color=MUTED, fontsize=8)
-        canvas.text(LEFT, TOP - 0.46, cross.across, width=60, color=MUTED, fontsize=8)
+        canvas.text(LEFT - 0.1, TOP - 0.16, heading(cross.down), width=22, ha="right", color=MUTED, fontsize=8)
+        canvas.text(LEFT, TOP - 0.46, heading(cross.across), width=60, color=MUTED, fontsize=8)
         for y, row in enumerate(rows):
             canvas.text(LEFT - 0.1, TOP + CELL * (y + 0.5), row, width=20, ha="right", fontsize=9)
             for x, column in enumerate(columns):
@@ -143,7 +159,8 @@ def _paint(cross: Cross, rows: Sequence[str], columns: Sequence[str], *, salt: s
                     canvas.text(middle, TOP - 0.16, column, width=int(wide * 13), ha="center", fontsize=9)
                 estimate = cross.cells.get((row, column))
                 _tile(axes, x, y, estimate, (min(values), max(values)))
-                _words(canvas, middle, TOP + CELL * y, estimate)
+                none = "nobody" if is_of_people((cross.down, cross.across)) else "not asked"
+                _words(canvas, middle, TOP + CELL * y, estimate, none=none)
 
     return draw(TOP + body + FOOT, paint, salt=salt)
 
@@ -164,11 +181,11 @@ def _tint(value: float, ends: tuple[float, float]) -> str:
     return "#" + "".join(f"{level:02x}" for level in mixed)
 
 
-def _words(canvas: Canvas, x: float, y: float, estimate: Estimate | None) -> None:
+def _words(canvas: Canvas, x: float, y: float, estimate: Estimate | None, *, none: str) -> None:
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1.2}
     style: dict[str, Any] = {"ha": "center", "color": INK}
     if estimate is None or (estimate.name in COUNTED and estimate.value == 0):
-        canvas.text(x, y + CELL / 2, "nobody", fontsize=8.5, bbox=box, **style)
+        canvas.text(x, y + CELL / 2, none, fontsize=8.5, bbox=box, **style)
     elif estimate.value is None:
         canvas.text(x, y + CELL / 2 - 0.08, "not judged", fontsize=8.5, bbox=box, **style)
         canvas.text(x, y + CELL / 2 + 0.09, f"n = {estimate.n}", fontsize=8, bbox=box, **style)

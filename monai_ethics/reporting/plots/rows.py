@@ -10,6 +10,7 @@ from typing import Any
 from monai_ethics.evidence import Estimate
 from monai_ethics.reporting.plots.style import BAND, BLUE, GRID, INK, MUTED, ROW, Canvas, draw
 from monai_ethics.reporting.quantity import MISSING, TIMES, interval, number
+from monai_ethics.reporting.telling import heading
 
 __all__ = ["Line", "lines_by_attribute", "paint_rows", "span"]
 
@@ -27,12 +28,12 @@ class Line:
 def lines_by_attribute(estimates: Sequence[Estimate]) -> list[Line]:
     """Everyone first, then a heading for each attribute and its groups below it."""
     lines: list[Line] = []
-    heading: tuple[str, ...] | None = None
+    above: tuple[str, ...] | None = None
     for estimate in estimates:
         keys = tuple(estimate.group)
-        if keys and keys != heading:
-            lines.append(Line(text=f" {TIMES} ".join(keys)))
-            heading = keys
+        if keys and keys != above:
+            lines.append(Line(text=f" {TIMES} ".join(heading(key) for key in keys)))
+            above = keys
         labels = [MISSING if item is None else str(item) for item in estimate.group.values()]
         lines.append(Line(text=f" {TIMES} ".join(labels) or "everyone", estimate=estimate))
     return lines
