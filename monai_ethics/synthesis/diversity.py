@@ -173,7 +173,11 @@ def _statement(found: Sequence[Estimate], drawn: Design, *, space: str) -> str:
     counted = f"{distinct.value:.0f} of {distinct.n} synthetic images are distinct"
     if rank.value is None or floor.value is None or excess.low is None or excess.high is None:
         return f"In {space}, at {drawn.size} images a side, effective rank is undefined; {counted}."
-    told = "that they are less varied is not shown" if excess.high >= 0 else "they are less varied"
+    told = "that they are less varied is not shown, which is not to say that they are as varied"
+    if excess.high < 0:
+        told = "they are less varied"
+    elif excess.low > 0:
+        told = "they are more varied, as noise is, too"
     entropy = first["truncated_entropy_excess"].value
     copied = ""
     if entropy is not None and entropy > 0 and excess.high < 0:

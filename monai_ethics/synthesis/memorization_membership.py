@@ -49,6 +49,8 @@ LIMITATIONS = (
     "Fewer copied patients than the smallest detectable number stay unseen.",
     "Of a generator that was given images or masks of patients, only those patients are compared.",
     "It rests on the record that patients were assigned to training and holdout at random.",
+    "Images of which no source is on record are taken to be generated from none: from inputs of training patients they "
+    "would raise the alarm without being copies.",
     "Listed pairs carry no p-value: they are for a human to look at.",
 )
 

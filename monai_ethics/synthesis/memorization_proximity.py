@@ -61,6 +61,8 @@ LIMITATIONS = (
     "It is an alarm, never an all-clear: sets that pass tests of distance still disclose members to other attacks.",
     f"Its p-value is right for a generator without any fault only; it is small for {SENSITIVE} as well.",
     "The published measures have a value without any copying that depends on the data: compare each with its floor.",
+    "The threshold of correlations is found on the held-out images themselves: their excess is a little above 0 without "
+    "copies.",
     "It sees copies only as these features do.",
 )
 
@@ -131,7 +133,7 @@ class MemorizationProximity:
                 reason=str(error),
                 accounting=_accounting(sets, sets),
             )
-        p_value, closer = self._test(used)
+        p_value, closer = self._test(used, why=_no_p_value(sets))
         measures = [estimate for space in used.spaces for estimate in self._measures(used.within((space,)))]
         return self._finding(
             used,
@@ -172,7 +174,7 @@ class MemorizationProximity:
             **kept,
         )
 
-    def _test(self, used: FeatureSets) -> tuple[Estimate, list[Estimate]]:
+    def _test(self, used: FeatureSets, *, why: str | None) -> tuple[Estimate, list[Estimate]]:
         """The p-value, or why there is none, and by space how many synthetic images are closer."""
         rng = np.random.default_rng(self.seed)
         made, real = (_one_of_each(used.units(role), rng) for role in ("synthetic", "holdout"))
@@ -182,7 +184,7 @@ class MemorizationProximity:
             distance, others = near["synthetic"].distance, near["holdout"].distance
             columns.append(np.concatenate([distance[made], others[real]]))
             counts.append(_closer(int((distance < others.min()).sum()), len(distance)))
-        why, many = _no_p_value(used), len(used.spaces) > 1
+        many = len(used.spaces) > 1
         values = np.stack(columns, axis=1)
         labels = np.arange(len(values)) < len(made)
         test = precedence(values, labels, permutations=self.permutations, seed=self.seed) if why is None else None
@@ -280,16 +282,20 @@ def _require_some(used: FeatureSets) -> None:
         )
 
 
-def _no_p_value(used: FeatureSets) -> str | None:
-    """Why held-out images are not what the generator should have made; ``None`` if nothing on record says so."""
-    sources = {*(used.synthetic_sources or ())} & {*used.train_patients}
+def _no_p_value(given: FeatureSets) -> str | None:
+    """Why held-out images are not what the generator should have made; ``None`` if nothing on record says so.
+
+    Args:
+        given: all that was given: the twin of a patient who was left out as a duplicate is near for the same reason.
+    """
+    sources = {*(given.synthetic_sources or ())} & {*given.train_patients}
     refusals = (
-        (not used.split_random, "It is not on record that patients were assigned to training or holdout at random."),
+        (not given.split_random, "It is not on record that patients were assigned to training or holdout at random."),
         (
-            used.conditioned_on_train or bool(sources),
+            given.conditioned_on_train or bool(sources),
             "Images were generated from inputs of training patients, who are near for that.",
         ),
-        (used.train_sites is not None, "Patients were assigned within sites, and synthetic images have none."),
+        (given.train_sites is not None, "Patients were assigned within sites, and synthetic images have none."),
     )
     return next((reason for refused, reason in refusals if refused), None)
 

@@ -239,4 +239,5 @@ def _statement(label: Sequence[Estimate], cells: Sequence[Estimate], reason: str
     worst = min(accuracy, key=lambda item: item.value or 0.0)
     where = f"{worst.group['source']} items of class {worst.group['class']}"
     mean = known["mean_cell_accuracy"]
-    return f"{words} Accuracy is {mean:.2f} on average over cells and {worst.value:.2f} for {where}."
+    beside = f"[{worst.low:.2f}, {worst.high:.2f}], {worst.n} tested"
+    return f"{words} Accuracy is {mean:.2f} on average over cells and {worst.value:.2f} for {where} ({beside})."

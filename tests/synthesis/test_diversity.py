@@ -54,6 +54,14 @@ def test_fewer_different_images_than_eigenvalues_have_no_truncated_entropy():
     assert found(finding, "truncated_entropy_floor").value is not None
 
 
+def test_more_varied_than_real_is_no_merit():
+    rng = np.random.default_rng(2)
+    scale = 0.97 ** np.arange(D)
+    finding = CHECK(sets(holdout=rng.standard_normal((N, D)) * scale, synthetic=rng.standard_normal((N, D))))
+    assert found(finding, "effective_rank_excess").low > 0
+    assert "more varied, as noise is, too" in finding.statement
+
+
 def test_near_copies_and_images_of_one_content_count_once():
     rows = np.random.default_rng(3).standard_normal((N, D))
     rows[1] = rows[0] + 1e-4

@@ -111,3 +111,12 @@ def test_two_features_have_no_correlation_and_say_so():
     found = {estimate.name: estimate for estimate in CHECK(sets(**arrays)).estimates}
     assert found["correlation_above_threshold"].value is None
     assert "three features" in found["correlation_above_threshold"].reason
+
+
+def test_the_twin_of_a_source_that_was_left_out_as_a_duplicate_is_not_forgotten():
+    data = sets()
+    train = np.array(data.train["features"])
+    train[1] = train[0]  # patients t0 and t1 share an image, and t1 is left out
+    finding = CHECK(sets(train=train, synthetic_sources=["t1"] + [None] * (N - 1)))
+    assert finding.accounting["train_images_left_out_as_duplicates"] == 1
+    assert "inputs of training patients" in finding.estimates[0].reason

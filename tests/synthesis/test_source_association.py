@@ -72,7 +72,8 @@ def test_the_worst_cell_stands_beside_the_mean_and_unsupported_cells_are_seen():
     assert found(finding, "cell_accuracy", source="real", **{"class": "C1"}).value == 0
     assert found(finding, "worst_cell_accuracy").value == 0
     assert found(finding, "mean_cell_accuracy").value == 0.5
-    assert "0.00 for real items of class C1" in finding.statement
+    assert "0.00 for real items of class C1 ([0.00, " in finding.statement
+    assert finding.statement.endswith(" tested).")
 
 
 def test_a_cell_that_was_not_tested_leaves_no_worst_cell():
