@@ -24,12 +24,13 @@ from monai_ethics.synthesis.methods.copy_measures import (
 )
 from monai_ethics.synthesis.methods.membership_conditions import require_sets, spaces_left_out, without_left_out
 from monai_ethics.synthesis.methods.pairs import neighbor_ratio
-from monai_ethics.synthesis.methods.precedence import precedence
+from monai_ethics.synthesis.methods.precedence import precedence, smallest_detectable
 from monai_ethics.synthesis.methods.real_duplicates import without_duplicates
 
 __all__ = ["MemorizationProximity"]
 
 FEWEST = 2
+ATTAINED = 0.05  # a p-value that can never be as small is none; it judges nothing
 SENSITIVE = (
     "images smoother or less varied than real ones, images generated from inputs of training patients, or held-out "
     "images from elsewhere"
@@ -61,7 +62,7 @@ LIMITATIONS = (
     "It is an alarm, never an all-clear: sets that pass tests of distance still disclose members to other attacks.",
     f"Its p-value is right for a generator without any fault only; it is small for {SENSITIVE} as well.",
     "The published measures have a value without any copying that depends on the data: compare each with its floor.",
-    "The threshold of correlations is found on the held-out images themselves: their excess is a little above 0 without "
+    "The threshold of correlations is found on the held-out images themselves: the excess is a little above 0 without "
     "copies.",
     "It sees copies only as these features do.",
 )
@@ -185,6 +186,8 @@ class MemorizationProximity:
             columns.append(np.concatenate([distance[made], others[real]]))
             counts.append(_closer(int((distance < others.min()).sum()), len(distance)))
         many = len(used.spaces) > 1
+        if why is None and smallest_detectable(len(made), len(real), level=ATTAINED) is None:
+            why = f"With {len(made)} and {len(real)} independent images no p-value could be {ATTAINED:g} or less."
         values = np.stack(columns, axis=1)
         labels = np.arange(len(values)) < len(made)
         test = precedence(values, labels, permutations=self.permutations, seed=self.seed) if why is None else None

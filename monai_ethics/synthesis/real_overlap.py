@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -134,15 +135,7 @@ class RealOverlap:
 def _estimates(sets: FeatureSets, shared: SharedImages) -> list[Estimate]:
     """Counts of patients, in this order: both by image, both by name, share, within training, within holdout."""
     train, holdout = {*sets.train_patients}, {*sets.holdout_patients}
-    owners = [*sets.train_patients, *sets.holdout_patients]
-    first_holdout = sets.size("train")
-    within_train, within_holdout = set[str](), set[str]()
-    for first, second in zip(shared.first.tolist(), shared.second.tolist(), strict=True):
-        pair = {owners[first], owners[second]}
-        if first >= first_holdout:
-            within_holdout |= pair
-        elif second < first_holdout:
-            within_train |= pair
+    within_train, within_holdout = (_joined(patients, shared) for patients in (train, holdout))
     person_in_train = {shared.person[patient] for patient in train}
     both = {patient for patient in holdout if shared.person[patient] in person_in_train}
     low, high = wilson(len(both), len(holdout))
@@ -164,9 +157,25 @@ def _estimates(sets: FeatureSets, shared: SharedImages) -> list[Estimate]:
             "same_patients", train & holdout, len(holdout), "held-out patients who are training patients by name"
         ),
         share,
-        _patients("repeated_train_patients", within_train, len(train), "training patients who share an image"),
-        _patients("repeated_holdout_patients", within_holdout, len(holdout), "held-out patients who share an image"),
+        _patients(
+            "repeated_train_patients",
+            within_train,
+            len(train),
+            "training patients who share an image, or are joined by one",
+        ),
+        _patients(
+            "repeated_holdout_patients",
+            within_holdout,
+            len(holdout),
+            "held-out patients who share an image, or are joined by one",
+        ),
     ]
+
+
+def _joined(patients: set[str], shared: SharedImages) -> set[str]:
+    """Patients who are taken for one with another of them; pairs alone miss some where one image occurs many times."""
+    times = Counter(shared.person[patient] for patient in patients)
+    return {patient for patient in patients if times[shared.person[patient]] > 1}
 
 
 def _patients(name: str, found: set[str], n: int, estimand: str) -> Estimate:

@@ -120,3 +120,12 @@ def test_the_twin_of_a_source_that_was_left_out_as_a_duplicate_is_not_forgotten(
     finding = CHECK(sets(train=train, synthetic_sources=["t1"] + [None] * (N - 1)))
     assert finding.accounting["train_images_left_out_as_duplicates"] == 1
     assert "inputs of training patients" in finding.estimates[0].reason
+
+
+def test_too_few_images_for_any_small_p_value_have_none():
+    rows = np.random.default_rng(0).standard_normal((3, 2, 24))
+    names = {"train_patients": ["t0", "t1"], "holdout_patients": ["h0", "h1"]}
+    finding = CHECK(sets(train=rows[0], holdout=rows[1], synthetic=rows[2], **names))
+    assert finding.verdict is Verdict.MEASURED
+    assert finding.estimates[0].value is None
+    assert "no p-value could be 0.05 or less" in finding.estimates[0].reason

@@ -95,3 +95,8 @@ def test_fewer_than_two_patients_are_not_assessable():
 
 def test_without_pseudonyms_no_pair_is_named():
     assert CHECK(sets(holdout=sets().train["features"], train_items=None)).observations == ()
+
+
+def test_an_image_that_occurs_everywhere_is_counted_for_all_who_have_it():
+    found = numbers(CHECK(sets(train=np.ones((N, 16)), holdout=np.ones((N, 16)))))
+    assert found["overlapping_patients"] == found["repeated_train_patients"] == found["repeated_holdout_patients"] == N
