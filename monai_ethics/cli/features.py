@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,9 +29,11 @@ def command(
     attributes: Annotated[Path | None, typer.Option(help="Table of attributes of patients or images.")] = None,
     pattern: Annotated[str, typer.Option(help="Which files are images, such as '*_image.nii.gz'.")] = "*",
     views: Annotated[bool, typer.Option("--views", help="Compute flipped and shifted images as well.")] = False,
-    planes: Annotated[int, typer.Option(min=0, help="See volumes as so many slices of each of three planes.")] = 0,
-    size: Annotated[int | None, typer.Option(min=1, help="Pixels a side that the network sees.")] = None,
-    channels: Annotated[int, typer.Option(min=1, help="Channels that a network in a file takes.")] = 1,
+    planes: Annotated[
+        int, typer.Option(min=0, max=512, help="See volumes as so many slices of each of three planes.")
+    ] = 0,
+    size: Annotated[int | None, typer.Option(min=1, max=4096, help="Pixels a side that the network sees.")] = None,
+    channels: Annotated[int, typer.Option(min=1, max=512, help="Channels that a network in a file takes.")] = 1,
     scale: Annotated[str, typer.Option(help="standard, range or none, for a network in a file.")] = "standard",
     fitted_on_train: Annotated[
         bool | None,
@@ -38,7 +41,7 @@ def command(
             "--fitted-on-train/--not-fitted-on-train", help="Whether the network was fitted to training images."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of random convolutions.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**53 - 1, help="Seed of random convolutions.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Images in memory at a time.")] = 16,
     device: Annotated[str, typer.Option(help="Where the network runs, such as cuda.")] = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON for machines.")] = False,
@@ -77,7 +80,12 @@ def command(
             progress=lambda done, total: steps.step("features of images", done, total),
         )
     found = replace(found, digests=image_digests(found))
-    write_features(out, found)
+    part = out.with_name(f".{out.stem}.{os.getpid()}.npz")
+    try:
+        write_features(part, found)
+        part.replace(out)  # a run that is stopped leaves the file that was there
+    finally:
+        part.unlink(missing_ok=True)
     print(json.dumps(_facts(found), indent=1, sort_keys=True) if as_json else _sentence(found))
 
 

@@ -127,3 +127,26 @@ def test_a_series_has_one_digest_of_its_slices_in_their_order(folder):
     assert len(set(found)) == 5
     assert (found[3], found[4]) == (None, None)
     assert image_digests(replace(given, digests=rows)) == rows
+
+
+@pytest.mark.parametrize(
+    "more", [("--seed", str(2**80)), ("--size", "100000000"), ("--planes", "100000"), ("--channels", "100000")]
+)
+def test_numbers_that_no_machine_holds_are_refused_before_anything_is_read(folder, capsys, more):
+    assert main(words(folder, *more)) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_run_that_is_stopped_leaves_the_file_that_was_there(folder, monkeypatch):
+    out = folder.parent / "f.npz"
+    out.write_bytes(b"earlier")
+
+    def stopped(path, images):
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("monai_ethics.synthesis.data.feature_file.write_features", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        main(words(folder, "--extractor", "pixels"))
+    assert out.read_bytes() == b"earlier"
+    assert [path.name for path in folder.parent.iterdir() if path.suffix == ".npz"] == ["f.npz"]
