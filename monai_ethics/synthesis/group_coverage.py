@@ -136,12 +136,14 @@ class GroupCoverage(SetComparison):
             if one.value is not None and one.floor is not None and one.excess is not None
         }
         if not known:
-            return f"{text}No group is large enough for a statement on its coverage."
+            return f"{text}No group of {self.attribute} is large enough for a statement on its coverage."
         short = sorted(label for label, (_, _, excess) in known.items() if excess.high < 0)
         worst = min(known, key=lambda label: known[label][2].value)
         value, floor, _ = known[worst]
         told = (
-            f"{', '.join(short)} left out more than that" if short else "that any group is left out more is not shown"
+            f"{self.attribute} {', '.join(short)}: left out more than real images leave out"
+            if short
+            else "that any group is left out more is not shown"
         )
         return (
             f"{text}At {drawn.size} images a side, the least covered is {self.attribute} {worst}: {value:.0%} of its "

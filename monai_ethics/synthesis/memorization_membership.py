@@ -185,10 +185,12 @@ class MemorizationMembership:
     def _measured(
         self, used: FeatureSets, compared: FeatureSets, *, strata: dict[str, str] | None, whom: str
     ) -> dict[str, Any]:
-        """What the finding says: the test of those who are compared, and pairs of all images."""
+        """What the finding says: the test of those who are compared, and pairs of all images where it saw most."""
         test = self._test(compared, strata)
+        space, _ = _most(compared, test)
+        looked_at = used.within([space])
         pairs = list_pairs(
-            used, neighbors=self.neighbors, scale=self.ratio_scale, listed=self.listed, device=self.device
+            looked_at, neighbors=self.neighbors, scale=self.ratio_scale, listed=self.listed, device=self.device
         )
         return {
             "statement": self._statement(compared, test, strata=strata, whom=whom),
@@ -214,12 +216,10 @@ class MemorizationMembership:
 
     def _statement(self, used: FeatureSets, test: Precedence, *, strata: dict[str, str] | None, whom: str) -> str:
         members, others = _numbers(used)
-        row, column = np.unravel_index(test.marginal.argmin(), test.marginal.shape)
-        order, closer = self._orders(others)[int(column)], int(test.counts[row, column])
-        where = f" in {used.spaces[int(row)]}" if len(used.spaces) > 1 else ""
-        than = (
-            f"any of {others} held-out patients" if order == 1 else f"held-out patient {order} of {others} by nearness"
-        )
+        space, column = _most(used, test)
+        order, closer = self._orders(others)[column], int(test.counts[used.spaces.index(space), column])
+        where = f" in {space}" if len(used.spaces) > 1 else ""
+        than = f"any of {others} held-out patients" if order == 1 else f"all but {order - 1} of {others} held-out ones"
         several = " over all that was compared" if test.marginal.size > 1 else ""
         needed = self._needed(used, strata)
         fewest = None if None in needed else max(number for number in needed if number is not None)
@@ -264,7 +264,12 @@ class MemorizationMembership:
                 n=members,
                 reason=f"in {unseen} of {len(needed)} strata too few patients to see any copies" if unseen else COUNTED,
             ),
-            *_pair_counts(pairs, n=used.size("synthetic"), scale=self.ratio_scale),
+            *_pair_counts(
+                pairs,
+                n=used.size("synthetic"),
+                scale=self.ratio_scale,
+                where=f" in {_most(used, test)[0]}" if len(used.spaces) > 1 else "",
+            ),
         )
 
     def _p_value(self, test: Precedence, *, n: int) -> Estimate:
@@ -295,6 +300,12 @@ class MemorizationMembership:
         )
 
 
+def _most(sets: FeatureSets, test: Precedence) -> tuple[str, int]:
+    """Space and place of the order statistic in which the test saw most: there pairs are worth a look."""
+    row, column = np.unravel_index(test.marginal.argmin(), test.marginal.shape)
+    return sets.spaces[int(row)], int(column)
+
+
 def _patients(
     name: str,
     value: float | None,
@@ -308,7 +319,7 @@ def _patients(
     return Estimate(name=name, value=value, estimand=estimand, n=n, group=group or {}, **kept)
 
 
-def _pair_counts(pairs: Pairs, *, n: int, scale: float) -> list[Estimate]:
+def _pair_counts(pairs: Pairs, *, n: int, scale: float, where: str) -> list[Estimate]:
     rows = (
         (
             "closer_to_training_than_real_images_are",
@@ -324,7 +335,7 @@ def _pair_counts(pairs: Pairs, *, n: int, scale: float) -> list[Estimate]:
         ),
     )
     kept: dict[str, Any] = {"unit": "images", "n_unit": "images", "reason": COUNTED}
-    return [Estimate(name=name, value=value, estimand=estimand, n=n, **kept) for name, value, estimand in rows]
+    return [Estimate(name=name, value=value, estimand=estimand + where, n=n, **kept) for name, value, estimand in rows]
 
 
 def _restricted(sets: FeatureSets, sources: Mapping[str, int]) -> FeatureSets:

@@ -217,13 +217,17 @@ class MemorizationPlanted:
 
     def _statement(self, estimates: list[Estimate]) -> str:
         known = [estimate for estimate in estimates[1:] if estimate.value is not None]
+        kinds: dict[str, list[Estimate]] = {}
+        for estimate in known:
+            kinds.setdefault(str(estimate.group["copies"]), []).append(estimate)
         parts = [
-            f"{estimate.group['copies']} {estimate.value:.2f} for {estimate.group['copied_patients']}"
-            for estimate in known
+            f"{kind} copies of {', '.join(str(row.group['copied_patients']) for row in rows)} patients: "
+            f"{', '.join(f'{row.value:.0%}' for row in rows)}"
+            for kind, rows in kinds.items()
         ]
         return (
-            f"At level {self.level:g} the membership test sees copies of so many patients with these shares: "
-            f"{', '.join(parts) or 'none could be tried'}. What it misses here it would miss there: no alarm is never "
+            f"How often the membership test, at level {self.level:g}, sees copies that were planted: "
+            f"{'; '.join(parts) or 'none could be tried'}. What it misses here it would miss there: no alarm is never "
             "an all-clear."
         )
 

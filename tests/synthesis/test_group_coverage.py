@@ -41,7 +41,7 @@ def test_a_group_that_is_never_generated_is_named_and_not_covered():
     assert value(finding, "coverage_excess", "M").high < 0
     assert value(finding, "coverage", "F").value > 0.8
     assert "no synthetic image was requested of M" in finding.statement
-    assert "M left out more" in finding.statement
+    assert "sex M: left out more than real images leave out" in finding.statement
 
 
 def test_groups_in_their_shares_reach_their_floor():
@@ -58,7 +58,7 @@ def test_a_small_group_has_its_share_and_no_coverage():
     assert row.value is None
     assert row.reason == "60 held-out patients, fewer than 70"
     assert value(finding, "share_of_held_out_patients", "F").low is not None
-    assert "No group is large enough" in finding.statement
+    assert "No group of sex is large enough" in finding.statement
 
 
 def test_unrecorded_labels_are_a_group_of_their_own():

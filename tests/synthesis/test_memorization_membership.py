@@ -85,7 +85,7 @@ def test_the_statement_says_what_was_waited_for_and_what_can_go_unseen():
     assert "closer to a synthetic image than any of 60 held-out patients, where 1.0 are expected by chance" in first
     assert first.endswith("never an all-clear: fewer than 5 copied patients can go unseen.")
     third = MemorizationMembership(order_statistics=(3,), permutations=99)(sets(copies=8)).statement
-    assert "than held-out patient 3 of 60 by nearness, where 3.0 are expected" in third
+    assert "than all but 2 of 60 held-out ones, where 3.0 are expected" in third
 
 
 @pytest.mark.parametrize(
@@ -262,3 +262,18 @@ def test_sources_that_are_no_patient_of_the_sets_change_nothing():
 def test_sets_that_do_not_fit_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         sets(**changes)
+
+
+def test_pairs_are_listed_in_the_space_in_which_copies_were_seen():
+    plain, blind = sets(copies=8), sets(seed=1)
+    spaces = {
+        role: {"blind": blind.rows(role, blind.spaces[0]), "seeing": plain.rows(role, plain.spaces[0])}
+        for role in ("train", "holdout", "synthetic")
+    }
+    finding = CHECK(sets(**spaces))
+    assert "in seeing" in finding.statement
+    assert labels(finding).count("outlying pair") == 8
+    assert number(finding, "outlying_images") == 8
+    assert all(f"x{pair.items[1][1:]}" == pair.items[0] for pair in finding.observations if "outlying" in pair.label)
+    (outlying,) = [estimate for estimate in finding.estimates if estimate.name == "outlying_images"]
+    assert outlying.estimand.endswith("in seeing")

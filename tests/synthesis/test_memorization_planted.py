@@ -51,6 +51,7 @@ def test_exact_copies_of_enough_patients_are_seen_and_of_too_few_are_not():
     assert share(finding, "far", 10).value == 0
     assert share(finding, "exact", 10).low < 1
     assert finding.estimates[0].name == "p_value_without_copies"
+    assert "exact copies of 1, 3, 5, 10 patients: 0%, " in finding.statement
     assert "never an all-clear" in finding.statement
 
 

@@ -21,7 +21,7 @@ NO_INFERENCE = "For review; no p-value belongs to a single pair."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairs:
-    """What stands out among pairs of a synthetic and its nearest training image, in the main space.
+    """What stands out among pairs of a synthetic and its nearest training image, in the first space.
 
     Args:
         observations: pairs by pseudonym, at most `listed` of each kind; none if pseudonyms were not given.
@@ -44,7 +44,7 @@ def list_pairs(sets: FeatureSets, *, neighbors: int, scale: float, listed: int, 
     surroundings explain.
 
     Args:
-        sets: features, in canonical order and without duplicates among real images.
+        sets: features, in canonical order and without duplicates among real images; the first space is looked at.
         neighbors: training images to average over.
         scale: factor of the average.
         listed: pairs listed of each kind.
