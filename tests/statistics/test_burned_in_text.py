@@ -36,6 +36,17 @@ def test_marks_are_seldom_found_where_there_are_none():
     assert count <= binom.ppf(0.995, runs, 0.05)
 
 
+def test_few_synthetic_images_beside_many_held_out_ones_have_no_more_marks():
+    runs, count = 60, 0  # against halves of the held-out images, .28 of such runs found some
+    patients = [f"h{i}" for i in range(200)]
+    for run in range(runs):
+        rng = np.random.default_rng(run)
+        made, real = (ndimage.gaussian_filter(rng.standard_normal((n, 48, 48)), (0, 1.2, 1.2)) for n in (10, 200))
+        count += bool(static_marks(made, real, patients, seed=run).boxes)
+    print(f"no marks, 10 and 200 images: found in {count / runs:.3f} of {runs}")
+    assert count <= binom.ppf(0.995, runs, 0.05)
+
+
 @pytest.mark.parametrize("share", [0.2, 0.4, 0.8])
 def test_marks_of_some_synthetic_images_are_found(share):
     rng, runs, count = np.random.default_rng(1), 40, 0

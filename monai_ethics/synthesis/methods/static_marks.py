@@ -30,7 +30,8 @@ def static_marks(
 
     In each image the strongest hundredth of its fine detail (the image less its blur) is marked. A place stands out if
     the share of synthetic images marked there exceeds that of held-out images by more than the shares of two
-    patient-disjoint halves of the held-out images ever differ, over random halves.
+    patient-disjoint parts of the held-out images ever differ, over random parts: halves, or as many patients as there
+    are synthetic images against all others, if that is fewer.
 
     Args:
         synthetic: shape ``(N, H, W)``, any intensity unit.
@@ -53,7 +54,8 @@ def static_marks(
         return None
     marked = {"synthetic": _marked(synthetic, strongest), "holdout": _marked(holdout, strongest)}
     rates = {name: maps.mean(axis=0, dtype=np.float64) for name, maps in marked.items()}
-    threshold = _threshold(marked["holdout"], np.array(holdout_patients), patients, splits=splits, seed=seed)
+    size = min(len(patients) // 2, len(synthetic))
+    threshold = _threshold(marked["holdout"], np.array(holdout_patients), patients, size=size, splits=splits, seed=seed)
     found = rates["synthetic"] - rates["holdout"] > threshold
     labels, _ = ndimage.label(ndimage.binary_dilation(found, iterations=2))
     boxes, shares = [], []
@@ -101,13 +103,15 @@ def _marked(images: np.ndarray, strongest: float) -> np.ndarray:
     return marked
 
 
-def _threshold(marked: np.ndarray, owners: np.ndarray, patients: list[str], *, splits: int, seed: int) -> float:
-    """Largest difference of shares between halves of the held-out patients, over pixels and splits."""
+def _threshold(
+    marked: np.ndarray, owners: np.ndarray, patients: list[str], *, size: int, splits: int, seed: int
+) -> float:
+    """Largest excess of the share of `size` held-out patients over that of all others, over pixels and splits."""
     rng, largest = np.random.default_rng(seed), 0.0
     for _ in range(splits):
-        chosen = rng.permutation(len(patients))[: len(patients) // 2]
-        half = np.isin(owners, [patients[i] for i in chosen])
-        difference = marked[half].mean(axis=0) - marked[~half].mean(axis=0)
+        chosen = rng.permutation(len(patients))[:size]
+        part = np.isin(owners, [patients[i] for i in chosen])
+        difference = marked[part].mean(axis=0) - marked[~part].mean(axis=0)
         largest = max(largest, float(np.abs(difference).max()))
     return largest
 
