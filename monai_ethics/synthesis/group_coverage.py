@@ -159,7 +159,7 @@ class GroupCoverage(SetComparison):
         one = found.get(label_of(group))
         what = f"share of the group's held-out images with an image in their neighborhood (k = {self.neighbors})"
         if one is not None:
-            return [*shares, *estimates_of("coverage", one, drawn, estimand=what, group=label)]
+            return [*shares, *estimates_of("coverage", one, drawn, estimand=what, group=label, bounds=(0.0, 1.0))]
         few = f"{group.patients} held-out patients, fewer than {self.min_group_size}"
         kept: dict[str, Any] = {"unit": "1", "n": group.patients, "n_unit": "patients", "n_valid": 0}
         return [*shares, Estimate(name="coverage", value=None, estimand=what, group=label, reason=few, **kept)]
