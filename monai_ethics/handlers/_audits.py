@@ -139,11 +139,12 @@ def _of_files(session: RunSession, files: Sequence[OutputFile]) -> list[Finding]
     images = declared_images([file.path for file in files], all_are=session.synthetic)
     if not images:
         return [not_assessable(NOTHING)]
-    audit = checked_audit(session.synthesis or {})
     try:
+        audit = checked_audit(session.synthesis or {})  # once more: its files may have gone since
         return audit.compared(image_features(images, audit.extractor), [path.name for path in images])
-    except EthicsError as error:
-        return [not_assessable(str(error), synthetic_images=len(images))]
+    except Exception as error:  # the run is over: what else it left must be kept
+        why = str(error) if isinstance(error, EthicsError) else f"A check failed with {type(error).__name__}."
+        return [not_assessable(why, synthetic_images=len(images))]
 
 
 def _pseudonymous(finding: Finding, hidden: Mapping[str, str]) -> Finding:

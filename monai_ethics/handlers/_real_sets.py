@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from monai_ethics.errors import InputError, NotAssessableError
+from monai_ethics.errors import EthicsError, InputError, NotAssessableError
 from monai_ethics.synthesis.data.feature_file import read_features
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
 from monai_ethics.synthesis.data.image_set import ImageSet
@@ -101,11 +101,17 @@ def read_real(source: Any, extractor: Any, *, patient_key: str = "patient") -> I
         items = [source[i] for i in range(len(source))]
         images = [torch.as_tensor(item["image"]) for item in items]
         patients = tuple(str(item[patient_key]) for item in items)
+        features = [features_of(image[None], extractor) for image in images]
     except (TypeError, KeyError, IndexError) as error:
         raise InputError(
             f"Expected a dataset of dicts with `image` and `{patient_key}`: got another. Name the key of the patient."
         ) from error
-    features = [features_of(image[None], extractor) for image in images]
+    except EthicsError:
+        raise
+    except Exception as error:  # a dataset's transforms raise what they like, with the file's name in it
+        raise InputError(
+            f"Expected a dataset whose items can be read: one failed with {type(error).__name__}. Replace or remove it."
+        ) from error
     if not features or not all(len(row) for row in features):
         raise InputError("Expected real images of finite numbers: got none, or others. Leave those out.")
     protocol = extractor.protocol

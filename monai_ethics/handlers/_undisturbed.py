@@ -61,11 +61,13 @@ def undisturbed(networks: Sequence[nn.Module]) -> Iterator[None]:
                 network.eval()
             yield
     finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
         for module, mode in zip(modules, modes, strict=True):
             module.training = mode
         with torch.no_grad():
             for buffer, kept in zip(buffers, before, strict=True):
+                if buffer.shape != kept.shape:
+                    buffer.resize_(kept.shape)
                 if not torch.equal(buffer, kept):
                     buffer.copy_(kept)
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002

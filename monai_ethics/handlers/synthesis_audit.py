@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -166,8 +167,9 @@ class SynthesisAudit:
             return [*found, not_assessable(self._reason)]
         try:
             return [*found, *findings_of(self._sets, seed=self.seed)]
-        except EthicsError as error:
-            return [*found, not_assessable(str(error), synthetic_images=self._sets.size("synthetic"))]
+        except Exception as error:  # the training is over: what else it left must be kept
+            why = str(error) if isinstance(error, EthicsError) else f"A check failed with {type(error).__name__}."
+            return [*found, not_assessable(why, synthetic_images=self._sets.size("synthetic"))]
 
     def compared(self, features: np.ndarray, names: Sequence[str]) -> list[Finding]:
         """Findings about images that lie there already.
@@ -212,14 +214,15 @@ class SynthesisAudit:
 
     def _iteration_completed(self, engine: Engine) -> None:
         if self._image is None:
-            self._image = one_image(engine.state.batch)
+            with suppress(Exception):  # a batch of a shape that nobody thought of
+                self._image = one_image(engine.state.batch)
         if not self._collects:
             return
         try:
             with undisturbed([]):
                 found = self.images(engine.state.output) if self.images else _predictions(engine.state.output)
                 self._keep(engine, _stacked(found))
-        except (EthicsError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        except Exception as error:  # a user's function raises what it likes, and the engine has to go on
             own = isinstance(error, EthicsError)
             self._unread = str(error) if own else "The engine's output holds no images where they were looked for."
 

@@ -245,3 +245,104 @@ def test_arguments_are_checked_before_a_training_begins():
         audit(sampler=3)
     with pytest.raises(InputError, match="patient"):
         made.diffusion(TRAIN, [SynthesisAudit([{"image": TRAIN[0]["image"]}], HOLDOUT)]).run()
+
+
+def misused(case):
+    """A handler in which something goes wrong."""
+    if case == "function of images":
+        return audit(images=lambda output: output.nothing)
+    if case == "wrecked buffers":
+        return audit(wreck)
+    return audit(noise, extractor=Broken())
+
+
+class Broken:
+    """An extractor that works for real images and fails for synthetic ones."""
+
+    def __init__(self):
+        self.inner, self.left = made_pixels(), len(TRAIN) + len(HOLDOUT)
+
+    @property
+    def protocol(self):
+        return self.inner.protocol
+
+    def __call__(self, images):
+        self.left -= 1
+        if self.left < 0:
+            raise AttributeError("/data/DOE^JANE.nii")
+        return self.inner(images)
+
+
+def made_pixels():
+    from monai_ethics.synthesis.features.pixels import PixelExtractor
+
+    return PixelExtractor(spatial_dims=2)
+
+
+def wreck(n, generator):
+    random.random()
+    np.random.rand()  # noqa: NPY002
+    torch.rand(1)
+    raise AttributeError("/data/DOE^JANE.nii")
+
+
+@pytest.mark.parametrize("case", ["function of images", "wrecked buffers", "extractor"])
+def test_whatever_goes_wrong_in_it_the_weights_are_those_without_it_and_no_name_is_told(case, caplog):
+    plain, modes, _ = trained(made.diffusion, [])
+    watched, watched_modes, engine = trained(made.diffusion, [handler := misused(case)])
+    assert engine.state.epoch == 2
+    assert all(torch.equal(a, b) for a, b in zip(plain, watched, strict=True))
+    assert modes == watched_modes
+    assert all(finding.verdict is Verdict.NOT_ASSESSABLE for finding in handler.findings)
+    assert "DOE" not in caplog.text + "".join(finding.reason for finding in handler.findings)
+
+
+@pytest.mark.parametrize("batch", [(torch.tensor(3.0),), torch.zeros(0, 1, 8, 8), [None], "text", {"image": None}])
+def test_a_batch_of_no_known_shape_does_not_stop_an_engine(batch):
+    engine = made.diffusion(TRAIN, [audit(noise)], epochs=1)
+    engine.add_event_handler(Events.GET_BATCH_COMPLETED, lambda e: setattr(e.state, "batch", batch))
+    engine._process_function = lambda e, batch: {"loss": 0.0}
+    engine.run()
+    assert engine.state.epoch == 1
+
+
+def test_a_check_that_fails_at_the_end_leaves_a_reason(monkeypatch):
+    handler = audit(noise)
+    made.diffusion(TRAIN, [handler], epochs=1).run()
+
+    def fails(*_, **__):
+        raise ArithmeticError("/data/DOE^JANE.nii")
+
+    monkeypatch.setattr("monai_ethics.handlers.synthesis_audit.findings_of", fails)
+    assert handler.findings[-1].reason == "A check failed with ArithmeticError."
+
+
+def test_a_dataset_that_cannot_be_read_is_one_sentence_without_its_name():
+    class Bad(list):
+        def __getitem__(self, item):
+            raise RuntimeError("applying transform to /data/DOE^JANE.nii")
+
+    engine = made.diffusion(TRAIN, [SynthesisAudit(Bad(TRAIN), HOLDOUT, noise)], epochs=1)
+    with pytest.raises(InputError, match="failed with RuntimeError") as caught:
+        engine.run()
+    assert "DOE" not in str(caught.value)
+
+
+def test_random_states_come_back_even_if_a_buffer_changed_its_shape():
+    from monai_ethics.handlers._undisturbed import undisturbed
+
+    net = torch.nn.BatchNorm1d(3)
+    random.seed(0)
+    before = random.getstate()
+
+    def disturb():
+        with undisturbed([net]):
+            random.random()
+            net.running_mean.resize_(5)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        disturb()
+    assert random.getstate() == before
+    assert torch.equal(net.running_mean, torch.zeros(3))
+    assert net.training
