@@ -28,6 +28,7 @@ from monai_ethics.synthesis.methods.real_duplicates import without_duplicates
 __all__ = ["MemorizationMembership"]
 
 NO_INTERVAL = "A p-value has no interval."
+NO_RATIO = "Fewer than ten training images, or all are the same."
 COUNTED = "A count in these sets, not an estimate from a sample."
 SOURCES = (
     Source(title="L. S. Nelson, Tables for a precedence life test, Technometrics 5 (1963)", locator="pages 491-499"),
@@ -334,8 +335,13 @@ def _pair_counts(pairs: Pairs, *, n: int, scale: float, where: str) -> list[Esti
             f"synthetic images with a nearest-neighbor ratio below 1 (scale {scale:g})",
         ),
     )
-    kept: dict[str, Any] = {"unit": "images", "n_unit": "images", "reason": COUNTED}
-    return [Estimate(name=name, value=value, estimand=estimand + where, n=n, **kept) for name, value, estimand in rows]
+    kept: dict[str, Any] = {"unit": "images", "n_unit": "images", "n": n}
+    return [
+        Estimate(
+            name=name, value=value, estimand=estimand + where, reason=NO_RATIO if value is None else COUNTED, **kept
+        )
+        for name, value, estimand in rows
+    ]
 
 
 def _restricted(sets: FeatureSets, sources: Mapping[str, int]) -> FeatureSets:

@@ -64,6 +64,15 @@ def test_without_pseudonyms_no_pair_is_named():
     assert number(finding, "outlying_images") == 8
 
 
+def test_a_ratio_to_fewer_than_ten_training_images_is_not_given_as_no_image():
+    data = sets()
+    finding = CHECK(data.taken(train=range(9)))
+    assert finding.verdict is Verdict.MEASURED
+    (row,) = [e for e in finding.estimates if e.name == "outlying_images"]
+    assert row.value is None
+    assert "Fewer than ten" in row.reason
+
+
 def test_the_smallest_detectable_number_is_stated():
     finding = CHECK(sets())
     assert number(finding, "smallest_detectable") == 5

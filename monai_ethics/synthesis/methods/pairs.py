@@ -26,13 +26,14 @@ class Pairs:
     Args:
         observations: pairs by pseudonym, at most `listed` of each kind; none if pseudonyms were not given.
         identical: synthetic images whose digest or features are a training image's.
-        outlying: synthetic images with a ratio below 1; ``None`` if there are too few training images.
+        outlying: synthetic images with a ratio below 1; ``None`` if there are fewer than ten training
+            images, or all are the same.
         closer_than_real: synthetic images nearer to training than every held-out image.
     """
 
     observations: tuple[Observation, ...]
     identical: int
-    outlying: int
+    outlying: int | None
     closer_than_real: int
 
 
@@ -71,7 +72,7 @@ def list_pairs(sets: FeatureSets, *, neighbors: int, scale: float, listed: int, 
     return Pairs(
         observations=tuple(observations),
         identical=int(identical.sum()),
-        outlying=int((outlying | identical).sum()),
+        outlying=int((outlying | identical).sum()) if np.isfinite(ratio).any() else None,
         closer_than_real=int((distance < real).sum()),
     )
 
