@@ -185,7 +185,11 @@ class SplitInheritance:
                 rows.append(_count("generator_patients_held_out", of, len(patients), "patients", group))
         every = {p: s for s, patients in held.items() for p in patients} | dict.fromkeys(trained, self.training_split)
         torn = sum(inherited_split([*own], every) == CONFLICT for own in sources.values())
-        return [*rows, _count("synthetic_items_of_several_splits", torn, len(known), "items", {})]
+        return [
+            *rows,
+            _count("synthetic_items_of_several_splits", torn, len(known), "items", {}),
+            _count("source_patients_not_listed", len(everyone - {*every}), len(everyone), "patients", {}),
+        ]
 
     def _accounting(self, data: SplitList) -> dict[str, int]:
         def fate(i: int) -> str:
@@ -209,6 +213,8 @@ MEANINGS = {
     "synthetic_items_from_held_out_patients": "synthetic training items made from a held-out patient of this split",
     "acquired_patients_on_both_sides": "patients with acquired items in training and in this split",
     "generator_patients_held_out": "held-out patients of this split on whom the generator was trained",
+    "source_patients_not_listed": "patients from whom synthetic training items were made and whose split is not known, "
+    "as they have no item in the list",
     "synthetic_items_of_several_splits": "synthetic training items whose sources are in several splits",
 }
 
@@ -227,7 +233,9 @@ def _statement(estimates: Sequence[Estimate], made: int, unknown: int, reason: s
         for row in estimates
         if row.name == "source_patients_held_out"
     ]
+    strangers = next(row for row in estimates if row.name == "source_patients_not_listed")
+    of = f" Of {strangers.n} patients they were made from, {strangers.value:g} are in no split of the list."
     return (
         f"Synthetic training items were made from {' and '.join(parts)}. Of {made} such items, the sources of "
-        f"{unknown} are not on record."
+        f"{unknown} are not on record.{of if strangers.value else ''}"
     )

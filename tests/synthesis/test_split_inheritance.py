@@ -41,6 +41,15 @@ def test_a_training_item_made_from_a_test_patient_is_counted_without_a_name():
     assert sum(finding.accounting.values()) == 9
 
 
+def test_a_source_without_a_split_is_counted_and_said():
+    finding = CHECK(items(["anna"], ["eve"], []))
+    assert number(finding, "source_patients_not_listed") == 1
+    assert "Of 2 patients they were made from, 1 are in no split of the list." in finding.statement
+    without = CHECK(items([]))
+    assert number(without, "source_patients_not_listed") == 0
+    assert "no split of the list" not in without.statement
+
+
 def test_patients_of_the_generator_who_are_held_out_are_counted():
     finding = CHECK(items(["anna"], generator_patients=["anna", "cara"]))
     assert number(finding, "generator_patients_held_out", split="test") == 1
