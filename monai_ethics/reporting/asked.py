@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from monai_ethics.evidence import Finding
 from monai_ethics.reporting.plots.style import Picture
-from monai_ethics.reporting.shapes import Gap
+from monai_ethics.reporting.shapes import Gap, subject_label
 from monai_ethics.reporting.words import ORDER
 
 __all__ = ["Asked"]
@@ -23,6 +23,13 @@ class Asked:
     gap: Gap | None
     sentences: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
+
+    @property
+    def named(self) -> str:
+        """What tells it from the findings of every other question: its subjects, or the question itself."""
+        if self.label and not subject_label(self.finding):
+            return f"{self.finding.title} ({self.label})"
+        return self.label or self.finding.title
 
     @property
     def headline(self) -> str:

@@ -264,7 +264,8 @@ class GroupRealism(SetComparison):
             ]
         rows = [estimate_of("mmd", one.mmd, estimand=population, group=label, **kept)]
         for (name, what), beside in zip(WHAT.items(), one.at_number, strict=True):
-            all_three = estimates_of(name, beside, one.drawn, estimand=what, group=label)
+            ends: dict[str, Any] = {"bounds": (0.0, 1.0)} if name == "coverage" else {}
+            all_three = estimates_of(name, beside, one.drawn, estimand=what, group=label, **ends)
             rows += all_three[1:2] if name == "mmd" else all_three  # of mmd, only the floor is at a number
         return rows
 

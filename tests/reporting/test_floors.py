@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 import pytest
 
 from monai_ethics.evidence import Estimate, Finding, Stage, Verdict
+from monai_ethics.reporting.asked import Asked
 from monai_ethics.reporting.plots import pictures
 from monai_ethics.reporting.shapes import gap_of, label
 
@@ -155,3 +156,10 @@ def test_spaces_of_features_name_no_result():
     named = replace(finding(), subjects=("pixels",), parameters={"main_space": "pixels", "attribute": "sex"})
     assert label(named) == "sex"
     assert label(replace(named, parameters={})) == "pixels"
+
+
+def test_a_finding_without_subjects_is_named_by_its_question():
+    named = replace(finding(), subjects=("pixels",), parameters={"main_space": "pixels", "attribute": "sex"})
+    assert Asked(anchor="a", label=label(named), finding=named, gap=None).named == "How far? (sex)"
+    assert Asked(anchor="a", label="val_dice", finding=finding(), gap=None).named == "How far? (val_dice)"
+    assert Asked(anchor="a", label="", finding=finding(), gap=None).named == "How far?"

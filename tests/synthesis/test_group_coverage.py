@@ -65,3 +65,10 @@ def test_unrecorded_labels_are_a_group_of_their_own():
     asked = ["F"] * 100 + [None] * 20
     finding = CHECK(sets(asked))
     assert abs(value(finding, "share_of_synthetic_images", None).value - 20 / 120) < 1e-12
+
+
+def test_no_interval_of_a_share_leaves_0_and_1():
+    finding = CHECK(sets([("F", "M")[i % 2] for i in range(120)]))
+    shares = [row for row in finding.estimates if not row.name.endswith("excess") and row.low is not None]
+    assert shares
+    assert all(row.low >= 0 and row.high <= 1 for row in shares)
