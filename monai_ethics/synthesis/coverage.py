@@ -14,7 +14,7 @@ from monai_ethics.errors import NotAssessableError
 from monai_ethics.evidence import Estimate, Finding, Source
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
 from monai_ethics.synthesis.kernels.gram import Gram
-from monai_ethics.synthesis.methods.comparison import SetComparison, estimates_of
+from monai_ethics.synthesis.methods.comparison import SetComparison, estimates_of, mostly_equal
 from monai_ethics.synthesis.methods.floor import Design, Statistic
 
 __all__ = ["SynthesisCoverage"]
@@ -86,7 +86,7 @@ class SynthesisCoverage(SetComparison):
             return self.finding(sets, statement=statement, reason=str(error))
         estimates: list[Estimate] = []
         for _, group, gram in self.grams(used):
-            found = self.beside(self._statistic(gram), drawn)
+            found = self.beside(self._statistic(gram, drawn), drawn)
             for (name, what), one in zip(self._shares().items(), found, strict=True):
                 bounds = (0.0, math.inf if name == "density" else 1.0)
                 estimates += estimates_of(name, one, drawn, estimand=what, group=group, bounds=bounds)
@@ -133,8 +133,12 @@ class SynthesisCoverage(SetComparison):
             "coverage": f"share of held-out neighborhoods (k = {k}) with an image, coverage",
         }
 
-    def _statistic(self, gram: Gram) -> Statistic:
+    def _statistic(self, gram: Gram, drawn: Design) -> Statistic:
+        flat = mostly_equal(gram, drawn.real_rows)
+
         def statistic(real: np.ndarray, other: np.ndarray) -> Sequence[float | None]:
+            if flat:
+                return (None,) * 4
             found = gram.manifold(real, other, k=self.neighbors)
             return found.precision, found.recall, found.density, found.coverage
 
@@ -144,6 +148,10 @@ class SynthesisCoverage(SetComparison):
 def _statement(found: Sequence[Estimate], drawn: Design, *, space: str, k: int) -> str:
     first = {estimate.name: estimate for estimate in reversed(found)}
     value, floor, excess = (first[f"coverage{suffix}"] for suffix in ("", "_floor", "_excess"))
+    if value.value is None or floor.value is None:
+        return (
+            f"In {space}, most held-out images are the same, so neighborhoods have no extent and no share is defined."
+        )
     counted = (
         f"In {space}, at {drawn.size} images a side and {k} neighbors, synthetic images cover {value.value:.0%} of the "
         f"held-out images, and real images of other patients {floor.value:.0%}"

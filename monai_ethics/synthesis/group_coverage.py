@@ -14,7 +14,7 @@ from monai_ethics.evidence import Estimate, Finding, Source
 from monai_ethics.statistics.intervals import Result, clustered_rate
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
 from monai_ethics.synthesis.kernels.gram import Gram
-from monai_ethics.synthesis.methods.comparison import SetComparison, estimates_of
+from monai_ethics.synthesis.methods.comparison import SetComparison, estimates_of, mostly_equal
 from monai_ethics.synthesis.methods.floor import Beside, Design
 from monai_ethics.synthesis.methods.groups import ImageGroup, image_groups, label_of
 
@@ -80,11 +80,11 @@ class GroupCoverage(SetComparison):
             drawn = self.drawn(used)
             if min(split.smallest_without(drawn.groups) for split in drawn.splits) <= self.neighbors:
                 raise NotAssessableError(f"{drawn.size} images a side are too few for {self.neighbors} neighbors.")
+            large = [group for group in groups if group.patients >= self.min_group_size]
+            found = dict(zip(map(label_of, large), self._measured(used, large, drawn), strict=True))
         except NotAssessableError as error:
             statement = f"Which {self.attribute} is not represented could not be assessed."
             return self.finding(sets, statement=statement, reason=str(error))
-        large = [group for group in groups if group.patients >= self.min_group_size]
-        found = dict(zip(map(label_of, large), self._measured(used, large, drawn), strict=True))
         return self.finding(
             sets,
             used,
@@ -114,6 +114,8 @@ class GroupCoverage(SetComparison):
         if not large:
             return ()
         _, _, gram = next(iter(self.grams(used.within(used.spaces[:1]))))
+        if mostly_equal(gram, used.size("holdout")):
+            raise NotAssessableError("Most held-out images have the same features, so neighborhoods have no extent.")
         members = np.zeros((len(large), used.size("holdout")), dtype=bool)
         for place, group in enumerate(large):
             members[place, group.real] = True

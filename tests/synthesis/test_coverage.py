@@ -69,3 +69,16 @@ def test_more_neighbors_than_images_are_not_assessable():
     finding = SynthesisCoverage(neighbors=40)(sets())
     assert finding.verdict is Verdict.NOT_ASSESSABLE
     assert "too few for 40 neighbors" in finding.reason
+
+
+def test_images_that_are_all_the_same_cover_nothing_that_is_defined():
+    flat = FeatureSets(
+        train=np.ones((2, 4)),
+        train_patients=["a", "b"],
+        holdout=np.ones((60, 4)),
+        holdout_patients=[f"h{i}" for i in range(60)],
+        synthetic=np.ones((60, 4)),
+    )
+    finding = SynthesisCoverage(splits=2, replicated=1)(flat)
+    assert all(row.value is None and row.reason for row in finding.estimates)
+    assert "no share is defined" in finding.statement

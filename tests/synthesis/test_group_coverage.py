@@ -72,3 +72,18 @@ def test_no_interval_of_a_share_leaves_0_and_1():
     shares = [row for row in finding.estimates if not row.name.endswith("excess") and row.low is not None]
     assert shares
     assert all(row.low >= 0 and row.high <= 1 for row in shares)
+
+
+def test_images_that_are_all_the_same_are_not_assessable():
+    flat = FeatureSets(
+        train=np.ones((2, 4)),
+        train_patients=["a", "b"],
+        holdout=np.ones((120, 4)),
+        holdout_patients=[f"h{i}" for i in range(120)],
+        synthetic=np.ones((120, 4)),
+        holdout_attributes={"sex": ["F", "M"] * 60},
+        synthetic_attributes={"sex": ["F", "M"] * 60},
+    )
+    finding = GroupCoverage(attribute="sex", splits=2, replicated=1)(flat)
+    assert finding.verdict is Verdict.NOT_ASSESSABLE
+    assert "no extent" in finding.reason

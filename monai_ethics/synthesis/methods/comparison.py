@@ -11,13 +11,14 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from monai_ethics.errors import NotAssessableError
 from monai_ethics.evidence import Estimate, Finding, Stage, Verdict
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
 from monai_ethics.synthesis.kernels.gram import Gram
 from monai_ethics.synthesis.methods.floor import Beside, Design, Statistic, beside, design, drawn_rows
 from monai_ethics.synthesis.methods.jackknife import Jackknifed
 
-__all__ = ["EVERYWHERE", "SetComparison", "estimate_of", "estimates_of"]
+__all__ = ["EVERYWHERE", "SetComparison", "estimate_of", "estimates_of", "mostly_equal"]
 
 Bounds = tuple[float, float]
 EVERYWHERE: Bounds = (-math.inf, math.inf)
@@ -152,6 +153,15 @@ def estimate_of(name: str, found: Jackknifed, *, bounds: Bounds = EVERYWHERE, **
     low, high = max(found.low, bounds[0]), min(found.high, bounds[1])
     method = found.method if (low, high) == (found.low, found.high) else f"{found.method}, cut off at the scale's end"
     return Estimate(name=name, value=found.value, low=low, high=high, level=found.level, method=method, **kept)
+
+
+def mostly_equal(gram: Gram, real_rows: int) -> bool:
+    """Whether most held-out images, the first `real_rows` rows, have the same features, so that nothing is near."""
+    try:
+        gram.bandwidths(np.arange(real_rows))
+    except NotAssessableError:
+        return True
+    return False
 
 
 def _accounting(given: FeatureSets, used: FeatureSets) -> dict[str, int]:
