@@ -80,10 +80,11 @@ def checked_audit(settings: Mapping[str, Any]) -> SynthesisAudit:
         settings: some of `SETTINGS`, `train` and `holdout` among them.
 
     Raises:
-        InputError: if a setting is unknown or wrong, or a feature file is missing.
+        InputError: if a setting is unknown or wrong, or a feature file is missing or damaged.
     """
     from monai_ethics.handlers._real_sets import feature_file
     from monai_ethics.handlers.synthesis_audit import SynthesisAudit
+    from monai_ethics.synthesis.data.feature_file import read_features
 
     for name in settings:
         if name not in SETTINGS:
@@ -99,7 +100,7 @@ def checked_audit(settings: Mapping[str, Any]) -> SynthesisAudit:
         given[name] = str(given.get(name, False)).lower() == "true"
     for name in ("train", "holdout"):
         if isinstance(given[name], (str, os.PathLike)):
-            given[name] = feature_file(given[name])
+            given[name] = read_features(feature_file(given[name]))
     try:
         return SynthesisAudit(given.pop("train"), given.pop("holdout"), given.pop("sampler", None), **given)
     except TypeError as error:

@@ -101,6 +101,17 @@ class SynthesisAudit:
         if on_memorization not in ("warn", "stop"):
             raise InputError("`on_memorization` must be warn or stop: got another word. Choose one.")
         counts = (n, n if n_end is None else n_end, every, batch_size, steps, 1 if looks is None else looks)
+        if not all(isinstance(number, int) for number in (*counts, seed)) or not 0 <= seed < 2**53:
+            raise InputError(
+                "`n`, `n_end`, `every`, `batch_size`, `steps`, `looks` and `seed` must be whole numbers, and `seed` at "
+                "least 0 and below 2^53: got others. Correct them."
+            )
+        usable = extractor is None or (callable(extractor) and hasattr(extractor, "protocol"))
+        if not usable or not (images is None or callable(images)) or not (ema is None or isinstance(ema, nn.Module)):
+            raise InputError(
+                "`extractor` must be a feature extractor, `images` a function and `ema` a network: got something else. "
+                "Give one, or leave it out."
+            )
         if min(counts) < 1 or seconds <= 0 or not 0 < level < 1:
             raise InputError(
                 "`n`, `n_end`, `every`, `batch_size`, `steps`, `looks` and `seconds` must be positive and `level` "

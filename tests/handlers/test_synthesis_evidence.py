@@ -105,7 +105,12 @@ def test_a_failed_training_keeps_what_its_last_look_found(stored, tmp_path):
         ({"tarin": "x.npz"}, "Did you mean `train`"),
         ({"train": "missing.npz", "holdout": "missing.npz"}, "feature file"),
         ({"split_random": "perhaps"}, "true or false"),
-        ({"n": "many"}, "another type"),
+        ({"n": "many"}, "whole numbers"),
+        ({"seed": 2**80}, "whole numbers"),
+        ({"level": "high"}, "another type"),
+        ({"extractor": "mine"}, "feature extractor"),
+        ({"images": "pred"}, "feature extractor"),
+        ({"ema": "mine"}, "feature extractor"),
         ({"holdout": None}, "one or none"),
     ],
 )
@@ -113,6 +118,14 @@ def test_wrong_settings_are_refused_before_anything_is_written(stored, tmp_path,
     given = {key: value for key, value in {**stored, **settings}.items() if value is not None}
     with pytest.raises(InputError, match=message):
         attach(made.gan(TRAIN, []), out=tmp_path / "e", synthesis=given)
+    assert not (tmp_path / "e").exists()
+
+
+def test_a_damaged_feature_file_is_refused_before_anything_is_written(stored, tmp_path):
+    Path(stored["holdout"]).write_bytes(b"DOE^JANE")
+    with pytest.raises(InputError, match="npz file") as caught:
+        attach(made.gan(TRAIN, []), out=tmp_path / "e", synthesis=stored)
+    assert "DOE" not in str(caught.value)
     assert not (tmp_path / "e").exists()
 
 
