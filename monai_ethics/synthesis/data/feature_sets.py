@@ -226,7 +226,7 @@ def _spaces(features: Features | np.ndarray, role: str) -> dict[str, np.ndarray]
         raise InputError(f"`{role}` must have shape (images, features), equal in all spaces: got another. Reshape it.")
     if not all(np.issubdtype(array.dtype, np.floating) and np.isfinite(array).all() for array in rows.values()):
         raise InputError(f"Features of `{role}` must be finite floating-point numbers: got others. Convert them.")
-    if any(array.size and max(array.max(), -array.min()) > LARGEST for array in rows.values()):
+    if any(array.size and max(float(array.max()), -float(array.min())) > LARGEST for array in rows.values()):
         raise InputError(f"Features of `{role}` must be below {LARGEST:g} in size: got larger ones. Rescale them.")
     return rows
 

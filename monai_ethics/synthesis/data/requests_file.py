@@ -16,6 +16,7 @@ __all__ = ["read_requests"]
 
 NEEDED = ("requested", "seen")
 KNOWN = (*NEEDED, "unit", "set", "condition", "judge")
+FEW, LONGEST = 10, 200  # conditions that need not recur, twice; characters of one
 SETS = ("synthetic", "holdout")
 UNRECORDED = ("", "n/a", "nan")
 
@@ -53,6 +54,12 @@ def read_requests(path: Path, *, condition: str | None = None, judge: str | None
         raise InputError("Column set must be synthetic or holdout: got something else. Correct it.")
     _require_groups(_columns(rows, attributes))
     rows = [_named(_named(row, "condition", condition), "judge", judge) for row in rows]
+    conditions = [row["condition"] for row in rows]
+    if len({*conditions}) * 2 > max(len(rows), FEW) or any(len(name) > LONGEST for name in conditions):
+        raise InputError(
+            "Column condition must say what was requested, such as lesion: got texts, or nearly one for each image, as "
+            "file names are. Correct it."
+        )
     return [
         _of_condition(name, [row for row in rows if row["condition"] == name], attributes)
         for name in sorted({row["condition"] for row in rows})

@@ -63,3 +63,11 @@ def test_a_column_of_names_is_no_attribute_and_its_values_are_not_told(tmp_path)
 def test_an_absent_table_is_refused(tmp_path):
     with pytest.raises(InputError, match="readable"):
         read_requests(tmp_path / "absent.csv", condition="c", judge="j")
+
+
+@pytest.mark.parametrize("name", ["DOE^JANE{}", "DOE^JANE" * 100])
+def test_conditions_that_are_file_names_or_texts_are_refused_without_being_repeated(tmp_path, name):
+    rows = "".join(f"yes,no,{'FM'[i % 2]},{name.format(i)},j\n" for i in range(20))
+    with pytest.raises(InputError, match="Column condition") as caught:
+        read_requests(table(tmp_path, f"requested,seen,sex,condition,judge\n{rows}"))
+    assert "DOE" not in str(caught.value)

@@ -93,6 +93,11 @@ def test_scores_whose_squares_are_not_finite_are_refused():
         sweep(values=[1.7e308] * 48)
 
 
+def test_features_of_half_precision_are_taken_without_a_warning():
+    rows = np.full((3, 2), 60_000, dtype=np.float16)
+    FeatureSets(train=rows, train_patients="abc", holdout=rows, holdout_patients="def", synthetic=-rows)
+
+
 def test_features_whose_powers_are_not_finite_are_refused():
     rows = np.ones((3, 2))
     with pytest.raises(InputError, match="below 1e"):
