@@ -62,7 +62,13 @@ def test_correctness_holds_its_level_and_finds_a_harmed_group():
 def test_realism_never_alarms_more_than_its_level_and_finds_a_shifted_group():
     check = GroupRealism(splits=1, replicated=1, groups=20)
     alarms = sum(p_value(check(sets(np.random.default_rng(i)))) <= LEVEL for i in range(NULLS))
-    found = sum(p_value(check(sets(np.random.default_rng(i), shift=1.0))) <= LEVEL for i in range(60))
-    print(f"\n| realism, 60 patients a group | alarms {alarms / NULLS:.3f}, at a shift of 1.0 {found / 60:.2f} |")
+    print(f"\n| realism, 60 patients a group | alarms {alarms / NULLS:.3f} |")
+    found = {}
+    for n, shift, runs in ((120, 1.0, 60), (120, 2.0, 60), (300, 1.0, 30), (300, 1.5, 30)):
+        seen = sum(p_value(check(sets(np.random.default_rng(i), shift=shift, n=n))) <= LEVEL for i in range(runs))
+        found[n, shift] = seen / runs
+        print(f"| realism, {n // 2} patients a group, off by {shift} standard deviations | found {seen / runs:.2f} |")
     assert alarms <= binom.ppf(0.995, NULLS, LEVEL)
-    assert found / 60 >= 0.8
+    assert found[120, 2.0] >= 0.8
+    assert found[300, 1.5] >= 0.8
+    assert found[120, 1.0] < 0.5, "what is not seen is said on the page of the check"
