@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from monai_ethics.evidence import UNJUDGED, Estimate, Finding
 from monai_ethics.reporting.quantity import MISSING, group_label, number, percent
-from monai_ethics.reporting.shapes import Gap, attribute_label, gap_of
+from monai_ethics.reporting.shapes import Gap, attribute_label, gap_of, is_of_people
 from monai_ethics.reporting.telling import BETTER, by_weight
 
 __all__ = ["TEMPLATES", "Template", "sentences"]
@@ -50,6 +50,7 @@ TEMPLATES: Mapping[str, Template] = {
     "failure_rate": Template(among="with something to find", happened="missed"),
     "false_positive_rate": Template(among="with nothing to find", happened="marked all the same"),
     "accuracy": Template(among="", happened="called wrongly", rest=True),
+    "correctness": Template(among="", happened="without what was requested", rest=True),
     "auc": Template(among="pairs of a case with and a case without the finding", happened="put in the right order"),
 }
 SIGNED = "calibration_in_the_large"
@@ -69,7 +70,7 @@ def sentences(finding: Finding) -> tuple[str, ...]:
     for name in told:
         key = (TEMPLATES[name].among, TEMPLATES[name].happened) if name in TEMPLATES else (name, "")
         if key not in seen:  # missed is told once, from tpr or from fnr
-            out += _of_groups([row for row in finding.estimates if row.name == name], name)
+            out += _of_groups([row for row in finding.estimates if row.name == name and is_of_people(row.group)], name)
         seen.add(key)
     return tuple(out)
 
@@ -173,6 +174,7 @@ def _of_gap(finding: Finding, gap: Gap) -> Iterator[str]:
         yield f"The groups of {by} differ by more than chance alone would explain ({rule})."
     else:
         yield (f"Chance alone could explain how the groups of {by} differ ({rule}). It does not show them equal.")
+    yield from _of_groups([row for row in finding.estimates if row.name == "correctness"], "correctness")
     for rate in RATES:
         yield from _pairs(gap, rate, named=f"{rate}_difference")
     if name is None or gap.observed.unit != "1":

@@ -244,6 +244,8 @@ def _extremes(finding: Finding, name: str) -> tuple[Extremes, ...]:
 
 def direction(finding: Finding, name: str = "") -> bool | None:
     """Whether higher is better: by the name, else if the finding says so."""
+    if any("attack" in row.group for row in finding.estimates if row.name == name):
+        return False  # what an attack tells of training patients
     if name in BETTER:
         return BETTER[name]
     value: Mapping[str, object] | object = finding.parameters.get("higher_is_better")

@@ -91,8 +91,8 @@ BRIEF: Mapping[str, str] = {
 HEADINGS: Mapping[str, str] = {
     "copies": "kind of copy",
     "copied_patients": "patients copied",
-    "real_fraction": "share of real images",
-    "design": "design of the sweep",
+    "real_fraction": "real share",
+    "design": "design",
     "space": "features",
 }
 # counts that describe a group and are no score of it

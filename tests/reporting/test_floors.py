@@ -6,6 +6,7 @@ import pytest
 
 from monai_ethics.evidence import Estimate, Finding, Stage, Verdict
 from monai_ethics.reporting.asked import Asked
+from monai_ethics.reporting.frequencies import sentences
 from monai_ethics.reporting.plots import pictures
 from monai_ethics.reporting.shapes import gap_of, label
 
@@ -163,3 +164,30 @@ def test_a_finding_without_subjects_is_named_by_its_question():
     assert Asked(anchor="a", label=label(named), finding=named, gap=None).named == "How far? (sex)"
     assert Asked(anchor="a", label="val_dice", finding=finding(), gap=None).named == "How far? (val_dice)"
     assert Asked(anchor="a", label="", finding=finding(), gap=None).named == "How far?"
+
+
+def test_an_attack_that_succeeds_is_not_called_better():
+    rows = [estimate("auc", value, group={"attack": attack}) for attack, value in (("loss", 0.8), ("pia", 0.5))]
+    (drawn,) = pictures(finding(*rows), salt="a")
+    (axis,) = [text for text in texts(drawn) if text and "AUC" in text]
+    assert axis.endswith("\N{LEFTWARDS ARROW} better")
+
+
+def test_the_area_of_an_attack_is_not_told_as_cases_put_in_order():
+    rows = [estimate("auc", value, group={"attack": attack}) for attack, value in (("loss", 0.8), ("pia", 0.5))]
+    assert sentences(finding(*rows)) == ()
+
+
+def test_correctness_is_told_as_images_without_what_was_requested():
+    rows = [
+        replace(estimate("correctness", value, group={"sex": sex}), n_unit="images")
+        for sex, value in (("F", 0.55), ("M", 0.85))
+    ]
+    told = (
+        "Of 100 images: in sex F about 45 were without what was requested (35 to 55, 95 % interval); "
+        "in sex M about 15 (5 to 25)."
+    )
+    assert sentences(finding(*rows)) == (told,)
+    tested = (estimate("max_min_gap", 0.3, ends=False), estimate("p_value", 0.001, ends=False))
+    compared = replace(finding(*tested, *rows), parameters={"level": 0.95, "attribute": "sex"})
+    assert sentences(compared)[1] == told, "the first page shows it below the test"

@@ -77,7 +77,9 @@ def _of_groups(finding: Finding, salt: str) -> Iterator[Picture | None]:
     named = [] if first is None else [first, *(name for name in scores(finding) if name != first)]
     if first in ("median", "mean"):
         named = named[:1]
-    for place, name in enumerate(name for name in named if name not in drawn):
+    valued = {row.name for row in finding.estimates if row.value is not None}
+    named = [name for name in named if name not in drawn and (name == first or name in valued)]
+    for place, name in enumerate(named):
         yield forest(finding, name, salt=f"{salt}-forest-{place}", lead=place == 0 and changed is None)
         yield from heat_maps(finding, name, salt=f"{salt}-heat-{place}", lead=place == 0)
     for place, name in enumerate(rates(finding)):

@@ -35,7 +35,7 @@ def changes(finding: Finding, *, salt: str) -> Picture | None:
             mark=0.0,
         ),
         caption=f"{capital(spoken(name))}, by {keys}. A mix whose interval lies on one side of the dashed line changed "
-        "the performance on real patients; one that crosses it does not show that nothing changed. 0 of real images "
+        "the performance on real patients; one that crosses it does not show that nothing changed. A real share of 0 "
         f"is training on synthetic images alone.{left}",
         alt=f"{len(rows)} changes against training on real images alone; the table below holds every number.",
         title="change by mix",

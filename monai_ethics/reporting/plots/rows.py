@@ -74,6 +74,7 @@ def paint_rows(
     def paint(canvas: Canvas) -> None:
         axes = canvas.axes(left=LEFT, top=TOP, right=RIGHT, height=body)
         axes.set(xlim=limits, ylim=(len(lines) - 0.5, -0.5))
+        axes.xaxis.get_major_locator().set_params(nbins=6)  # more run into each other
         axes.grid(axis="x", color=GRID, linewidth=0.6)
         axes.set_axisbelow(True)
         if mark is not None:
