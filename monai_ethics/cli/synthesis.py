@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -106,6 +107,7 @@ def command(
 
     judged_by = Policy(title="none") if policy is None else read_policy(policy)
     _require_device(device)
+    _require_folder(out)
     names = None if strata is None else tuple(name.strip() for name in strata.split(",") if name.strip())
     asked = _Asked(
         pattern=pattern,
@@ -195,15 +197,17 @@ def _keep(
     from hashlib import sha256
 
     from monai_ethics.cli._audited_images import gallery_of
+    from monai_ethics.cli._score_files import require_room
     from monai_ethics.lifecycle.policy import apply_policy
     from monai_ethics.provenance.log import EvidenceLog
 
+    all_found = [*found.findings, *([found.text.finding] if found.text is not None else [])]
+    require_room(all_found)
     with EvidenceLog.open(out, run_id="synthesis") as log:
 
         def named(item: str) -> str:
             return log.pseudonym("file", item)
 
-        all_found = [*found.findings, *([found.text.finding] if found.text is not None else [])]
         findings = apply_policy([_pseudonymous(finding, named) for finding in all_found], judged_by)
         inputs = {role: _set_digest(part) for role, part in images.items()}
         if found.requests is not None:
@@ -233,6 +237,13 @@ def _require_device(device: str) -> None:
     from monai_ethics.cli.features import require_device
 
     require_device(device)
+
+
+def _require_folder(out: Path) -> None:
+    """Refuse a folder that cannot be written before an audit of hours, not after it."""
+    nearest = next(place for place in (out, *out.absolute().parents) if place.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise InputError("Expected `--out` to be a folder that can be written: got another place. Choose another.")
 
 
 def _set_digest(found: ImageSet) -> str:

@@ -193,3 +193,32 @@ def test_sets_of_different_kinds_are_unusable(folders, capsys):
     np.savez(folders / "f.npz", features=np.eye(3))
     assert main([*words(folders, "--extractor", "pixels"), "--synthetic", str(folders / "f.npz")]) == 2
     assert "of one kind" in capsys.readouterr().err
+
+
+def test_an_out_that_is_a_file_is_refused_before_anything_is_computed(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("monai_ethics.synthesis.data.folder.read_image_set", lambda *_, **__: pytest.fail("read"))
+    (tmp_path / "e").write_text("keep")
+    assert main(["synthesis", *stored(tmp_path), "--out", str(tmp_path / "e")]) == 2
+    assert main(["synthesis", *stored(tmp_path), "--out", str(tmp_path / "e" / "below")]) == 2
+    assert capsys.readouterr().err.count("\n") == 2
+    assert (tmp_path / "e").read_text() == "keep"
+
+
+@pytest.mark.parametrize("name", ["k" * 60_000, "\x1b[31mred", "two\nlines"])
+def test_an_attribute_without_a_usable_name_is_refused_before_anything_is_written(tmp_path, capsys, name):
+    words = stored(tmp_path, **{name: ["A", "B"] * 60})
+    assert main(["synthesis", *words, "--out", str(tmp_path / "e")]) == 2
+    err = capsys.readouterr().err
+    assert "200 letters" in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "e").exists()
+
+
+def test_labels_that_name_patients_are_in_no_public_file(tmp_path, capsys):
+    names = [f"DOE^JANE{i}" if i < 15 else "" for i in range(120)]
+    words = stored(tmp_path, note=names)
+    assert main(["synthesis", *words, "--out", str(tmp_path / "e"), "--strata", "note,sex"]) == 0
+    printed = capsys.readouterr()
+    public = [path for path in (tmp_path / "e").iterdir() if path.is_file()]
+    assert not [path.name for path in public if b"DOE" in path.read_bytes()]
+    assert "DOE" not in printed.out + printed.err

@@ -25,6 +25,7 @@ COLUMNS = {
     "synthetic": ("units", "sources", "items", "digests"),
 }
 UNNAMED = "features"
+LONGEST = 200  # characters of the name of an attribute
 LARGEST = 1e20  # of a feature: kernels take sixth powers, which have to stay finite
 
 
@@ -194,6 +195,8 @@ class FeatureSets:
     def _attributes(self, role: str) -> dict[str, tuple[str | None, ...]]:
         given: Attributes = getattr(self, f"{role}_attributes")
         for name, column in given.items():
+            if len(name) > LONGEST or not name.isprintable():
+                raise InputError(f"Attributes must have names of at most {LONGEST} letters: got others. Rename them.")
             self._of_length(role, f"{role}_attributes[{name}]", len(column))
         return {name: tuple(column) for name, column in given.items()}
 
