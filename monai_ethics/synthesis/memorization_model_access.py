@@ -12,10 +12,10 @@ import numpy as np
 
 from monai_ethics.errors import NotAssessableError
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
+from monai_ethics.statistics.auc import newcombe_area
 from monai_ethics.synthesis.data.attack_scores import AttackScores
 from monai_ethics.synthesis.methods.member_ranking import (
     area,
-    area_interval,
     hits_at,
     permuted_areas,
     proportion_interval,
@@ -155,9 +155,7 @@ class MemorizationModelAccess:
             estimates.append(self._p_value("p_value_attack", own, len(values), f"{attack} alone", group))
             estimates += self._ranking(values[:, column], is_member, group=group, chance=float(chance[column]))
         first = int(far.argmax())
-        low, high = area_interval(
-            float(areas[first]), int(is_member.sum()), int((~is_member).sum()), level=self.confidence
-        )
+        low, high = newcombe_area(float(areas[first]), int(is_member.sum()), int((~is_member).sum()), self.confidence)
         several = " over all attacks" if len(areas) > 1 else ""
         return self._finding(
             scores,
@@ -191,7 +189,7 @@ class MemorizationModelAccess:
     ) -> list[Estimate]:
         members, others = int(is_member.sum()), int((~is_member).sum())
         value = area(column, is_member)
-        low, high = area_interval(value, members, others, level=self.confidence)
+        low, high = newcombe_area(value, members, others, self.confidence)
         auc = Estimate(
             name="auc",
             value=value,

@@ -10,10 +10,11 @@ import pytest
 import torch
 from scipy.stats import binom
 
+from monai_ethics.statistics.auc import newcombe_area
 from monai_ethics.synthesis.data.attack_scores import AttackScores
 from monai_ethics.synthesis.memorization_model_access import MemorizationModelAccess
 from monai_ethics.synthesis.methods.diffusion_attacks import loss_errors, pia_errors, secmi_errors
-from monai_ethics.synthesis.methods.member_ranking import area, area_interval
+from monai_ethics.synthesis.methods.member_ranking import area
 
 pytestmark = pytest.mark.slow
 
@@ -54,8 +55,8 @@ def test_the_interval_of_an_area_covers(shift, members, others):
     area_true = float(truth.cdf(torch.tensor(shift / 2**0.5)))
     labels = np.arange(members + others) < members
     for _ in range(runs):
-        low, high = area_interval(
-            area(rng.standard_normal(members + others) + shift * labels, labels), members, others, level=0.95
+        low, high = newcombe_area(
+            area(rng.standard_normal(members + others) + shift * labels, labels), members, others, 0.95
         )
         hit += low <= area_true <= high
     print(f"area {area_true:.2f}, {members} and {others} patients: coverage {hit / runs:.3f}")

@@ -6,9 +6,10 @@ import pytest
 from scipy.stats import mannwhitneyu
 
 from monai_ethics.evidence import Finding, Verdict
+from monai_ethics.statistics.auc import newcombe_area
 from monai_ethics.synthesis.data.attack_scores import AttackScores
 from monai_ethics.synthesis.memorization_model_access import MemorizationModelAccess
-from monai_ethics.synthesis.methods.member_ranking import area, area_interval, hits_at, permuted_areas
+from monai_ethics.synthesis.methods.member_ranking import area, hits_at, permuted_areas
 
 CHECK = MemorizationModelAccess(permutations=999)
 
@@ -83,10 +84,10 @@ def test_the_best_of_two_attacks_is_paid_for():
 
 
 def test_an_area_of_one_keeps_an_interval():
-    low, high = area_interval(1.0, 10, 10, level=0.95)
+    low, high = newcombe_area(1.0, 10, 10, 0.95)
     assert 0.6 < low < 0.9
     assert high == 1.0
-    assert area_interval(0.0, 10, 10, level=0.95) == pytest.approx((0.0, 1 - low))
+    assert newcombe_area(0.0, 10, 10, 0.95) == pytest.approx((0.0, 1 - low))
 
 
 def test_labels_move_within_their_site():

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How well a score tells members from others: area, interval, permutation test, hits at few false alarms."""
+"""How well a score tells members from others: area, permutation test, hits at few false alarms."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.stats import beta, norm, rankdata
+from scipy.stats import beta, rankdata
 
-__all__ = ["area", "area_interval", "hits_at", "permuted_areas", "proportion_interval"]
+__all__ = ["area", "hits_at", "permuted_areas", "proportion_interval"]
 
 _AT_A_TIME = 2**22  # labels
 
@@ -19,36 +18,6 @@ def area(scores: np.ndarray, is_member: np.ndarray) -> float:
     members, others = int(is_member.sum()), int((~is_member).sum())
     ranks = rankdata(scores)
     return float((ranks[is_member].sum() - members * (members + 1) / 2) / (members * others))
-
-
-def area_interval(value: float, members: int, others: int, *, level: float) -> tuple[float, float]:
-    """Interval of an area by Newcombe's method 5, which stays wide where the area is 0 or 1.
-
-    The standard error of Hanley and McNeil at the limit itself, with both numbers replaced by their mean less 1/2, is
-    inverted as Wilson's interval inverts the binomial one.
-
-    Args:
-        value: the area.
-        members: number of members.
-        others: number of others.
-        level: confidence level.
-
-    References:
-        R. G. Newcombe, Confidence intervals for an effect size measure based on the Mann-Whitney statistic, part 2,
-        Statistics in Medicine 25 (2006), 559-573.
-    """
-    z = float(norm.isf((1 - level) / 2))
-    mean = (members + others) / 2 - 1
-
-    def excess(theta: float) -> float:
-        variance = theta * (1 - theta) / (members * others)
-        variance *= 1 + mean * ((1 - theta) / (2 - theta) + theta / (1 + theta))
-        return float((value - theta) ** 2 - z**2 * variance)
-
-    tiny = 1e-12  # at the ends themselves the variance is 0 and every value would be a root
-    low = 0.0 if value <= tiny else float(brentq(excess, 0.0, min(value, 1 - tiny)))
-    high = 1.0 if value >= 1 - tiny else float(brentq(excess, max(value, tiny), 1.0))
-    return low, high
 
 
 def permuted_areas(
