@@ -17,8 +17,9 @@ from monai_ethics.synthesis.methods.closest import patient_minima, views_compare
 from monai_ethics.synthesis.methods.membership_conditions import (
     balanced_sources,
     require_exchangeable,
-    site_of,
+    restricted_to,
     spaces_left_out,
+    strata_of,
     without_left_out,
 )
 from monai_ethics.synthesis.methods.pairs import Pairs, list_pairs
@@ -127,9 +128,9 @@ class MemorizationMembership:
             fit = without_left_out(sets, left_out)
             sources = balanced_sources(sets)
             used = without_duplicates(fit, ratio=self.duplicate_ratio, device=self.device)
-            compared = used if sources is None else _restricted(used, sources)
+            compared = used if sources is None else restricted_to(used, sources)
             accounting = _accounting(sets, used, compared)
-            strata = _strata(compared, sources)
+            strata = strata_of(compared, sources)
             self._enough(compared, strata)
         except NotAssessableError as error:
             return self._finding(
@@ -342,22 +343,6 @@ def _pair_counts(pairs: Pairs, *, n: int, scale: float, where: str) -> list[Esti
         )
         for name, value, estimand in rows
     ]
-
-
-def _restricted(sets: FeatureSets, sources: Mapping[str, int]) -> FeatureSets:
-    """Only the real patients whose inputs were given to the generator."""
-    return sets.taken(
-        train=[i for i, patient in enumerate(sets.train_patients) if patient in sources],
-        holdout=[i for i, patient in enumerate(sets.holdout_patients) if patient in sources],
-    )
-
-
-def _strata(used: FeatureSets, sources: Mapping[str, int] | None) -> dict[str, str] | None:
-    """Within what labels move: site, and the number of outputs of a patient; ``None`` if among all."""
-    site = site_of(used)
-    patients = [*used.train_patients, *used.holdout_patients]
-    strata = {patient: f"{(sources or {}).get(patient, 0)} {site.get(patient, '')}" for patient in patients}
-    return strata if site or len(set(strata.values())) > 1 else None
 
 
 def _numbers(used: FeatureSets) -> tuple[int, int]:

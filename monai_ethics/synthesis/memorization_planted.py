@@ -19,8 +19,9 @@ from monai_ethics.synthesis.methods.member_ranking import proportion_interval
 from monai_ethics.synthesis.methods.membership_conditions import (
     balanced_sources,
     require_exchangeable,
-    site_of,
+    restricted_to,
     spaces_left_out,
+    strata_of,
     without_left_out,
 )
 from monai_ethics.synthesis.methods.planting import MembershipTest, copy_distances, share_of_alarms
@@ -129,7 +130,7 @@ class MemorizationPlanted:
         fit = without_left_out(given.sets, spaces_left_out(given.sets))
         sources = balanced_sources(fit)
         cleaned = without_duplicates(fit, ratio=self.duplicate_ratio, device=self.device)
-        used = cleaned if sources is None else _restricted(cleaned, sources)
+        used = cleaned if sources is None else restricted_to(cleaned, sources)
         patients = sorted({*used.train_patients, *used.holdout_patients})
         rows = [i for i, patient in enumerate(given.patients) if patient in {*used.train_patients}]
         if not rows or not given.copies or not used.holdout_patients:
@@ -176,11 +177,10 @@ class MemorizationPlanted:
         )
 
     def _test(self, used: FeatureSets, patients: list[str], sources: Mapping[str, int] | None) -> MembershipTest:
-        site, members = site_of(used), {*used.train_patients}
-        strata = [f"{(sources or {}).get(patient, 0)} {site.get(patient, '')}" for patient in patients]
+        strata, members = strata_of(used, sources), {*used.train_patients}
         return MembershipTest(
             is_member=np.array([patient in members for patient in patients]),
-            strata=strata if len(set(strata)) > 1 else None,
+            strata=None if strata is None else [strata[patient] for patient in patients],
             order_statistics=self.order_statistics,
             permutations=self.permutations,
             seed=self.seed,
@@ -243,15 +243,6 @@ class MemorizationPlanted:
             sources=SOURCES,
             **kept,
         )
-
-
-def _restricted(sets: FeatureSets, sources: Mapping[str, int]) -> FeatureSets:
-    """Only the real patients whose inputs were given to the generator."""
-    rows = {
-        role: [i for i, patient in enumerate(getattr(sets, f"{role}_patients")) if patient in sources]
-        for role in ("train", "holdout")
-    }
-    return sets.taken(**rows)
 
 
 def _accounting(given: FeatureSets, used: FeatureSets) -> dict[str, int]:

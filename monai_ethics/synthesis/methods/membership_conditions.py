@@ -11,7 +11,15 @@ import numpy as np
 from monai_ethics.errors import NotAssessableError
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
 
-__all__ = ["balanced_sources", "require_exchangeable", "require_sets", "site_of", "spaces_left_out", "without_left_out"]
+__all__ = [
+    "balanced_sources",
+    "require_exchangeable",
+    "require_sets",
+    "restricted_to",
+    "spaces_left_out",
+    "strata_of",
+    "without_left_out",
+]
 
 FITTED = "fitted to the training images, which alone sets them apart"
 UNKNOWN = "not on record whether it was fitted to the training images"
@@ -114,9 +122,30 @@ def balanced_sources(sets: FeatureSets) -> dict[str, int] | None:
     return {**members, **others}
 
 
-def site_of(sets: FeatureSets) -> dict[str, str]:
-    """Site of each real patient; empty if sites were not given."""
-    if sets.train_sites is None or sets.holdout_sites is None:
-        return {}
-    site = dict(zip(sets.train_patients, sets.train_sites, strict=True))
-    return site | dict(zip(sets.holdout_patients, sets.holdout_sites, strict=True))
+def restricted_to(sets: FeatureSets, sources: Mapping[str, int]) -> FeatureSets:
+    """Only the real patients whose inputs were given to the generator.
+
+    Args:
+        sets: features.
+        sources: those patients, as `balanced_sources` gives them.
+    """
+    return sets.taken(
+        train=[i for i, patient in enumerate(sets.train_patients) if patient in sources],
+        holdout=[i for i, patient in enumerate(sets.holdout_patients) if patient in sources],
+    )
+
+
+def strata_of(sets: FeatureSets, sources: Mapping[str, int] | None) -> dict[str, str] | None:
+    """Within what labels of real patients move: site, and the number of outputs; ``None`` if among all.
+
+    Args:
+        sets: features of the patients who are compared.
+        sources: number of outputs of each patient, as `balanced_sources` gives them.
+    """
+    site: dict[str, str] = {}
+    if sets.train_sites is not None and sets.holdout_sites is not None:
+        site = dict(zip(sets.train_patients, sets.train_sites, strict=True))
+        site |= dict(zip(sets.holdout_patients, sets.holdout_sites, strict=True))
+    patients = [*sets.train_patients, *sets.holdout_patients]
+    strata = {patient: f"{(sources or {}).get(patient, 0)} {site.get(patient, '')}" for patient in patients}
+    return strata if len(set(strata.values())) > 1 else None
