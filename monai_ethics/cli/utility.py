@@ -35,12 +35,13 @@ def command(
     from monai_ethics.reporting.render import write_report
     from monai_ethics.reporting.terminal import print_summary
     from monai_ethics.synthesis.data.sweep_file import read_sweep
+    from monai_ethics.synthesis.limits import with_intrinsic_limits
     from monai_ethics.synthesis.utility import SynthesisUtility
 
     asked = Policy(title="none") if policy is None else read_policy(policy)
     table = read_sweep(scores, metric=metric, higher_is_better=not lower_is_better)
     check = SynthesisUtility(min_seeds=min_seeds, min_group_size=min_group_size)
-    findings = apply_policy([check(table)], asked)
+    findings = apply_policy([with_intrinsic_limits(check(table))], asked)
     data = scores.read_bytes()
     require_room(findings)
     with EvidenceLog.open(out, run_id="utility") as log:

@@ -29,6 +29,7 @@ def test_a_table_becomes_sealed_evidence_without_a_name_of_a_case(sweep, tmp_pat
     (finding,) = json.loads(capsys.readouterr().out)["findings"]
     assert finding["check"] == "synthesis.utility"
     assert "dice on real test cases" in finding["statement"]
+    assert "they show nobody" in finding["limitations"][0], "what synthetic images lack stands here, too"
     assert "patient-" not in (out / "log.jsonl").read_text() + (out / "report.html").read_text()
     assert read_private(out, "sweep")[0][1] == sweep.read_bytes()
 
