@@ -37,7 +37,8 @@ def test_a_table_becomes_sealed_evidence_without_a_name_of_a_case(sweep, tmp_pat
 def test_a_margin_with_a_source_judges(sweep, tmp_path, capsys):
     policy = tmp_path / "policy.yaml"
     policy.write_text(
-        'schema_version: "1"\ntitle: margin\nlimits:\n  - check: synthesis.utility\n    estimate: equivalence_margin_recipe\n'
+        'schema_version: "1"\ntitle: margin\nlimits:\n  - check: synthesis.utility\n'
+        "    estimate: equivalence_margin_recipe\n"
         "    at_most: 0.01\n    source: {title: a protocol}\n"
     )
     words = ["utility", "--scores", str(sweep), "--out", str(tmp_path / "e"), "--json", "--policy", str(policy)]
