@@ -21,6 +21,7 @@ PEOPLE = [f"p{i}" for i in range(40)]
     ("labels", "reason"),
     [
         ([f"DOE^JANE{i}" for i in range(40)], "40 labels"),
+        ([f"DOE^JANE{i}" for i in range(18)] + ["none"] * 22, "Fewer than two patients"),
         ([f"DOE^JANE{i}" for i in range(12)] + [None] * 28, "Fewer than two patients"),
         (["ZZPATIENT7 " * 50, "b"] * 20, "texts"),
         (["one\ntwo", "b"] * 20, "texts"),
