@@ -18,7 +18,7 @@ from monai_ethics.handlers._real_sets import features_of
 from monai_ethics.handlers._undisturbed import seed_all, seed_of, undisturbed
 from monai_ethics.handlers.samplers import ImageSampler
 
-__all__ = ["Generated", "first_text", "gather_features", "generate"]
+__all__ = ["Generated", "Part", "first_text", "gather_features", "generate"]
 
 Part = tuple[int, np.ndarray]
 

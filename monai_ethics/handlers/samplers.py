@@ -22,6 +22,8 @@ __all__ = [
     "LatentDiffusionSampler",
     "as_sampler",
     "ddim",
+    "device_of",
+    "unwrapped",
 ]
 
 Conditions: TypeAlias = torch.Tensor | Callable[[int, torch.Generator], torch.Tensor] | None

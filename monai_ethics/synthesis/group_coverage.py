@@ -15,7 +15,7 @@ from monai_ethics.statistics.intervals import Result, clustered_rate
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
 from monai_ethics.synthesis.kernels.gram import Gram
 from monai_ethics.synthesis.methods.comparison import SetComparison, estimates_of, mostly_equal
-from monai_ethics.synthesis.methods.floor import Beside, Design
+from monai_ethics.synthesis.methods.floor import Beside, Design, Statistic
 from monai_ethics.synthesis.methods.groups import ImageGroup, image_groups, label_of
 
 __all__ = ["GroupCoverage"]
@@ -121,7 +121,7 @@ class GroupCoverage(SetComparison):
             members[place, group.real] = True
         return self.beside(self._statistic(gram, members), drawn)
 
-    def _statistic(self, gram: Gram, members: np.ndarray) -> Any:
+    def _statistic(self, gram: Gram, members: np.ndarray) -> Statistic:
         def statistic(real: np.ndarray, other: np.ndarray) -> Sequence[float | None]:
             covered = gram.manifold(real, other, k=self.neighbors).covered
             of = members[:, real]

@@ -17,7 +17,15 @@ from monai_ethics.evidence import Estimate, Finding, Source
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
 from monai_ethics.synthesis.kernels.gram import Gram
 from monai_ethics.synthesis.methods.comparison import SetComparison, estimate_of, estimates_of
-from monai_ethics.synthesis.methods.floor import FEWEST_UNITS, Beside, Design, design, drawn_each, rows_by_unit
+from monai_ethics.synthesis.methods.floor import (
+    FEWEST_UNITS,
+    Beside,
+    Design,
+    Statistic,
+    design,
+    drawn_each,
+    rows_by_unit,
+)
 from monai_ethics.synthesis.methods.groups import ImageGroup, image_groups, label_of
 from monai_ethics.synthesis.methods.jackknife import Jackknifed, balanced_groups, jackknife
 
@@ -188,7 +196,7 @@ class GroupRealism(SetComparison):
         replicates = [gram.mmd(rows[0][left[0] != group], rows[1][left[1] != group], widths) for group in range(count)]
         return jackknife(gram.mmd(rows[0], rows[1], widths), replicates, level=self.level)
 
-    def _statistic(self, gram: Gram, place: np.ndarray, widths: Sequence[float]) -> Any:
+    def _statistic(self, gram: Gram, place: np.ndarray, widths: Sequence[float]) -> Statistic:
         def statistic(real: np.ndarray, other: np.ndarray) -> Sequence[float | None]:
             x, y = place[real], place[other]
             covered = gram.manifold(x, y, k=self.neighbors).coverage if min(len(x), len(y)) > self.neighbors else None

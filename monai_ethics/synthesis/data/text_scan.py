@@ -10,7 +10,7 @@ from typing import TypeAlias
 from monai_ethics.errors import InputError
 from monai_ethics.synthesis.data.feature_sets import ROLES
 
-__all__ = ["Box", "StaticMarks", "TextHit", "TextScan"]
+__all__ = ["Box", "Flags", "StaticMarks", "TextHit", "TextScan"]
 
 #: Top, left, bottom and right as shares of the image's height and width.
 Box: TypeAlias = tuple[float, float, float, float]

@@ -11,7 +11,7 @@ import torch
 from monai_ethics.errors import InputError
 from monai_ethics.synthesis.data.protocol import FeatureProtocol
 
-__all__ = ["PixelExtractor", "area_weights", "raw_pixels"]
+__all__ = ["FLAT", "PixelExtractor", "area_weights", "raw_pixels"]
 
 FLAT = 1e-9  # spread over magnitude below which an image is constant but for rounding
 

@@ -10,7 +10,7 @@ import torch
 from monai_ethics.errors import NotAssessableError
 from monai_ethics.synthesis.kernels.rows import blocks, pair_of_rows, rows_of, squared_distances
 
-__all__ = ["kid", "median_bandwidths", "mmd"]
+__all__ = ["gaussian_mixture", "kid", "median_bandwidths", "mmd", "scaled_bandwidths"]
 
 SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the median distance between real rows
 MOST_FOR_MEDIAN = 2000  # rows that the median distance is taken from, evenly spaced

@@ -12,7 +12,7 @@ import torch
 
 from monai_ethics.errors import InputError
 
-__all__ = ["Neighbors", "full_precision", "measured", "nearest"]
+__all__ = ["ROUNDING", "Neighbors", "full_precision", "measured", "nearest"]
 
 SPARE = 4  # candidates kept beyond k, so that rounding cannot hide a neighbor
 TILE = 2**22  # entries of one block of the distance matrix: 16 MiB in float32

@@ -10,7 +10,7 @@ import torch
 from monai_ethics.errors import InputError, NotAssessableError
 from monai_ethics.synthesis.kernels.rows import rows_of
 
-__all__ = ["effective_rank", "truncated_entropy", "vendi_score"]
+__all__ = ["effective_number", "effective_rank", "entropy_of_largest", "truncated_entropy", "vendi_score"]
 
 
 def vendi_score(x: torch.Tensor, *, order: float = 1.0) -> float:
@@ -106,6 +106,7 @@ def _eigenvalues(rows: torch.Tensor) -> torch.Tensor:
 
 
 def effective_number(shares: torch.Tensor, *, order: float) -> float:
+    """Exponential of the Renyi entropy of shares that add up to 1."""
     if not order > 0:
         raise InputError(f"`order` must be positive: got {order:g}. Take 1 for Shannon's entropy.")
     positive = shares[shares > 0]

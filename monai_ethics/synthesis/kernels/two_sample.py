@@ -11,7 +11,7 @@ import torch
 from monai_ethics.errors import InputError, NotAssessableError
 from monai_ethics.synthesis.kernels.rows import blocks, pair_of_rows, rounding_of, squared_distances
 
-__all__ = ["classifier_auc", "nearest_neighbor_accuracy"]
+__all__ = ["agreement", "balanced", "classifier_auc", "nearest_neighbor_accuracy"]
 
 Units = Sequence[str]
 

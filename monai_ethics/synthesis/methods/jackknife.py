@@ -11,7 +11,7 @@ from scipy.stats import t as student
 
 from monai_ethics.errors import InputError
 
-__all__ = ["Jackknifed", "balanced_groups", "jackknife"]
+__all__ = ["FEWEST_GROUPS", "Jackknifed", "balanced_groups", "jackknife"]
 
 FEWEST_GROUPS = 5
 
