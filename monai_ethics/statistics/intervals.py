@@ -23,6 +23,7 @@ __all__ = [
     "T_FROM",
     "Result",
     "bounded_mean",
+    "clopper_pearson",
     "clustered_rate",
     "effective_cases",
     "mean_over_patients",
@@ -73,6 +74,22 @@ def wilson(hits: float, n: float, *, level: float = 0.95, quantile: float | None
     half = z / shrink * math.sqrt(max(share * (1 - share) / n + z * z / (4 * n * n), 0.0))
     low = 0.0 if hits == 0 else max(center - half, 0.0)
     return low, 1.0 if hits == n else min(center + half, 1.0)
+
+
+def clopper_pearson(hits: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
+    """Exact interval of a proportion, never too short (Clopper and Pearson 1934, Biometrika 26).
+
+    Args:
+        hits: number of hits.
+        n: number of trials, above 0.
+        level: least coverage.
+
+    Returns:
+        Both ends, within 0 and 1.
+    """
+    tail = (1 - level) / 2
+    low = 0.0 if hits == 0 else float(stats.beta.ppf(tail, hits, n - hits + 1))
+    return low, 1.0 if hits == n else float(stats.beta.isf(tail, hits + 1, n - hits))
 
 
 def clustered_rate(hits: Sequence[bool], patients: Sequence[str], *, level: float = 0.95) -> Result:

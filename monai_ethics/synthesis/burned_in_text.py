@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from monai_ethics.evidence import Estimate, Finding, Observation, Source, Stage, Verdict
+from monai_ethics.statistics.intervals import clopper_pearson
 from monai_ethics.synthesis.data.feature_sets import ROLES
 from monai_ethics.synthesis.data.text_scan import TextHit, TextScan
-from monai_ethics.synthesis.methods.member_ranking import proportion_interval
 from monai_ethics.synthesis.methods.text_origin import Origin, origin
 
 __all__ = ["BurnedInText"]
@@ -171,7 +171,7 @@ class BurnedInText:
         }
         if scan.reader is None:
             return Estimate(value=None, reason=UNREAD, n_valid=0, **kept)
-        low, high = proportion_interval(len(marked), len(units), level=self.confidence)
+        low, high = clopper_pearson(len(marked), len(units), level=self.confidence)
         how = "Clopper-Pearson by unit; what the reader misses is not in it"
         return Estimate(value=len(marked) / len(units), low=low, high=high, level=self.confidence, method=how, **kept)
 

@@ -13,12 +13,12 @@ import numpy as np
 from monai_ethics.errors import NotAssessableError
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.statistics.auc import newcombe_area
+from monai_ethics.statistics.intervals import clopper_pearson
 from monai_ethics.synthesis.data.attack_scores import AttackScores
 from monai_ethics.synthesis.methods.member_ranking import (
     area,
     hits_at,
     permuted_areas,
-    proportion_interval,
 )
 
 __all__ = ["MemorizationModelAccess"]
@@ -221,7 +221,7 @@ class MemorizationModelAccess:
             reason = f"it needs {needed} held-out patients, so that the threshold rests on {PER_HIT}: got {others}"
             return Estimate(value=None, reason=reason, **kept)
         count = hits_at(column, is_member, rate=rate)
-        low, high = proportion_interval(count, members, level=self.confidence)
+        low, high = clopper_pearson(count, members, level=self.confidence)
         how = "Clopper-Pearson at the threshold found; the threshold's own error is not in the interval"
         return Estimate(value=count / members, low=low, high=high, level=self.confidence, method=how, **kept)
 

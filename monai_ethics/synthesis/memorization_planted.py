@@ -12,10 +12,10 @@ import numpy as np
 
 from monai_ethics.errors import NotAssessableError
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
+from monai_ethics.statistics.intervals import clopper_pearson
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
 from monai_ethics.synthesis.data.planted_copies import PlantedCopies
 from monai_ethics.synthesis.methods.closest import patient_minima
-from monai_ethics.synthesis.methods.member_ranking import proportion_interval
 from monai_ethics.synthesis.methods.membership_conditions import (
     balanced_sources,
     require_exchangeable,
@@ -211,7 +211,7 @@ class MemorizationPlanted:
         count = share_of_alarms(
             test, values, distances, owners, copied=k, repetitions=self.repetitions, seed=self.seed + k
         )
-        low, high = proportion_interval(count, self.repetitions, level=self.confidence)
+        low, high = clopper_pearson(count, self.repetitions, level=self.confidence)
         how = "planted copies; Clopper-Pearson over the random choices, the sets held fixed"
         return Estimate(value=count / self.repetitions, low=low, high=high, level=self.confidence, method=how, **kept)
 

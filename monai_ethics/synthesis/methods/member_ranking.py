@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import beta, rankdata
+from scipy.stats import rankdata
 
-__all__ = ["area", "hits_at", "permuted_areas", "proportion_interval"]
+__all__ = ["area", "hits_at", "permuted_areas"]
 
 _AT_A_TIME = 2**22  # labels
 
@@ -57,11 +57,3 @@ def hits_at(scores: np.ndarray, is_member: np.ndarray, *, rate: float) -> int:
     others = np.sort(scores[~is_member])[::-1]
     allowed = int(np.floor(rate * len(others) + 1e-9))
     return int((scores[is_member] > others[allowed]).sum())
-
-
-def proportion_interval(count: int, n: int, *, level: float) -> tuple[float, float]:
-    """Clopper-Pearson interval of a share."""
-    tail = (1 - level) / 2
-    low = 0.0 if count == 0 else float(beta.ppf(tail, count, n - count + 1))
-    high = 1.0 if count == n else float(beta.isf(tail, count + 1, n - count))
-    return low, high

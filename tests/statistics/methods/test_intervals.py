@@ -7,6 +7,7 @@ from scipy import stats
 
 from monai_ethics.statistics.intervals import (
     bounded_mean,
+    clopper_pearson,
     clustered_rate,
     mean_over_patients,
     median_over_patients,
@@ -22,6 +23,12 @@ def test_wilson_equals_scipys():
     for hits, n in ((0, 7), (3, 9), (50, 50)):
         peer = stats.binomtest(hits, n).proportion_ci(method="wilson")
         assert wilson(hits, n) == pytest.approx((peer.low, peer.high))
+
+
+def test_clopper_and_pearsons_interval_equals_scipys():
+    for hits, n in ((0, 7), (3, 9), (50, 50)):
+        peer = stats.binomtest(hits, n).proportion_ci(method="exact")
+        assert clopper_pearson(hits, n) == pytest.approx((peer.low, peer.high))
 
 
 def test_the_median_of_ten_lies_between_the_second_and_the_ninth():
