@@ -41,6 +41,13 @@ class Steps:
         if self._bars is not None:
             self._bars.stop()
 
+    def say(self, text: str) -> None:
+        """Say something once, above the bars."""
+        if self._bars is not None:
+            self._bars.console.print(text, markup=False)
+        elif not self._quiet:
+            print(text, file=sys.stderr, flush=True)
+
     def step(self, text: str, done: int, total: int) -> None:
         """Say how far a step is; a step is known by its text."""
         if self._bars is not None:

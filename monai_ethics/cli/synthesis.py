@@ -172,6 +172,7 @@ def _read(paths: dict[str, Path], asked: _Asked, steps: Steps) -> dict[str, Imag
             progress=lambda done, total, text=text: steps.step(text, done, total),  # type: ignore[misc]
         )
         images[role] = replace(found, digests=image_digests(found))
+        steps.say(f"{role}: {len(found)} images of {len(set(found.patients))} patients or units")
     return images
 
 

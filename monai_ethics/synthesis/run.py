@@ -27,6 +27,8 @@ from monai_ethics.synthesis.real_overlap import RealOverlap
 
 __all__ = ["AuditPlan", "audit_findings", "compared_attributes", "request_findings"]
 
+MOST_NUMBERS = 6  # numbers with more values count or measure something, such as the size of a lesion
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -36,7 +38,7 @@ class AuditPlan:
 
     Args:
         attributes: attributes whose groups are compared; ``None`` = all that held-out and synthetic images share and
-            that have 2 to 20 labels.
+            that have 2 to 20 labels, or 2 to 6 if all are numbers.
         min_group_size: held-out patients below which a group is not compared.
         seed: of everything random.
         device: where kernels run.
@@ -103,7 +105,22 @@ def compared_attributes(sets: FeatureSets, plan: AuditPlan) -> list[str]:
     if plan.attributes is not None:
         return list(plan.attributes)
     real, made = sets.attributes("holdout"), sets.attributes("synthetic")
-    return [name for name in sorted({*real} & {*made}) if 2 <= len({*real[name], *made[name]}) <= MOST_LABELS]
+    return [name for name in sorted({*real} & {*made}) if _groups({*real[name], *made[name]})]
+
+
+def _groups(labels: set[str | None]) -> bool:
+    """Whether labels make groups: 2 to 20 of them, and not many numbers, which count or measure something."""
+    if not 2 <= len(labels) <= MOST_LABELS:
+        return False
+    return len(labels) <= MOST_NUMBERS or not all(label is None or _is_number(label) for label in labels)
+
+
+def _is_number(label: str) -> bool:
+    try:
+        float(label)
+    except ValueError:
+        return False
+    return True
 
 
 def _checks(sets: FeatureSets, plan: AuditPlan, planted: PlantedCopies | None) -> list[Callable[[], Finding]]:

@@ -10,7 +10,12 @@ from monai_ethics.synthesis.run import AuditPlan, audit_findings, compared_attri
 def sets(n=30):
     rng = np.random.default_rng(0)
     train, holdout, synthetic = rng.standard_normal((3, n, 5))
-    labels = {"sex": ["F", "M"] * (n // 2), "age": [str(i) for i in range(n)], "one": ["x"] * n}
+    labels = {
+        "sex": ["F", "M"] * (n // 2),
+        "age": [str(i) for i in range(n)],
+        "one": ["x"] * n,
+        "voxels": [str(i % 9) for i in range(n)],
+    }
     return FeatureSets(
         train=train,
         train_patients=[f"t{i}" for i in range(n)],
