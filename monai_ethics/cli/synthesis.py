@@ -172,7 +172,6 @@ def _read(paths: dict[str, Path], asked: _Asked, steps: Steps) -> dict[str, Imag
             progress=lambda done, total, text=text: steps.step(text, done, total),  # type: ignore[misc]
         )
         images[role] = replace(found, digests=image_digests(found))
-        steps.say(f"{role}: {len(found)} images of {len(set(found.patients))} patients or units")
     return images
 
 
@@ -184,6 +183,8 @@ def _audited(images: dict[str, ImageSet], asked: _Asked, steps: Steps) -> list[F
 
     seed = asked.plan.seed
     joined(images, known=asked.known)  # whether they fit, before anything that takes long
+    for role, part in images.items():
+        steps.say(f"{role}: {len(part)} images of {len(set(part.patients))} patients or units")
     similarity = similarity_of(images, seed=seed)
     sets = joined(images, known=asked.known, similarity=similarity)
     extractors = extractors_for(Asked(extractor=asked.extractor, device=asked.plan.device))
