@@ -141,3 +141,29 @@ def test_the_membership_test_stays_silent_on_the_good_generator(tmp_path):
     finding, p_value = membership(pixels(tmp_path), train=range(100), holdout=holdout)
     assert str(finding.verdict) == "measured"
     assert p_value > 0.05
+
+
+@pytest.mark.bundle
+@pytest.mark.slow
+def test_the_bundle_audits_its_images_by_its_own_config(tmp_path):
+    lists = {"training": range(40), "testing": range(40, 80)}
+    write_cohort(Cohort(n=80, seed=51, size=(64, 64)), tmp_path / "data", splits=lists)
+    folders = {"training": tmp_path / "seen", "testing": tmp_path / "unseen"}
+    for key, folder in folders.items():
+        run("monai.bundle run", config="reference", dataset_dir=tmp_path / "data", data_list_key=key, output_dir=folder)
+    run("monai.bundle run", output_dir=tmp_path / "made", n_samples=24, steps=2)
+    said = run(
+        "monai.bundle run",
+        config="audit",
+        train_dir=folders["training"],
+        holdout_dir=folders["testing"],
+        synthetic_dir=tmp_path / "made",
+        output_dir=tmp_path / "evidence",
+        options="['--extractor','pixels','--no-text','--min-group-size','20']",
+    )
+    assert "synthetic: 24 images of 24" in said
+    report = json.loads((tmp_path / "evidence" / "report.json").read_text(encoding="utf-8"))
+    checks = [finding["check"] for finding in report["findings"]]
+    assert {"synthesis.memorization_membership", "synthesis.fidelity", "synthesis.group_coverage"} <= set(checks)
+    by = {finding["parameters"].get("attribute") for finding in report["findings"]}
+    assert {"lesion", "sex"} <= by
