@@ -16,5 +16,5 @@ def test_a_bundle_is_found_with_its_weights():
 
 @pytest.mark.parametrize("name", ["nothing", "..", "", "lesion_segmentation/configs"])
 def test_an_unknown_bundle_is_refused(name):
-    with pytest.raises(InputError, match="Known: .*lesion_segmentation"):
+    with pytest.raises(InputError, match=r"Known: .*lesion_segmentation"):
         bundle_path(name)

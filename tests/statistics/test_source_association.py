@@ -82,7 +82,9 @@ def test_accuracy_in_unsupported_cells_falls_to_nothing_and_the_mean_does_not_sh
         )
     )
     number = {row.name: row.value for row in finding.estimates if not row.group}
-    cells = {(row.group["source"], row.group["class"]): row.value for row in finding.estimates if row.name == "cell_accuracy"}
+    cells = {
+        (row.group["source"], row.group["class"]): row.value for row in finding.estimates if row.name == "cell_accuracy"
+    }
     same = right[(flags == (labels == 1))].mean()  # a test with the association of the training list
     print(
         f"confounding {confounding}: V {number['source_label_association']:.2f}, cells {cells}, same design {same:.2f}"
