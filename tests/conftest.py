@@ -18,3 +18,24 @@ def rendered():
         return known[key]
 
     return files
+
+
+ABORTED = "terminate called without an active exception"
+
+
+@pytest.fixture(scope="session")
+def past_abort():
+    """`past_abort(start)` repeats `start(attempt)` if gloo aborted a process as it ended, with us or without us.
+
+    Nothing else is repeated: a run that fails for any other reason fails at once.
+    """
+
+    def again(start, *, most=5):
+        for attempt in range(most):
+            done = start(attempt)
+            if done.returncode == 0 or ABORTED not in f"{done.stdout}{done.stderr}":
+                break
+            print(f"torch aborted a process as it ended: attempt {attempt + 1} of {most}")
+        return done
+
+    return again

@@ -142,16 +142,18 @@ def test_generative_inference_marks_what_it_saves(tmp_path, call):
 
 @pytest.mark.dist
 @pytest.mark.parametrize("dims", [2, 3])
-def test_two_ranks_with_rank_slicing_are_covered_and_bit_identical(image_bundle, call, listing, dims):
+def test_two_ranks_with_rank_slicing_are_covered_and_bit_identical(image_bundle, call, listing, past_abort, dims):
     words = ["run", "--config_file", "['configs/train.json','configs/multi.json']"]
-    for attempt in range(3):  # without us, torch's gloo now and then aborts a process as it ends
-        theirs = image_bundle(f"theirs_{attempt}", dims=dims)
-        done = call([*TORCHRUN, "-m", "monai.bundle", *words], theirs, code=None)
-        if "terminate called without an active exception" not in done.stderr:
-            break
-    assert done.returncode == 0, done.stderr[-4000:]
-    ours = image_bundle("ours", dims=dims)
-    call([*TORCHRUN, "-m", "monai_ethics", *words], ours)
+    made = {}
+
+    def start(module, attempt):
+        made[module] = image_bundle(f"{module}_{attempt}".replace(".", "_"), dims=dims)
+        return call([*TORCHRUN, "-m", module, *words], made[module], code=None)
+
+    for module in ("monai.bundle", "monai_ethics"):
+        done = past_abort(lambda attempt, module=module: start(module, attempt))
+        assert done.returncode == 0, done.stderr[-4000:]
+    theirs, ours = made["monai.bundle"], made["monai_ethics"]
     expected, got = listing(theirs), without_evidence(listing(ours))
     assert set(got) == set(expected)
     assert {"models/final.pt", "models/model.pt"} <= set(got)

@@ -23,21 +23,25 @@ def bundle() -> Path:
 
 
 @pytest.fixture(scope="session")
-def launch() -> Callable[..., str]:
+def launch(past_abort: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[..., str]:
     """Run ``monai.bundle`` in the bundle's folder; returns what it printed."""
 
     def run(command: str, *words: str, ranks: int = 0, **overrides: object) -> str:
         start = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={ranks}"] if ranks else []
         flags = [word for key, value in overrides.items() for word in (f"--{key.replace('__', '#')}", str(value))]
-        done = subprocess.run(
-            [sys.executable, *start, "-m", "monai.bundle", command, *words, *flags],
-            cwd=BUNDLE,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+
+        def once(_: int) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [sys.executable, *start, "-m", "monai.bundle", command, *words, *flags],
+                cwd=BUNDLE,
+                env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+
+        done = past_abort(once)
         assert done.returncode == 0, done.stdout[-3000:]
         return done.stdout
 
