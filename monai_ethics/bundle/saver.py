@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from monai_ethics.errors import InputError
 from monai_ethics.handlers._marking import is_image, mark_image
-from monai_ethics.provenance.marks import SIDECAR
+from monai_ethics.provenance.marks.sidecar import SIDECAR
 
 __all__ = ["WrappedSaver", "mark_new_images", "wrap_saver"]
 

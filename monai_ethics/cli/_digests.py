@@ -22,7 +22,7 @@ def image_digests(found: ImageSet) -> tuple[str | None, ...] | None:
 
 def _digest(files: tuple[Path, ...]) -> str | None:
     """Digest of one image; that of a series is the digest of those of its slices in order."""
-    from monai_ethics.provenance.digest import digest_file
+    from monai_ethics.provenance.images.digest import digest_file
 
     each = [digest_file(file, slices=False).voxel_v1 for file in files]
     if len(each) == 1 or not any(each):

@@ -24,8 +24,8 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> int:
     """Judge images by their marks and registered digests; exits with 1 if one is refused."""
-    from monai_ethics.provenance.guard import admit
-    from monai_ethics.provenance.keys import read_trusted
+    from monai_ethics.provenance.log.keys import read_trusted
+    from monai_ethics.provenance.registry.guard import admit
 
     result = admit(paths, evidence, policy, site=site, trusted=read_trusted(trust or []))
     if as_json:

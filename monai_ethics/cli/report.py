@@ -13,7 +13,7 @@ from monai_ethics.errors import GateError, InputError
 
 if TYPE_CHECKING:
     from monai_ethics.evidence import EvidenceReport
-    from monai_ethics.provenance.verify import Verification
+    from monai_ethics.provenance.log.verify import Verification
 
 __all__ = ["command"]
 
@@ -27,8 +27,8 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the digests as JSON for machines.")] = False,
 ) -> None:
     """Render report.html, report.md and report.json from the log; without --out the log records their digests."""
-    from monai_ethics.provenance.read import read_report
-    from monai_ethics.provenance.verify import verify_evidence
+    from monai_ethics.provenance.log.read import read_report
+    from monai_ethics.provenance.log.verify import verify_evidence
     from monai_ethics.reporting.terminal import print_summary
 
     found = verify_evidence(evidence)
@@ -56,9 +56,9 @@ def _beside(report: EvidenceReport, out: Path, found: Verification) -> dict[str,
 
 
 def _inside(report: EvidenceReport, evidence: Path, found: Verification) -> dict[str, str]:
-    from monai_ethics.provenance.log import EvidenceLog
-    from monai_ethics.provenance.read import read_entries
-    from monai_ethics.provenance.verify import verify_evidence
+    from monai_ethics.provenance.log.read import read_entries
+    from monai_ethics.provenance.log.verify import verify_evidence
+    from monai_ethics.provenance.log.writer import EvidenceLog
     from monai_ethics.reporting.render import write_report
 
     run = read_entries(evidence)[-1].run_id

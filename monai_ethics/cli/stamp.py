@@ -27,9 +27,9 @@ def command(
     """Register images by their digests and mark synthetic files; exits with 1 if one is registered as the contrary."""
     if synthetic is None:
         raise InputError("Expected `--synthetic` or `--real`: got neither. Say what the images are.")
-    from monai_ethics.provenance.listing import digests_of, image_files
-    from monai_ethics.provenance.log import EvidenceLog
-    from monai_ethics.provenance.stamp import check_template, stamp_files
+    from monai_ethics.provenance.images.listing import digests_of, image_files
+    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.registry.stamp import check_template, stamp_files
 
     default = "yes" if synthetic else "no"
     template = _template(record, synthetic)
@@ -58,7 +58,7 @@ def command(
 def _template(path: Path | None, synthetic: bool) -> dict[str, Any]:
     if path is None:
         return {}
-    from monai_ethics.provenance.canonical import strict_loads
+    from monai_ethics.provenance.log.canonical import strict_loads
 
     template = strict_loads(path.read_bytes())
     if not isinstance(template, dict):

@@ -29,9 +29,9 @@ def command(
 
     from monai_ethics.cli._score_files import require_room
     from monai_ethics.lifecycle.policy import Policy, apply_policy, read_policy
-    from monai_ethics.provenance.log import EvidenceLog
-    from monai_ethics.provenance.read import read_report
-    from monai_ethics.provenance.verify import verify_evidence
+    from monai_ethics.provenance.log.read import read_report
+    from monai_ethics.provenance.log.verify import verify_evidence
+    from monai_ethics.provenance.log.writer import EvidenceLog
     from monai_ethics.reporting.render import write_report
     from monai_ethics.reporting.terminal import print_summary
     from monai_ethics.synthesis.data.sweep_file import read_sweep

@@ -19,8 +19,8 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> int:
     """Verify an evidence folder; exits with 1 if it is stale, torn, altered or signed by a wrong key."""
-    from monai_ethics.provenance.keys import read_trusted
-    from monai_ethics.provenance.verify import verify_evidence
+    from monai_ethics.provenance.log.keys import read_trusted
+    from monai_ethics.provenance.log.verify import verify_evidence
 
     result = verify_evidence(evidence, trusted=read_trusted(trust or []), expect_head=expect_head)
     if as_json:

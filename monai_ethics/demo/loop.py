@@ -17,9 +17,9 @@ from monai_ethics.demo.training_list import offer_unmarked_copy
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import EvidenceReport
 from monai_ethics.lifecycle.policy import Policy, gate, read_policy
-from monai_ethics.provenance.log import EvidenceLog
-from monai_ethics.provenance.read import read_report
-from monai_ethics.provenance.verify import verify_evidence
+from monai_ethics.provenance.log.read import read_report
+from monai_ethics.provenance.log.verify import verify_evidence
+from monai_ethics.provenance.log.writer import EvidenceLog
 from monai_ethics.reporting.render import write_report
 
 __all__ = ["DemoResult", "Step", "run_demo"]

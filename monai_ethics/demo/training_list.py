@@ -11,9 +11,9 @@ import numpy as np
 
 from monai_ethics.cohort import Subject, write_cohort
 from monai_ethics.evidence import Finding
-from monai_ethics.provenance.guard import admit
-from monai_ethics.provenance.log import EvidenceLog
-from monai_ethics.provenance.stamp import stamp_files
+from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.registry.guard import admit
+from monai_ethics.provenance.registry.stamp import stamp_files
 
 __all__ = ["offer_unmarked_copy"]
 

@@ -15,7 +15,7 @@ __all__ = ["ItemDigests", "item_files"]
 
 Key = tuple[int, int, int, int]
 MOST_IN_SERIES = 5000
-NIFTI, DICOM = "monai_ethics.provenance.nifti", "monai_ethics.provenance.dicom"
+NIFTI, DICOM = "monai_ethics.provenance.images.nifti", "monai_ethics.provenance.images.dicom"
 READERS = {".gz": NIFTI, ".nii": NIFTI, ".dcm": DICOM, "": DICOM, ".png": "PIL.Image", ".jpg": "PIL.Image"}
 
 
@@ -85,14 +85,14 @@ class ItemDigests:
 
 def _import_reader(path: str) -> None:
     """Import here what the thread will need: a loader that forks during an import would inherit its lock."""
-    for name in ("monai_ethics.provenance.digest", READERS.get(os.path.splitext(path)[1].lower())):
+    for name in ("monai_ethics.provenance.images.digest", READERS.get(os.path.splitext(path)[1].lower())):
         if name is not None:
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
 
 
 def _digest(path: str) -> dict[str, Any]:
-    from monai_ethics.provenance.digest import digest_file
+    from monai_ethics.provenance.images.digest import digest_file
 
     try:
         digests = digest_file(Path(path), slices=False)

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monai_ethics.errors import EthicsError, InputError
-from monai_ethics.provenance.canonical import canonical
-from monai_ethics.provenance.digest import file_sha256
-from monai_ethics.provenance.marks import SIDECAR_SCHEMA, sidecar_path
-from monai_ethics.provenance.stamp import stamp_file, stamp_files
-from monai_ethics.provenance.storage import write_atomically
+from monai_ethics.provenance.images.digest import file_sha256
+from monai_ethics.provenance.log.canonical import canonical
+from monai_ethics.provenance.log.storage import write_atomically
+from monai_ethics.provenance.marks.sidecar import SIDECAR_SCHEMA, sidecar_path
+from monai_ethics.provenance.registry.stamp import stamp_file, stamp_files
 
 if TYPE_CHECKING:
-    from monai_ethics.provenance.log import EvidenceLog
+    from monai_ethics.provenance.log.writer import EvidenceLog
 
 __all__ = ["is_image", "mark_image", "mark_images"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from monai_ethics.handlers._sweep import OutputFile
     from monai_ethics.handlers.session import RunSession
-    from monai_ethics.provenance.log import EvidenceLog
+    from monai_ethics.provenance.log.writer import EvidenceLog
 
 __all__ = ["activity_record", "stored_outputs"]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from monai_ethics.evidence import Finding
     from monai_ethics.handlers._sweep import OutputSweep
     from monai_ethics.handlers.session import RunSession
-    from monai_ethics.provenance.log import EvidenceLog
+    from monai_ethics.provenance.log.writer import EvidenceLog
 
 __all__ = ["Settled", "check_settings", "settle"]
 
@@ -125,8 +125,8 @@ def _status(error: BaseException | None, outputs: OutputSweep | None) -> dict[st
 
 
 def _seal(log: EvidenceLog, n: int, error: BaseException | None) -> str:
-    from monai_ethics.provenance.read import read_report
-    from monai_ethics.provenance.verify import verify_evidence
+    from monai_ethics.provenance.log.read import read_report
+    from monai_ethics.provenance.log.verify import verify_evidence
     from monai_ethics.reporting.render import write_report
 
     log.seal()

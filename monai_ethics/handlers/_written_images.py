@@ -13,7 +13,7 @@ import torch
 
 from monai_ethics.errors import NotAssessableError
 from monai_ethics.handlers._real_sets import features_of
-from monai_ethics.provenance.marks import sidecar_path
+from monai_ethics.provenance.marks.sidecar import sidecar_path
 from monai_ethics.synthesis.data.images import ENDINGS, read_image
 
 __all__ = ["declared_images", "image_features"]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from monai_ethics.handlers._collect import EpochScores
     from monai_ethics.handlers._items import ItemDigests
     from monai_ethics.handlers.synthesis_audit import SynthesisAudit
-    from monai_ethics.provenance.log import EvidenceLog
+    from monai_ethics.provenance.log.writer import EvidenceLog
 
 __all__ = ["RunSession"]
 
@@ -138,7 +138,7 @@ class RunSession:
         from monai_ethics.handlers._groups import GroupSource
         from monai_ethics.handlers._items import ItemDigests
         from monai_ethics.handlers._settle import check_settings
-        from monai_ethics.provenance.log import EvidenceLog
+        from monai_ethics.provenance.log.writer import EvidenceLog
 
         check_settings(self)
         if isinstance(self.attributes, (str, os.PathLike)):

@@ -11,9 +11,9 @@ from typing import ClassVar
 
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Direction, Estimate, Finding, Limit, Observation, Source, Stage, Verdict
-from monai_ethics.provenance.digest import FileDigests
-from monai_ethics.provenance.image import Marks
-from monai_ethics.provenance.known import match
+from monai_ethics.provenance.images.digest import FileDigests
+from monai_ethics.provenance.images.read import Marks
+from monai_ethics.provenance.registry.known import match
 
 __all__ = ["CLASSES", "POLICIES", "AdmissionList", "Admitted", "SyntheticGuard", "classify"]
 

@@ -15,8 +15,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from monai_ethics.handlers._items import ItemDigests
-from monai_ethics.provenance.digest import digest_file, voxel_v1
-from monai_ethics.provenance.image import read_image
+from monai_ethics.provenance.images.digest import digest_file, voxel_v1
+from monai_ethics.provenance.images.read import read_image
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # ITK's and pydicom's own
 

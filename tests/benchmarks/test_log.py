@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from monai_ethics.provenance.log import EvidenceLog
-from monai_ethics.provenance.read import read_entries
-from monai_ethics.provenance.verify import verify_evidence
+from monai_ethics.provenance.log.read import read_entries
+from monai_ethics.provenance.log.verify import verify_evidence
+from monai_ethics.provenance.log.writer import EvidenceLog
 
 pytestmark = pytest.mark.slow
 

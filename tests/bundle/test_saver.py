@@ -106,8 +106,8 @@ def test_with_evidence_the_images_are_registered_and_the_guard_knows_them(tmp_pa
     import torch
     from monai.transforms import SaveImage
 
-    from monai_ethics.provenance.digest import digest_file
-    from monai_ethics.provenance.known import load_known, match
+    from monai_ethics.provenance.images.digest import digest_file
+    from monai_ethics.provenance.registry.known import load_known, match
 
     monkeypatch.setenv("MONAI_ETHICS_KEY_HOME", str(tmp_path / "keys"))
     with wrap_saver(SaveImage(output_dir=tmp_path / "a", print_log=False), out=tmp_path / "evidence") as saver:

@@ -4,7 +4,7 @@ import numpy as np
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.plan import Plan
 from monai_ethics.fairness.run import run_findings
-from monai_ethics.provenance.canonical import MAX_BYTES, canonical
+from monai_ethics.provenance.log.canonical import MAX_BYTES, canonical
 
 
 def test_many_groups_with_long_labels_fit_into_entries_of_the_log_and_none_is_lost():

@@ -8,12 +8,12 @@ import pytest
 from ignite.engine import Events
 
 from monai_ethics.handlers import attach
-from monai_ethics.provenance.digest import digest_file
-from monai_ethics.provenance.known import load_known, match
-from monai_ethics.provenance.log import EvidenceLog
-from monai_ethics.provenance.read import read_entries, read_report
-from monai_ethics.provenance.stamp import stamp_files
-from monai_ethics.provenance.verify import verify_evidence
+from monai_ethics.provenance.images.digest import digest_file
+from monai_ethics.provenance.log.read import read_entries, read_report
+from monai_ethics.provenance.log.verify import verify_evidence
+from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.registry.known import load_known, match
+from monai_ethics.provenance.registry.stamp import stamp_files
 
 IMAGE = np.random.default_rng(0).random((8, 8))
 

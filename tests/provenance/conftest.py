@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from monai_ethics.provenance.keys import SigningKey
-from monai_ethics.provenance.log import EvidenceLog
+from monai_ethics.provenance.log.keys import SigningKey
+from monai_ethics.provenance.log.writer import EvidenceLog
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from monai_ethics.evidence import Finding, Stage, Verdict
-from monai_ethics.provenance.log import EvidenceLog
-from monai_ethics.provenance.stamp import stamp_files
+from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.registry.stamp import stamp_files
 
 
 def validator(name):

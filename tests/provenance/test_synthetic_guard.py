@@ -8,11 +8,11 @@ import pytest
 
 from monai_ethics.errors import GateError, InputError
 from monai_ethics.evidence import Verdict
-from monai_ethics.provenance.digest import FileDigests
-from monai_ethics.provenance.guard import admit
-from monai_ethics.provenance.image import Marks
-from monai_ethics.provenance.log import EvidenceLog
-from monai_ethics.provenance.stamp import stamp_files
+from monai_ethics.provenance.images.digest import FileDigests
+from monai_ethics.provenance.images.read import Marks
+from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.registry.guard import admit
+from monai_ethics.provenance.registry.stamp import stamp_files
 from monai_ethics.provenance.synthetic_guard import CLASSES, AdmissionList, SyntheticGuard, classify
 
 AFFINE = np.diag([-1.5, -1.5, 2, 1])

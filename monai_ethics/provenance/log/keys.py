@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from monai_ethics.errors import InputError
-from monai_ethics.provenance.canonical import sha256_hex
-from monai_ethics.provenance.storage import write_atomically
+from monai_ethics.provenance.log.canonical import sha256_hex
+from monai_ethics.provenance.log.storage import write_atomically
 
 __all__ = ["SigningKey", "fingerprint", "key_home", "load_or_create_key", "read_trusted", "verify_signature"]
 

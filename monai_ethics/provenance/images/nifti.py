@@ -13,9 +13,9 @@ import nibabel as nib
 import numpy as np
 
 from monai_ethics.errors import InputError, SchemaError
-from monai_ethics.provenance.canonical import canonical, strict_loads
-from monai_ethics.provenance.image import Image, Marks
-from monai_ethics.provenance.storage import write_atomically
+from monai_ethics.provenance.images.read import Image, Marks
+from monai_ethics.provenance.log.canonical import canonical, strict_loads
+from monai_ethics.provenance.log.storage import write_atomically
 
 __all__ = ["MARK_SCHEMA", "mark_nifti", "read_nifti"]
 

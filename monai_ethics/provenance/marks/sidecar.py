@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import SchemaError
-from monai_ethics.provenance.canonical import canonical, strict_loads
-from monai_ethics.provenance.digest import FileDigests, file_sha256
-from monai_ethics.provenance.image import Marks
-from monai_ethics.provenance.storage import write_atomically
+from monai_ethics.provenance.images.digest import FileDigests, file_sha256
+from monai_ethics.provenance.images.read import Marks
+from monai_ethics.provenance.log.canonical import canonical, strict_loads
+from monai_ethics.provenance.log.storage import write_atomically
 
 __all__ = ["SIDECAR", "SIDECAR_SCHEMA", "sidecar_marks", "sidecar_path", "write_marks"]
 
@@ -42,7 +42,7 @@ def write_marks(path: Path, record: Mapping[str, Any], *, voxel_v1: str | None, 
     target = path.resolve()
     try:
         if header and path.name.lower().endswith((".nii", ".nii.gz")):
-            from monai_ethics.provenance.nifti import mark_nifti
+            from monai_ethics.provenance.images.nifti import mark_nifti
 
             synthetic, identity = str(record["synthetic"]), str(record["id"])
             if mark_nifti(target, synthetic=synthetic, record=identity, voxel_v1=voxel_v1):

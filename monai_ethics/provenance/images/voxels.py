@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from monai_ethics.errors import InputError
-from monai_ethics.provenance.orientation import reorient
+from monai_ethics.provenance.images.orientation import reorient
 
 __all__ = ["MIN_LEVELS", "arrange", "slice_digests", "slice_v1", "voxel_v1"]
 

@@ -10,7 +10,7 @@ import unicodedata
 from pathlib import Path
 
 from monai_ethics.errors import ProvenanceError
-from monai_ethics.provenance.storage import read_file
+from monai_ethics.provenance.log.storage import read_file
 
 __all__ = [
     "PRIVATE_NAME",

@@ -8,7 +8,7 @@ from nibabel.affines import from_matvec
 from nibabel.eulerangles import euler2mat
 
 from monai_ethics.errors import InputError
-from monai_ethics.provenance.digest import (
+from monai_ethics.provenance.images.digest import (
     geometry_v1,
     slice_digests,
     slice_v1,

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from monai_ethics.errors import InputError
-from monai_ethics.provenance.digest import FileDigests, digest_file
-from monai_ethics.provenance.marks import SIDECAR, sidecar_marks
-from monai_ethics.provenance.read import LOG_NAME
+from monai_ethics.provenance.images.digest import FileDigests, digest_file
+from monai_ethics.provenance.log.read import LOG_NAME
+from monai_ethics.provenance.marks.sidecar import SIDECAR, sidecar_marks
 
 __all__ = ["digests_of", "image_files"]
 

@@ -9,13 +9,13 @@ import pytest
 
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.evidence import Verdict
-from monai_ethics.provenance.digest import digest_file
-from monai_ethics.provenance.log import EvidenceLog
-from monai_ethics.provenance.nifti import mark_nifti
-from monai_ethics.provenance.read import read_entries, read_report
+from monai_ethics.provenance.images.digest import digest_file
+from monai_ethics.provenance.images.nifti import mark_nifti
+from monai_ethics.provenance.log.read import read_entries, read_report
+from monai_ethics.provenance.log.verify import verify_evidence
+from monai_ethics.provenance.log.writer import EvidenceLog
 from monai_ethics.provenance.record import record_id
-from monai_ethics.provenance.stamp import stamp_file, stamp_files
-from monai_ethics.provenance.verify import verify_evidence
+from monai_ethics.provenance.registry.stamp import stamp_file, stamp_files
 
 AFFINE = np.diag([-1.5, -1.5, 2, 1])
 RECORD = "sha256:" + "ab" * 32
@@ -135,7 +135,7 @@ def test_a_record_stands_in_the_log_before_a_file_is_marked(images, log, monkeyp
         seen.append([entry.kind for entry in read_entries(log.folder)])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("monai_ethics.provenance.stamp.write_marks", crash)
+    monkeypatch.setattr("monai_ethics.provenance.registry.stamp.write_marks", crash)
     with pytest.raises(KeyboardInterrupt):
         stamp_files([images], log)
     assert seen[0].count("registered") == 3
@@ -210,8 +210,8 @@ def test_files_that_cannot_be_written_are_registered_without_marks(images, log, 
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("monai_ethics.provenance.nifti.write_atomically", refuse)
-    monkeypatch.setattr("monai_ethics.provenance.marks.write_atomically", refuse)
+    monkeypatch.setattr("monai_ethics.provenance.images.nifti.write_atomically", refuse)
+    monkeypatch.setattr("monai_ethics.provenance.marks.sidecar.write_atomically", refuse)
     result = stamp_files([images], log)
     assert [item.marks for item in result.items] == [()] * 3
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from monai_ethics.errors import InputError, ProvenanceError, SchemaError
 from monai_ethics.evidence import EvidenceReport, Finding
-from monai_ethics.provenance.canonical import MAX_BYTES, strict_loads
-from monai_ethics.provenance.merkle import leaf_hash
-from monai_ethics.provenance.payload import read_payload
-from monai_ethics.provenance.storage import open_file
+from monai_ethics.provenance.log.canonical import MAX_BYTES, strict_loads
+from monai_ethics.provenance.log.merkle import leaf_hash
+from monai_ethics.provenance.log.payload import read_payload
+from monai_ethics.provenance.log.storage import open_file
 
 __all__ = [
     "ENTRY_SCHEMA",

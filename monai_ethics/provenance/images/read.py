@@ -90,13 +90,13 @@ def read_image(path: Path) -> Image:
 def _reader(path: Path) -> Any:
     name = path.name.lower()
     if name.endswith((".nii", ".nii.gz", ".hdr", ".img", ".img.gz")):
-        from monai_ethics.provenance.nifti import read_nifti
+        from monai_ethics.provenance.images.nifti import read_nifti
 
         return read_nifti
     with path.open("rb") as file:
         start = file.read(132)
     if start[128:132] == b"DICM" or name.endswith((".dcm", ".dicom")):
-        from monai_ethics.provenance.dicom import read_dicom
+        from monai_ethics.provenance.images.dicom import read_dicom
 
         return read_dicom
     if start[:6] == b"\x93NUMPY":

@@ -9,12 +9,12 @@ import sys
 import pytest
 
 from monai_ethics.errors import InputError
-from monai_ethics.provenance.canonical import canonical
-from monai_ethics.provenance.head import read_head, sign_head
-from monai_ethics.provenance.keys import SigningKey, fingerprint
-from monai_ethics.provenance.log import EvidenceLog
-from monai_ethics.provenance.merkle import leaf_hash, tree_root
-from monai_ethics.provenance.verify import STATUSES, verify_evidence
+from monai_ethics.provenance.log.canonical import canonical
+from monai_ethics.provenance.log.head import read_head, sign_head
+from monai_ethics.provenance.log.keys import SigningKey, fingerprint
+from monai_ethics.provenance.log.merkle import leaf_hash, tree_root
+from monai_ethics.provenance.log.verify import STATUSES, verify_evidence
+from monai_ethics.provenance.log.writer import EvidenceLog
 
 
 def _lines(folder):
@@ -271,8 +271,8 @@ def test_verifying_needs_no_array_library(sealed):
         "        if name.split('.')[0] in {'numpy','torch','monai','scipy','pandas','nibabel','pydicom','typer'}:\n"
         "            raise ImportError(name)\n"
         "sys.meta_path.insert(0, Refuse())\n"
-        "from monai_ethics.provenance.verify import verify_evidence\n"
-        "from monai_ethics.provenance.read import read_report\n"
+        "from monai_ethics.provenance.log.verify import verify_evidence\n"
+        "from monai_ethics.provenance.log.read import read_report\n"
         "print(verify_evidence(Path(sys.argv[1])).status)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(sealed)], capture_output=True, text=True, check=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pydicom
 
 from monai_ethics._quiet import quiet_dicom
-from monai_ethics.provenance.image import Image, Marks
+from monai_ethics.provenance.images.read import Image, Marks
 
 __all__ = ["read_dicom"]
 

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from monai_ethics.errors import InputError
-from monai_ethics.provenance.digest import (
+from monai_ethics.provenance.images.digest import (
     attrs_v1,
     compare_attrs,
     digest_file,

@@ -3,7 +3,7 @@ import hashlib
 
 import pytest
 
-from monai_ethics.provenance.merkle import (
+from monai_ethics.provenance.log.merkle import (
     EMPTY_ROOT,
     Frontier,
     consistency_proof,

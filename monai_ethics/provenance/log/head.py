@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import ProvenanceError, SchemaError
-from monai_ethics.provenance.canonical import canonical, sha256_hex, strict_loads
-from monai_ethics.provenance.keys import SigningKey, verify_signature
-from monai_ethics.provenance.storage import read_file
+from monai_ethics.provenance.log.canonical import canonical, sha256_hex, strict_loads
+from monai_ethics.provenance.log.keys import SigningKey, verify_signature
+from monai_ethics.provenance.log.storage import read_file
 
 __all__ = ["HEAD_NAME", "HEAD_SCHEMA", "Head", "read_head", "sign_head"]
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import GateError
-from monai_ethics.provenance.digest import FileDigests
-from monai_ethics.provenance.log import EvidenceLog
-from monai_ethics.provenance.payload import read_payload
-from monai_ethics.provenance.read import Entry, read_entries
-from monai_ethics.provenance.verify import verify_evidence
+from monai_ethics.provenance.images.digest import FileDigests
+from monai_ethics.provenance.log.payload import read_payload
+from monai_ethics.provenance.log.read import Entry, read_entries
+from monai_ethics.provenance.log.verify import verify_evidence
+from monai_ethics.provenance.log.writer import EvidenceLog
 
 __all__ = ["Known", "load_known", "match", "register"]
 

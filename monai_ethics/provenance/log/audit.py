@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from monai_ethics.errors import ProvenanceError, SchemaError
-from monai_ethics.provenance.head import Head, read_head
-from monai_ethics.provenance.merkle import Frontier
-from monai_ethics.provenance.payload import PRIVATE_NAME, key_id_of, read_payload, read_pseudonym_key
-from monai_ethics.provenance.read import Entry, parse_entry, raw_lines
-from monai_ethics.provenance.resume import OPENING
+from monai_ethics.provenance.log.head import Head, read_head
+from monai_ethics.provenance.log.merkle import Frontier
+from monai_ethics.provenance.log.payload import PRIVATE_NAME, key_id_of, read_payload, read_pseudonym_key
+from monai_ethics.provenance.log.read import Entry, parse_entry, raw_lines
+from monai_ethics.provenance.log.resume import OPENING
 
 __all__ = ["REPORT_NAMES", "Audit", "audit"]
 

@@ -16,11 +16,11 @@ from typing import Any, Self
 from monai_ethics import __version__
 from monai_ethics.errors import InputError, ProvenanceError
 from monai_ethics.evidence import Finding, plain
-from monai_ethics.provenance.canonical import MAX_BYTES, canonical
-from monai_ethics.provenance.head import HEAD_NAME, Head, sign_head
-from monai_ethics.provenance.keys import SigningKey, fingerprint, load_or_create_key
-from monai_ethics.provenance.merkle import leaf_hash
-from monai_ethics.provenance.payload import (
+from monai_ethics.provenance.log.canonical import MAX_BYTES, canonical
+from monai_ethics.provenance.log.head import HEAD_NAME, Head, sign_head
+from monai_ethics.provenance.log.keys import SigningKey, fingerprint, load_or_create_key
+from monai_ethics.provenance.log.merkle import leaf_hash
+from monai_ethics.provenance.log.payload import (
     PRIVATE_NAME,
     PSEUDONYM_KEY_NAME,
     commitment_of,
@@ -31,10 +31,10 @@ from monai_ethics.provenance.payload import (
     salted,
     size_bucket,
 )
-from monai_ethics.provenance.read import ENTRY_SCHEMA, LOG_NAME
+from monai_ethics.provenance.log.read import ENTRY_SCHEMA, LOG_NAME
+from monai_ethics.provenance.log.resume import Tail, inspect_log
+from monai_ethics.provenance.log.storage import private_folder, sync_folder, write_all, write_atomically
 from monai_ethics.provenance.record import record_id
-from monai_ethics.provenance.resume import Tail, inspect_log
-from monai_ethics.provenance.storage import private_folder, sync_folder, write_all, write_atomically
 
 __all__ = ["EvidenceLog", "utc_now"]
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from monai_ethics.errors import InputError, SchemaError
-from monai_ethics.provenance.canonical import canonical, strict_loads
+from monai_ethics.provenance.log.canonical import canonical, strict_loads
 
 
 def test_keys_are_sorted_and_numbers_shortest():

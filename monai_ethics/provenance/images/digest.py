@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from monai_ethics.errors import InputError
-from monai_ethics.provenance.canonical import canonical, sha256_hex
-from monai_ethics.provenance.image import Image, Marks, read_image
-from monai_ethics.provenance.orientation import reorient
-from monai_ethics.provenance.voxels import arrange, slice_digests, slice_v1, voxel_v1
+from monai_ethics.provenance.images.orientation import reorient
+from monai_ethics.provenance.images.read import Image, Marks, read_image
+from monai_ethics.provenance.images.voxels import arrange, slice_digests, slice_v1, voxel_v1
+from monai_ethics.provenance.log.canonical import canonical, sha256_hex
 
 __all__ = [
     "ATTRIBUTES",

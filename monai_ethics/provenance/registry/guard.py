@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.evidence import Finding
-from monai_ethics.provenance.known import load_known
-from monai_ethics.provenance.listing import digests_of, image_files
-from monai_ethics.provenance.payload import pseudonym_of, read_pseudonym_key
+from monai_ethics.provenance.images.listing import digests_of, image_files
+from monai_ethics.provenance.log.payload import pseudonym_of, read_pseudonym_key
+from monai_ethics.provenance.registry.known import load_known
 from monai_ethics.provenance.synthetic_guard import AdmissionList, Admitted, SyntheticGuard
 
 __all__ = ["GuardResult", "admit"]

@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from monai_ethics.errors import InputError
-from monai_ethics.provenance.keys import SigningKey, fingerprint, load_or_create_key, read_trusted, verify_signature
+from monai_ethics.provenance.log.keys import SigningKey, fingerprint, load_or_create_key, read_trusted, verify_signature
 
 
 def test_the_key_is_made_once_and_private(key_home, tmp_path):

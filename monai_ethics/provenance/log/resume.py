@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from monai_ethics.errors import ProvenanceError, SchemaError
-from monai_ethics.provenance.head import Head, read_head
-from monai_ethics.provenance.merkle import Frontier
-from monai_ethics.provenance.read import Entry, parse_entry, raw_lines
+from monai_ethics.provenance.log.head import Head, read_head
+from monai_ethics.provenance.log.merkle import Frontier
+from monai_ethics.provenance.log.read import Entry, parse_entry, raw_lines
 
 __all__ = ["OPENING", "Tail", "inspect_log"]
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Finding, Observation, Verdict
-from monai_ethics.provenance.digest import FileDigests, digest_file
-from monai_ethics.provenance.known import Known, load_known, match, register
-from monai_ethics.provenance.listing import digests_of, image_files
-from monai_ethics.provenance.log import EvidenceLog
-from monai_ethics.provenance.marks import write_marks
+from monai_ethics.provenance.images.digest import FileDigests, digest_file
+from monai_ethics.provenance.images.listing import digests_of, image_files
+from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.marks.sidecar import write_marks
 from monai_ethics.provenance.record import Record
+from monai_ethics.provenance.registry.known import Known, load_known, match, register
 from monai_ethics.provenance.synthetic_guard import SyntheticGuard
 
 __all__ = ["StampResult", "StampedItem", "check_template", "stamp_file", "stamp_files"]
