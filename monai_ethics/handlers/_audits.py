@@ -39,7 +39,7 @@ SETTINGS = (
     "split_random",
     "conditioned_on_train",
     "on_memorization",
-    "level",
+    "significance",
     "ema",
     "steps",
     "images",

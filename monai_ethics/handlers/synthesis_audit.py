@@ -43,8 +43,8 @@ class SynthesisAudit:
     It is both a handler (put it before the loggers) and a metric (``additional_metrics``). A training goes on to the
     same weights and the same random numbers with and without it. Numbers of each look are in ``engine.state.metrics``:
     ``synthesis_kid``, ``synthesis_coverage``, ``synthesis_nearest_ratio``, ``synthesis_closer_patients``, and
-    ``synthesis_alarm``, which is 1 where the membership test raises an alarm at its share of `level`. At the end its
-    findings are in the evidence of a run that the engine belongs to, and in `findings`.
+    ``synthesis_alarm``, which is 1 where the membership test raises an alarm at its share of `significance`. At the end
+    its findings are in the evidence of a run that the engine belongs to, and in `findings`.
 
     Args:
         train: the images the generator is trained on: a feature file, an `ImageSet`, or a dataset of dicts with
@@ -58,12 +58,12 @@ class SynthesisAudit:
         every: epochs between looks.
         seconds: time budget of the sampling of a look; the images made until then are used.
         batch_size: images at a time.
-        looks: looks planned, among which `level` is divided; ``None`` counts the epochs.
+        looks: looks planned, among which `significance` is divided; ``None`` counts the epochs.
         split_random: whether it is on record that patients were assigned to training or holdout at random; otherwise
             there is no alarm.
         conditioned_on_train: whether images are generated from inputs of training patients only.
         on_memorization: ``"warn"``, or ``"stop"`` to end the training at an alarm.
-        level: chance of a false alarm in the whole training.
+        significance: chance of a false alarm in the whole training.
         ema: averaged network to sample in place of the trained one; an `EMAHandler` on the engine is found.
         steps: sampling steps of diffusion.
         images: takes generated images from ``engine.state.output``, a list or batch, in place of sampling; for engines
@@ -91,7 +91,7 @@ class SynthesisAudit:
         split_random: bool = False,
         conditioned_on_train: bool = False,
         on_memorization: str = "warn",
-        level: float = 0.05,
+        significance: float = 0.05,
         ema: nn.Module | None = None,
         steps: int = 50,
         images: Callable[[Any], Any] | None = None,
@@ -112,16 +112,16 @@ class SynthesisAudit:
                 "`extractor` must be a feature extractor, `images` a function and `ema` a network: got something else. "
                 "Give one, or leave it out."
             )
-        if min(counts) < 1 or seconds <= 0 or not 0 < level < 1:
+        if min(counts) < 1 or seconds <= 0 or not 0 < significance < 1:
             raise InputError(
-                "`n`, `n_end`, `every`, `batch_size`, `steps`, `looks` and `seconds` must be positive and `level` "
-                "between 0 and 1: got others. Correct them."
+                "`n`, `n_end`, `every`, `batch_size`, `steps`, `looks` and `seconds` must be positive and "
+                "`significance` between 0 and 1: got others. Correct them."
             )
         self.sources = (train, holdout)
         self.sampler: ImageSampler | None = None if sampler is None else as_sampler(sampler)
         self.extractor = extractor or PixelFeatures()
         self.n, self.n_end, self.every, self.seconds, self.batch_size = n, n_end or n, every, seconds, batch_size
-        self.looks, self.level, self.steps, self.seed = looks, level, steps, seed
+        self.looks, self.significance, self.steps, self.seed = looks, significance, steps, seed
         self.facts = {"split_random": bool(split_random), "conditioned_on_train": bool(conditioned_on_train)}
         self.stops = on_memorization == "stop"
         self.ema, self.images, self.patient_key = ema, images, patient_key
@@ -173,7 +173,7 @@ class SynthesisAudit:
         found: list[Finding] = []
         if self._trains:
             looks = Looks(planned=self._planned, taken=self.taken, members=self._members, others=self._others)
-            found.append(MemorizationLooks(level=self.level)(looks))
+            found.append(MemorizationLooks(significance=self.significance)(looks))
         if self._sets is None:
             return [*found, not_assessable(self._reason)]
         try:
@@ -299,7 +299,7 @@ class SynthesisAudit:
         self.taken.append(look)
         self._members, self._others = told["members"] or self._members, told["others"] or self._others
         looks = Looks(planned=self._planned, taken=self.taken, members=self._members, others=self._others)
-        alarm = look in looks.alarms(self.level)
+        alarm = look in looks.alarms(self.significance)
         if look.p_value is not None:
             told["numbers"]["alarm"] = float(alarm)
         if look.reason is not None:

@@ -50,7 +50,7 @@ class BurnedInText:
         similarity: share of equal letters above which two readings are one text.
         correlation: of two patches at one place above which they look alike.
         sure: score from which a reading counts as sure.
-        confidence: level of the intervals.
+        level: nominal coverage of the intervals.
         listed: regions listed for review.
 
     Notes:
@@ -69,7 +69,7 @@ class BurnedInText:
     similarity: float = 0.8
     correlation: float = 0.9
     sure: float = 0.8
-    confidence: float = 0.95
+    level: float = 0.95
     listed: int = 20
 
     def __call__(self, data: TextScan, /) -> Finding:
@@ -171,9 +171,9 @@ class BurnedInText:
         }
         if scan.reader is None:
             return Estimate(value=None, reason=UNREAD, n_valid=0, **kept)
-        low, high = clopper_pearson(len(marked), len(units), level=self.confidence)
+        low, high = clopper_pearson(len(marked), len(units), level=self.level)
         how = "Clopper-Pearson by unit; what the reader misses is not in it"
-        return Estimate(value=len(marked) / len(units), low=low, high=high, level=self.confidence, method=how, **kept)
+        return Estimate(value=len(marked) / len(units), low=low, high=high, level=self.level, method=how, **kept)
 
     def _listed(self, scan: TextScan, origins: list[tuple[int, TextHit, Origin]]) -> list[Observation]:
         if scan.items is None:

@@ -81,9 +81,9 @@ class Looks:
         """Looks with a p-value by epoch, as many as were planned."""
         return tuple(sorted((look for look in self.taken if look.p_value is not None), key=_when)[: self.planned])
 
-    def alarms(self, level: float) -> tuple[Look, ...]:
+    def alarms(self, significance: float) -> tuple[Look, ...]:
         """Looks whose p-value is at most the level's share of each planned look."""
-        share = level / self.planned
+        share = significance / self.planned
         return tuple(look for look in self.judged() if look.p_value is not None and look.p_value <= share)
 
 
@@ -92,13 +92,14 @@ class MemorizationLooks:
     r"""Did any look at a generator in training raise an alarm of memorization?
 
     The membership test looks again and again at the same training and held-out patients. With ``K`` looks planned
-    before the first, a look raises an alarm if its ``p`` is at most ``level / K``; then all looks together raise a
-    false alarm with chance ``level`` at most, however they depend on each other. For all of them
+    before the first, a look raises an alarm if its ``p`` is at most ``significance / K``; then all looks together raise
+    a false alarm with chance ``significance`` at most, however they depend on each other. For all of them
 
     .. math:: p = \min(1, K \min_k p_k).
 
     Args:
-        level: chance of a false alarm over all planned looks; it judges nothing here, and a run may stop at an alarm.
+        significance: chance of a false alarm over all planned looks; it judges nothing here, and a run may stop at
+            an alarm.
 
     Notes:
         Looks beyond the plan are counted and not judged. The number of images at a look is small, so that fewer copies
@@ -113,7 +114,7 @@ class MemorizationLooks:
     stage: ClassVar[Stage] = Stage.TRAINING
     requirements: ClassVar[tuple[str, ...]] = ("GEN-02", "FMF-16")
 
-    level: float = 0.05
+    significance: float = 0.05
 
     def __call__(self, data: Looks) -> Finding:
         """Join the looks.
@@ -127,7 +128,7 @@ class MemorizationLooks:
         judged = data.judged()
         fewest = None
         if data.members and data.others:
-            fewest = smallest_detectable(data.members, data.others, level=self.level / data.planned)
+            fewest = smallest_detectable(data.members, data.others, significance=self.significance / data.planned)
         refused = _refused(data, judged, fewest)
         if refused:
             return self._finding(
@@ -136,7 +137,7 @@ class MemorizationLooks:
                 statement="Whether a look at the generator in training raised an alarm could not be assessed.",
                 reason=refused,
             )
-        alarms = data.alarms(self.level)
+        alarms = data.alarms(self.significance)
         smallest = min(look.p_value for look in judged if look.p_value is not None)
         p_value = min(1.0, data.planned * smallest)
         return self._finding(
@@ -183,7 +184,7 @@ class MemorizationLooks:
                 unit="looks",
                 n=len(data.judged()),
                 n_unit="looks",
-                estimand=f"looks with p at most {self.level / data.planned:.3g}",
+                estimand=f"looks with p at most {self.significance / data.planned:.3g}",
                 reason=COUNTED,
             ),
             Estimate(

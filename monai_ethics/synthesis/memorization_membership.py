@@ -77,7 +77,7 @@ class MemorizationMembership:
         permutations: random labelings, used if there is more than one space, site or number of outputs of a patient;
             otherwise the p-value is exact.
         seed: seed of the labelings.
-        level: significance level for which the smallest detectable number of patients is stated; it judges nothing.
+        significance: level for which the smallest detectable number of patients is stated; it judges nothing.
         neighbors: training images over which the nearest-neighbor ratio averages.
         ratio_scale: factor of that average; a ratio below 1 stands out.
         duplicate_ratio: real images of two patients are one image if they are closer than this share of the median
@@ -104,7 +104,7 @@ class MemorizationMembership:
     order_statistics: tuple[int, ...] = (1, 5)
     permutations: int = 9999
     seed: int = 0
-    level: float = 0.05
+    significance: float = 0.05
     neighbors: int = 50
     ratio_scale: float = 0.5
     duplicate_ratio: float = 0.01
@@ -164,25 +164,25 @@ class MemorizationMembership:
 
     def _enough(self, used: FeatureSets, strata: dict[str, str] | None) -> None:
         members, others = _numbers(used)
-        enough = smallest_detectable(members, others, level=self.level, orders=self.order_statistics)
+        enough = smallest_detectable(members, others, significance=self.significance, orders=self.order_statistics)
         if not members or not others or enough is None:
             raise NotAssessableError(
                 f"With {members} training and {others} held-out patients, not even copies of all training patients "
-                f"would have a p-value of {self.level:g} or less."
+                f"would have a p-value of {self.significance:g} or less."
             )
         if used.train_sites is not None and not {*used.train_sites} & {*(used.holdout_sites or ())}:
             raise NotAssessableError("No site has both training and held-out patients, so site and split are one.")
         if all(number is None for number in self._needed(used, strata)):
             raise NotAssessableError(
                 "Labels move within sites, and in no site would copies of all its training patients have a p-value of "
-                f"{self.level:g} or less."
+                f"{self.significance:g} or less."
             )
 
     def _needed(self, used: FeatureSets, strata: dict[str, str] | None) -> list[int | None]:
         """Copied patients needed in each stratum with training patients; ``None`` where there are too few."""
-        level = self.level / len(used.spaces)
+        significance = self.significance / len(used.spaces)
         sizes = _stratum_sizes(used, strata)
-        return [smallest_detectable(*size, level=level, orders=self.order_statistics) for size in sizes]
+        return [smallest_detectable(*size, significance=significance, orders=self.order_statistics) for size in sizes]
 
     def _measured(
         self, used: FeatureSets, compared: FeatureSets, *, strata: dict[str, str] | None, whom: str
@@ -251,7 +251,7 @@ class MemorizationMembership:
         expected = "mean number of training patients below every held-out patient if training made no difference"
         where = "" if strata is None else " in the stratum where most are needed"
         how = "that the test is sure to see if each is nearer than every held-out patient in one and the same space"
-        fewest = f"fewest copied patients {how}, at level {self.level:g}{where}"
+        fewest = f"fewest copied patients {how}, at level {self.significance:g}{where}"
         needed = self._needed(used, strata)
         unseen = sum(number is None for number in needed)
         detectable = None if unseen else max(number for number in needed if number is not None)

@@ -68,8 +68,8 @@ class MemorizationModelAccess:
         false_alarm_rates: rates at which hits are counted, where the held-out patients allow it.
         permutations: random labelings.
         seed: seed of the labelings.
-        level: significance level that must be attainable; it judges nothing.
-        confidence: level of the intervals.
+        significance: significance level that must be attainable; it judges nothing.
+        level: nominal coverage of the intervals.
 
     Notes:
         Hits at a rate ``f`` of false alarms are given with at least ``10 / f`` held-out patients only: with fewer, the
@@ -87,8 +87,8 @@ class MemorizationModelAccess:
     false_alarm_rates: tuple[float, ...] = (0.1, 0.01, 0.001)
     permutations: int = 9999
     seed: int = 0
-    level: float = 0.05
-    confidence: float = 0.95
+    significance: float = 0.05
+    level: float = 0.95
 
     def __call__(self, data: AttackScores, /) -> Finding:
         """Test whether training patients have smaller errors.
@@ -130,11 +130,13 @@ class MemorizationModelAccess:
             raise NotAssessableError(
                 "It is not on record that patients were assigned to training or holdout at random."
             )
-        if log(2) - _log_labelings(is_member, strata) > log(self.level):  # two-sided: the mirrored labels count too
+        if log(2) - _log_labelings(is_member, strata) > log(
+            self.significance
+        ):  # two-sided: the mirrored labels count too
             within = "" if strata is None else ", whose labels move within a site and a number of images"
             raise NotAssessableError(
                 f"With {members} training and {others} held-out patients{within}, not even a perfect attack would have "
-                f"a p-value of {self.level:g} or less."
+                f"a p-value of {self.significance:g} or less."
             )
 
     def _measured(
@@ -155,7 +157,7 @@ class MemorizationModelAccess:
             estimates.append(self._p_value("p_value_attack", own, len(values), f"{attack} alone", group))
             estimates += self._ranking(values[:, column], is_member, group=group, chance=float(chance[column]))
         first = int(far.argmax())
-        low, high = newcombe_area(float(areas[first]), int(is_member.sum()), int((~is_member).sum()), self.confidence)
+        low, high = newcombe_area(float(areas[first]), int(is_member.sum()), int((~is_member).sum()), self.level)
         several = " over all attacks" if len(areas) > 1 else ""
         return self._finding(
             scores,
@@ -189,7 +191,7 @@ class MemorizationModelAccess:
     ) -> list[Estimate]:
         members, others = int(is_member.sum()), int((~is_member).sum())
         value = area(column, is_member)
-        low, high = newcombe_area(value, members, others, self.confidence)
+        low, high = newcombe_area(value, members, others, self.level)
         auc = Estimate(
             name="auc",
             value=value,
@@ -200,7 +202,7 @@ class MemorizationModelAccess:
             f"{chance:.2g} = no difference",
             low=low,
             high=high,
-            level=self.confidence,
+            level=self.level,
             method="Mann-Whitney statistic by patient, interval by Newcombe's method 5",
             group=group,
         )
@@ -221,9 +223,9 @@ class MemorizationModelAccess:
             reason = f"it needs {needed} held-out patients, so that the threshold rests on {PER_HIT}: got {others}"
             return Estimate(value=None, reason=reason, **kept)
         count = hits_at(column, is_member, rate=rate)
-        low, high = clopper_pearson(count, members, level=self.confidence)
+        low, high = clopper_pearson(count, members, level=self.level)
         how = "Clopper-Pearson at the threshold found; the threshold's own error is not in the interval"
-        return Estimate(value=count / members, low=low, high=high, level=self.confidence, method=how, **kept)
+        return Estimate(value=count / members, low=low, high=high, level=self.level, method=how, **kept)
 
     def _finding(self, scores: AttackScores, **kept: Any) -> Finding:
         members = int(scores.is_member.sum())

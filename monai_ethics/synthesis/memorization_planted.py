@@ -59,9 +59,9 @@ class MemorizationPlanted:
         order_statistics: as in the membership test.
         permutations: labelings with several spaces or sites, once for each kind and number of copies.
         seed: seed of the choices and labelings.
-        level: significance level of the test; it judges nothing here.
+        significance: significance level of the test; it judges nothing here.
         duplicate_ratio: as in the membership test.
-        confidence: level of the intervals.
+        level: nominal coverage of the intervals.
         device: where the distances of the sets are computed.
 
     Notes:
@@ -82,9 +82,9 @@ class MemorizationPlanted:
     order_statistics: tuple[int, ...] = (1, 5)
     permutations: int = 999
     seed: int = 0
-    level: float = 0.05
+    significance: float = 0.05
     duplicate_ratio: float = 0.01
-    confidence: float = 0.95
+    level: float = 0.95
     device: str = "cpu"
 
     def __call__(self, data: PlantedCopies, /) -> Finding:
@@ -158,10 +158,10 @@ class MemorizationPlanted:
         if not test.alarms(all_copied, test.limit(all_copied)):
             raise NotAssessableError(
                 f"With {members} training and {others} held-out patients, not even copies of all training patients "
-                f"would have a p-value of {self.level:g} or less."
+                f"would have a p-value of {self.significance:g} or less."
             )
         p_value = test.p_value(values)
-        if p_value <= self.level:
+        if p_value <= self.significance:
             raise NotAssessableError(
                 f"The membership test raises an alarm without planted copies (p = {p_value:.2g}): no alarm could be "
                 "ascribed to them."
@@ -184,7 +184,7 @@ class MemorizationPlanted:
             order_statistics=self.order_statistics,
             permutations=self.permutations,
             seed=self.seed,
-            level=self.level,
+            significance=self.significance,
         )
 
     def _share(
@@ -211,9 +211,9 @@ class MemorizationPlanted:
         count = share_of_alarms(
             test, values, distances, owners, copied=k, repetitions=self.repetitions, seed=self.seed + k
         )
-        low, high = clopper_pearson(count, self.repetitions, level=self.confidence)
+        low, high = clopper_pearson(count, self.repetitions, level=self.level)
         how = "planted copies; Clopper-Pearson over the random choices, the sets held fixed"
-        return Estimate(value=count / self.repetitions, low=low, high=high, level=self.confidence, method=how, **kept)
+        return Estimate(value=count / self.repetitions, low=low, high=high, level=self.level, method=how, **kept)
 
     def _statement(self, estimates: list[Estimate]) -> str:
         known = [estimate for estimate in estimates[1:] if estimate.value is not None]
@@ -226,7 +226,7 @@ class MemorizationPlanted:
             for kind, rows in kinds.items()
         ]
         return (
-            f"How often the membership test, at level {self.level:g}, sees copies that were planted: "
+            f"How often the membership test, at level {self.significance:g}, sees copies that were planted: "
             f"{'; '.join(parts) or 'none could be tried'}. What it misses here it would miss there: no alarm is never "
             "an all-clear."
         )

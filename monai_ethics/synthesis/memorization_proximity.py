@@ -186,7 +186,7 @@ class MemorizationProximity:
             columns.append(np.concatenate([distance[made], others[real]]))
             counts.append(_closer(int((distance < others.min()).sum()), len(distance)))
         many = len(used.spaces) > 1
-        if why is None and smallest_detectable(len(made), len(real), level=ATTAINED) is None:
+        if why is None and smallest_detectable(len(made), len(real), significance=ATTAINED) is None:
             why = f"With {len(made)} and {len(real)} independent images no p-value could be {ATTAINED:g} or less."
         values = np.stack(columns, axis=1)
         labels = np.arange(len(values)) < len(made)

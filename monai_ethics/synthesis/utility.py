@@ -188,7 +188,7 @@ class SynthesisUtility:
         _, spread, reason = self._spread(sides, whose)
         return Estimate(
             name=name,
-            value=None if spread is None else smallest_margin(spread, level=1 - self.level),
+            value=None if spread is None else smallest_margin(spread, significance=1 - self.level),
             n=sides[0].shape[1],
             n_unit="patients",
             estimand=f"{estimand}; {_units(sides)}",

@@ -238,7 +238,7 @@ def test_the_averaged_network_is_sampled_where_there_is_one():
 
 
 def test_arguments_are_checked_before_a_training_begins():
-    for wrong in ({"on_memorization": "panic"}, {"every": 0}, {"level": 1.0}, {"n_end": 0}, {"seconds": 0}):
+    for wrong in ({"on_memorization": "panic"}, {"every": 0}, {"significance": 1.0}, {"n_end": 0}, {"seconds": 0}):
         with pytest.raises(InputError):
             audit(**wrong)
     with pytest.raises(InputError, match="sample"):

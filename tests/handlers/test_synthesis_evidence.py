@@ -107,7 +107,7 @@ def test_a_failed_training_keeps_what_its_last_look_found(stored, tmp_path):
         ({"split_random": "perhaps"}, "true or false"),
         ({"n": "many"}, "whole numbers"),
         ({"seed": 2**80}, "whole numbers"),
-        ({"level": "high"}, "another type"),
+        ({"significance": "high"}, "another type"),
         ({"extractor": "mine"}, "feature extractor"),
         ({"images": "pred"}, "feature extractor"),
         ({"ema": "mine"}, "feature extractor"),

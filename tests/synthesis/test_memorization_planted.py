@@ -124,7 +124,7 @@ def test_an_alarm_is_one_of_the_membership_test(spaces, sites):
     is_member = np.arange(60) < 30
     strata = [str(i % 2) for i in range(60)] if sites else None
     test = MembershipTest(
-        is_member=is_member, strata=strata, order_statistics=(1, 5), permutations=999, seed=0, level=0.05
+        is_member=is_member, strata=strata, order_statistics=(1, 5), permutations=999, seed=0, significance=0.05
     )
     seen = set()
     for shift in np.linspace(0, 1.5, 12):

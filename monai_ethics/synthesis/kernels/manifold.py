@@ -10,13 +10,15 @@ import numpy as np
 import torch
 
 from monai_ethics.errors import InputError
-from monai_ethics.synthesis.kernels.neighbors import ROUNDING, full_precision, measured, nearest
+from monai_ethics.synthesis.kernels import rounded as rounding
+from monai_ethics.synthesis.kernels.neighbors import measured, nearest
+from monai_ethics.synthesis.kernels.rounded import COARSE, FINE, Frame, Rounded, full_precision, products, rounded
 from monai_ethics.synthesis.kernels.rows import blocks, pair_of_rows
 
 __all__ = ["Manifold", "manifold"]
 
 TILE = 2**20  # entries of one block of distances: 4 MiB in float32
-SMALLEST = 1e-30  # squared distances below it, in units of the largest norm, are measured anew
+UNSETTLED = 1 / 128  # share of pairs from which measuring them costs more than a product in float32
 OUTER, INNER = 1.0 + 2.0**-22, 1.0 - 2.0**-22  # the radii are rounded to float32 as well
 
 
@@ -85,20 +87,19 @@ def manifold(real: torch.Tensor, synthetic: torch.Tensor, k: int = 5) -> Manifol
     """
     if k < 1:
         raise InputError(f"`k` must be 1 or more: got {k}. Five is usual.")
-    x, y = pair_of_rows(real, synthetic, at_least=k + 1)
-    rows_x, rows_y = x.cpu().numpy(), y.cpu().numpy()
-    of_real, of_synthetic = (_radii(rows, k, device=str(x.device)) for rows in (rows_x, rows_y))
+    x, y = pair_of_rows(real, synthetic, at_least=k + 1, widen=False)
+    device, rows_x, rows_y = str(x.device), x.cpu().numpy(), y.cpu().numpy()
+    of_real, of_synthetic = (_radii(rows, k, device=device) for rows in (rows_x, rows_y))
     memberships = np.zeros(len(y), dtype=np.int64)
     recalled, covered = np.zeros((2, len(x)), dtype=bool)
-    for part, inside_real, inside_synthetic, unsure in _compared(x, y, of_real, of_synthetic):
+    for part, inside_real, inside_synthetic, unsure in _compared(rows_x, rows_y, of_real, of_synthetic, device):
         memberships += inside_real.sum(dim=0).cpu().numpy()
         covered[part], recalled[part] = (inside.any(dim=1).cpu().numpy() for inside in (inside_real, inside_synthetic))
-        for some in blocks(len(unsure), x.shape[1]):
-            row, column = unsure[some, 0] + part.start, unsure[some, 1]
-            distance = measured(rows_x[row], rows_y, column[:, None])[:, 0]  # as the radii were: ties stay ties
-            np.add.at(memberships, column, distance <= of_real[row])
-            np.logical_or.at(covered, row, distance <= of_real[row])
-            np.logical_or.at(recalled, row, distance <= of_synthetic[column])
+        row, column = unsure[:, 0] + part.start, unsure[:, 1]
+        distance = measured(rows_x[row], rows_y, column[:, None])[:, 0]  # as the radii were: ties stay ties
+        np.add.at(memberships, column, distance <= of_real[row])
+        np.logical_or.at(covered, row, distance <= of_real[row])
+        np.logical_or.at(recalled, row, distance <= of_synthetic[column])
     return Manifold(memberships=memberships, recalled=recalled, covered=covered, k=k)
 
 
@@ -108,30 +109,38 @@ def _radii(rows: np.ndarray, k: int, *, device: str) -> np.ndarray:
 
 
 def _compared(
-    x: torch.Tensor, y: torch.Tensor, of_real: np.ndarray, of_synthetic: np.ndarray
+    x: np.ndarray, y: np.ndarray, of_real: np.ndarray, of_synthetic: np.ndarray, device: str
 ) -> Iterator[tuple[slice, torch.Tensor, torch.Tensor, np.ndarray]]:
     """Per block of real rows: who lies for sure in whose ball, and the pairs (row of the block, synthetic row) left.
 
-    Squared distances are computed in float32 and compared with the squared radii twice: less and more their rounding.
+    In bfloat16 where that is fast, until a block leaves too many pairs; from there on in float32.
     """
-    center = x.mean(dim=0)  # smaller norms round less
-    x, y = x - center, y - center
-    largest = max(float(x.square().sum(dim=1).max()), float(y.square().sum(dim=1).max())) or 1.0
-    a, b = (x / largest**0.5).float(), (y / largest**0.5).float()  # nothing overflows
-    share = ROUNDING * torch.finfo(torch.float32).eps * (a.shape[1] ** 0.5 + 8)
-    norm_a, norm_b = a.square().sum(dim=1)[:, None], b.square().sum(dim=1)
-    error_a, error_b = share * norm_a + SMALLEST, share * norm_b
-    ball_a = torch.as_tensor(np.square(of_real) / largest).to(a)[:, None]
-    ball_b = torch.as_tensor(np.square(of_synthetic) / largest).to(a)
+    frame = Frame.of(x, y, device=device)
+    ball_x, ball_y = (torch.as_tensor(np.square(frame.scale * r)).float().to(device) for r in (of_real, of_synthetic))
+    coarse = rounding.coarse_pays(device, len(x) * len(y), x.shape[1])
+    a, b = (rounded(frame, rows, COARSE if coarse else FINE) for rows in (x, y))
     with full_precision():
-        for part in blocks(len(a), len(b), entries=TILE):
-            squared = torch.addmm(norm_b - error_b, a[part], b.T, alpha=-2.0).add_(norm_a[part] - error_a[part])
-            unsure_a, unsure_b = squared <= OUTER * ball_a[part], squared <= OUTER * ball_b
-            squared.add_(2.0 * error_a[part]).add_(2.0 * error_b)
-            sure_a, sure_b = squared <= INNER * ball_a[part], squared <= INNER * ball_b
-            unsure = unsure_a.logical_xor_(sure_a).logical_or_(unsure_b.logical_xor_(sure_b))
-            left = unsure.nonzero().cpu().numpy()
-            if len(left):
-                known = unsure.logical_not_()
-                sure_a, sure_b = sure_a.logical_and_(known), sure_b.logical_and_(known)
-            yield part, sure_a, sure_b, left
+        for part in blocks(len(x), len(y), entries=TILE):
+            settled = _settled(a[part], b, ball_x[part, None], ball_y)
+            if coarse and len(settled[2]) > UNSETTLED * len(a[part]) * len(b):
+                coarse = False
+                a, b = (rounded(frame, rows, FINE) for rows in (x, y))
+                settled = _settled(a[part], b, ball_x[part, None], ball_y)
+            yield part, *settled
+
+
+def _settled(
+    a: Rounded, b: Rounded, ball_a: torch.Tensor, ball_b: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
+    """Squared distances less and more their rounding beside the squared radii: inside both times is inside for sure."""
+    less, more = products(a, b)
+    error_a, error_b = a.error(b), b.error(a)
+    less = less.add(b.norm - error_b).add_((a.norm - error_a)[:, None])
+    more = more.add_(b.norm + error_b).add_((a.norm + error_a)[:, None])
+    sure_a, sure_b = more <= INNER * ball_a, more <= INNER * ball_b
+    unsure = (less <= OUTER * ball_a).logical_xor_(sure_a).logical_or_((less <= OUTER * ball_b).logical_xor_(sure_b))
+    left = unsure.nonzero().cpu().numpy()
+    if len(left):
+        known = unsure.logical_not_()
+        sure_a, sure_b = sure_a.logical_and_(known), sure_b.logical_and_(known)
+    return sure_a, sure_b, left

@@ -4,22 +4,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from monai_ethics.errors import InputError
+from monai_ethics.synthesis.kernels import rounded as rounding
+from monai_ethics.synthesis.kernels.rounded import COARSE, FINE, Frame, Rounded, full_precision, products, rounded
 
-__all__ = ["ROUNDING", "Neighbors", "full_precision", "measured", "nearest"]
+__all__ = ["Neighbors", "measured", "nearest"]
 
 SPARE = 4  # candidates kept beyond k, so that rounding cannot hide a neighbor
 TILE = 2**22  # entries of one block of the distance matrix: 16 MiB in float32
 EXACT_TILE = 2**18  # float64 numbers measured at a time: 2 MiB, which stays in cache
-# Rounding of a float32 squared distance by norms and a dot product, in units of eps * (|x|^2 + |y|^2): the error of a
-# sum of d products grows like sqrt(d) and stays below this multiple of it in practice; the worst case is d.
-ROUNDING = 4.0
+WIDER = 4  # times as many candidates where bfloat16 finds them
+TRIED, FAILED = 64, 0.25  # rows that bfloat16 is tried on, and the share left unsettled from which it does not pay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +42,10 @@ def nearest(
 ) -> Neighbors:
     """Nearest neighbors of each query row among the reference rows.
 
-    Blocks of distances are found in float32 by a matrix product (never the whole matrix; TF32 off); the best candidates
-    are measured anew in float64 by subtraction, so that a copy has distance exactly 0, and where float32 cannot tell
-    the last one kept from the first one left out, all are. Device and block size do not change the result; if query and
-    reference are one object, each pair is computed once.
+    Candidates are found by matrix products of rounded rows in blocks (never the whole matrix; TF32 off) and measured in
+    float64 by subtraction, so that a copy has distance exactly 0. Rows whose last one kept the rounding cannot tell from
+    the first one left out go from bfloat16, where that is fast, to float32, and from there to float64 throughout.
+    Device and block size do not change the result; if query and reference are one object, each pair is computed once.
 
     Args:
         query: shape ``(N, d)``, finite.
@@ -65,19 +65,17 @@ def nearest(
             "Compute both with the same features."
         )
     k = min(k, len(y))
-    distance, index = np.empty((len(x), k)), np.empty((len(x), k), dtype=np.int64)
-    unsure = np.zeros(len(x), dtype=bool)
-    for rows, candidates, left_out in _candidates(x, y, keep=min(k + SPARE, len(y)), device=device, tile=tile):
-        exact = measured(x[rows], y, candidates)
-        order = np.lexsort((candidates, exact), axis=1)[:, :k]
-        distance[rows] = np.take_along_axis(exact, order, axis=1)
-        index[rows] = np.take_along_axis(candidates, order, axis=1)
-        unsure[rows] = ~(np.square(distance[rows, -1]) < left_out)
-    for row in np.flatnonzero(unsure):
+    found = Neighbors(distance=np.empty((len(x), k)), index=np.empty((len(x), k), dtype=np.int64), checked_in_full=0)
+    search, left = _Search(x, y, Frame.of(y, x, device=device), tile, found), np.arange(len(x))
+    with full_precision():
+        if rounding.coarse_pays(device, len(x) * len(y), x.shape[1]):
+            left = search.settled(left, COARSE)
+        left = search.settled(left, FINE)
+    for row in left:
         exact = _measured_in_full(x[row], y)
-        index[row] = np.argsort(exact, kind="stable")[:k]
-        distance[row] = exact[index[row]]
-    return Neighbors(distance=distance, index=index, checked_in_full=int(unsure.sum()))
+        found.index[row] = np.argsort(exact, kind="stable")[:k]
+        found.distance[row] = exact[found.index[row]]
+    return replace(found, checked_in_full=len(left))
 
 
 def _checked(array: np.ndarray, name: str) -> np.ndarray:
@@ -87,33 +85,63 @@ def _checked(array: np.ndarray, name: str) -> np.ndarray:
     return rows
 
 
-def _candidates(
-    x: np.ndarray, y: np.ndarray, *, keep: int, device: str, tile: int
-) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """Per block of queries: rows, nearest `keep` by float32, and what squared distance all others exceed for sure."""
-    center = y.mean(axis=0, dtype=np.float64)  # smaller norms round less
-    b, b_low = _in_float32(y, center, device)
-    step = max(1, tile // max(keep, min(len(y), 8192)))
-    with full_precision():
-        within = _top_within(b, b_low, keep=keep, step=max(keep, int(tile**0.5) // 2)) if x is y else None
-        for start in range(0, len(x), step):
-            rows = slice(start, min(start + step, len(x)))
-            if within is None:
-                a, a_low = _in_float32(x[rows], center, device)
-                best = _top(a, b, b_low, keep=keep)
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """Fills in the neighbors of `x` in `y` as far as rounded rows can tell them."""
+
+    x: np.ndarray
+    y: np.ndarray
+    frame: Frame
+    tile: int
+    found: Neighbors
+
+    def settled(self, rows: np.ndarray, dtype: torch.dtype) -> np.ndarray:
+        """Settle these queries, ascending; returns those left, all of them where a trial of some shows no gain."""
+        if not len(rows):
+            return rows
+        reference = rounded(self.frame, self.y, dtype)
+        if dtype == COARSE:
+            tried = rows[:: max(1, len(rows) // TRIED)]
+            if len(self._among(tried, reference)) > FAILED * len(tried):
+                return rows
+        return self._among(rows, reference)
+
+    def _among(self, rows: np.ndarray, reference: Rounded) -> np.ndarray:
+        k = self.found.index.shape[1]
+        looks = [k + SPARE, WIDER * (k + SPARE)] if reference.rows.dtype == COARSE else [k + SPARE]
+        keep, left = min(looks[-1], len(self.y)), []
+        for part, best in self._candidates(rows, reference, keep):
+            places, low = best.place.cpu().numpy(), best.value.double().cpu().numpy()
+            unsure = np.arange(len(part))
+            for look in looks:
+                beyond = low[unsure, min(look, keep - 1)] if look < len(self.y) else np.full(len(unsure), np.inf)
+                unsure = unsure[~self._measured(part[unsure], places[unsure, :look], beyond)]
+            left.append(part[unsure])
+        return np.concatenate(left)
+
+    def _measured(self, rows: np.ndarray, candidates: np.ndarray, beyond: np.ndarray) -> np.ndarray:
+        """Keep the nearest candidates of some queries; whether squared distances `beyond` leave no other one nearer."""
+        exact = measured(self.x[rows], self.y, candidates)
+        order = np.lexsort((candidates, exact), axis=1)[:, : self.found.index.shape[1]]
+        self.found.distance[rows] = np.take_along_axis(exact, order, axis=1)
+        self.found.index[rows] = np.take_along_axis(candidates, order, axis=1)
+        sure: np.ndarray = np.square(self.frame.scale * self.found.distance[rows, -1]) < beyond
+        return sure
+
+    def _candidates(self, rows: np.ndarray, reference: Rounded, keep: int) -> Iterator[tuple[np.ndarray, _Best]]:
+        """Per block: queries and their `keep` nearest, ascending by what the squared distances exceed for sure."""
+        step = max(1, self.tile // max(keep, min(len(self.y), 8192)))
+        every = self.x is self.y and len(rows) == len(self.x)
+        within = _top_within(reference, keep=keep, step=max(keep, int(self.tile**0.5) // 2)) if every else None
+        for part in (slice(start, start + step) for start in range(0, len(rows), step)):
+            some = rows[part]
+            if within is not None:
+                queries, best = reference[part], within.taken(part)
             else:
-                a_low, best = b_low[rows], within.taken(rows)
-            left_out = best.value[:, -1] + a_low
-            left_out = torch.where(left_out.isfinite(), left_out, -torch.inf)  # float32 overflowed: nothing is sure
-            left_out = left_out if keep < len(y) else torch.full_like(a_low, torch.inf)
-            yield rows, best.place.cpu().numpy(), left_out.double().cpu().numpy()
-
-
-def _in_float32(rows: np.ndarray, center: np.ndarray, device: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows less the center, and their squared norms less what rounding may add to a squared distance."""
-    a = torch.as_tensor(rows - center).to(dtype=torch.float32, device=device)
-    eps = ROUNDING * torch.finfo(torch.float32).eps * float(np.sqrt(rows.shape[1]) + 8)
-    return a, a.square().sum(dim=1) * (1 - eps)  # candidates are ranked by what they exceed for sure
+                queries = rounded(self.frame, self.x[some], reference.rows.dtype)
+                best = _top(queries, reference, keep=keep)
+            best.value += (queries.norm - queries.error(reference))[:, None]
+            yield some, best
 
 
 @dataclass(slots=True)
@@ -138,26 +166,26 @@ class _Best:
         return _Best(value, place.gather(1, order))
 
 
-def _top(a: torch.Tensor, b: torch.Tensor, b_low: torch.Tensor, *, keep: int) -> _Best:
-    """Nearest rows of `b`, by squared distance less the query's own norm."""
-    best = _Best.of_none(a)
+def _top(a: Rounded, b: Rounded, *, keep: int) -> _Best:
+    """Nearest rows of `b`, by what the squared distance exceeds for sure, less the query's own part of that."""
+    best = _Best.of_none(a.norm)
     columns = max(keep, min(len(b), 8192))
     for start in range(0, len(b), columns):
-        part = slice(start, start + columns)
-        best = best.merged(torch.addmm(b_low[part], a, b[part].T, alpha=-2.0), start, keep)
+        part = b[start : start + columns]
+        best = best.merged(products(a, part)[0].add_(part.norm - part.error(a)), start, keep)
     return best
 
 
-def _top_within(b: torch.Tensor, b_low: torch.Tensor, *, keep: int, step: int) -> _Best:
+def _top_within(b: Rounded, *, keep: int, step: int) -> _Best:
     """The same of `b` to itself, each product of two rows computed once."""
     parts = [slice(start, start + step) for start in range(0, len(b), step)]
-    best = [_Best.of_none(b[part]) for part in parts]
+    best, low = [_Best.of_none(b.norm[part]) for part in parts], b.norm - b.error(b)
     for i, rows in enumerate(parts):
         for j, columns in enumerate(parts[i:], start=i):
-            products = (b[rows] @ b[columns].T).mul_(-2.0)
-            best[i] = best[i].merged(products + b_low[columns], columns.start, keep)
+            block = products(b[rows], b[columns])[0]
+            best[i] = best[i].merged(block + low[columns], columns.start, keep)
             if j > i:
-                best[j] = best[j].merged(products.T + b_low[rows], rows.start, keep)
+                best[j] = best[j].merged(block.T + low[rows], rows.start, keep)
     return _Best(torch.cat([part.value for part in best]), torch.cat([part.place for part in best]))
 
 
@@ -167,8 +195,8 @@ def measured(x: np.ndarray, y: np.ndarray, candidates: np.ndarray) -> np.ndarray
     step = max(1, EXACT_TILE // max(1, candidates.shape[1] * x.shape[1]))
     for start in range(0, len(x), step):
         rows = slice(start, start + step)
-        difference = y[candidates[rows]].astype(np.float64) - x[rows, None, :]
-        result[rows] = np.sqrt(np.square(difference).sum(axis=-1))
+        difference = np.subtract(y[candidates[rows]], x[rows, None, :], dtype=np.float64)
+        result[rows] = np.sqrt(np.square(difference, out=difference).sum(axis=-1))
     return result
 
 
@@ -178,15 +206,3 @@ def _measured_in_full(row: np.ndarray, y: np.ndarray) -> np.ndarray:
     parts = (y[start : start + step].astype(np.float64) - row for start in range(0, len(y), step))
     found: np.ndarray = np.sqrt(np.concatenate([np.square(part).sum(axis=-1) for part in parts]))
     return found
-
-
-@contextmanager
-def full_precision() -> Iterator[None]:
-    """Matrix products in full float32, and the user's setting as it was afterwards."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with torch.no_grad(), torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(before)

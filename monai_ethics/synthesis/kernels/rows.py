@@ -25,30 +25,39 @@ def rows_of(x: torch.Tensor, name: str, *, at_least: int = 1) -> torch.Tensor:
     Raises:
         InputError: if the shape is another, there are fewer rows, or a number is not finite.
     """
+    return _checked(x, name, at_least).to(torch.float64)
+
+
+def _checked(x: torch.Tensor, name: str, at_least: int) -> torch.Tensor:
     rows = torch.as_tensor(x).detach()
     if rows.ndim != 2 or not rows.shape[1] or len(rows) < at_least:
         raise InputError(
             f"`{name}` must have the shape (rows, features) with {at_least} or more rows: got {tuple(rows.shape)}. "
             "Give one row of features for each image."
         )
-    rows = rows.to(torch.float64)
-    if not bool(torch.isfinite(rows).all()):
+    # a finite sum has finite terms; the other way round, finite terms can overflow
+    if not bool(torch.isfinite(rows.sum())) and not bool(torch.isfinite(rows).all()):
         raise InputError(f"`{name}` must be finite: got NaN or infinite features. Leave those images out and say so.")
     return rows
 
 
-def pair_of_rows(x: torch.Tensor, y: torch.Tensor, *, at_least: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+def pair_of_rows(
+    x: torch.Tensor, y: torch.Tensor, *, at_least: int = 1, widen: bool = True
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Both sets in float64 on the device of the first.
 
     Args:
         x: shape ``(N, d)``.
         y: shape ``(M, d)``.
         at_least: rows that each needs.
+        widen: whether float32 is made float64 as well.
 
     Raises:
         InputError: if one of them is no such set, or they have different widths.
     """
-    first, second = rows_of(x, "x", at_least=at_least), rows_of(y, "y", at_least=at_least)
+    first, second = _checked(x, "x", at_least), _checked(y, "y", at_least)
+    if widen or not {first.dtype, second.dtype} <= {torch.float32, torch.float64}:
+        first, second = first.to(torch.float64), second.to(torch.float64)
     if first.shape[1] != second.shape[1]:
         raise InputError(
             f"Both sets must have equally many features: got {first.shape[1]} and {second.shape[1]}. "

@@ -85,17 +85,17 @@ def recipe_spread(sides: Sequence[np.ndarray]) -> Spread | None:
     return Spread(value=_difference(sides), se=math.sqrt(sum(parts)), df=_satterthwaite(parts, counts))
 
 
-def smallest_margin(spread: Spread, *, level: float = 0.05) -> float:
+def smallest_margin(spread: Spread, *, significance: float = 0.05) -> float:
     """The smallest margin around 0 for which two one-sided tests would show equivalence [3].
 
     Args:
         spread: of a difference.
-        level: significance level of each of the two tests.
+        significance: significance level of each of the two tests.
 
     Returns:
-        The end farther from 0 of the interval at ``1 - 2 level``.
+        The end farther from 0 of the interval at ``1 - 2 significance``.
     """
-    low, high = spread.interval(1 - 2 * level)
+    low, high = spread.interval(1 - 2 * significance)
     return max(abs(low), abs(high))
 
 

@@ -33,7 +33,7 @@ class MembershipTest:
         order_statistics: see `precedence`.
         permutations: where the exact formula does not apply.
         seed: of the permutations.
-        level: significance level.
+        significance: significance level.
     """
 
     is_member: np.ndarray
@@ -41,7 +41,7 @@ class MembershipTest:
     order_statistics: tuple[int, ...]
     permutations: int
     seed: int
-    level: float
+    significance: float
 
     def p_value(self, values: np.ndarray) -> float:
         """P-value of distances of shape ``(P, spaces)``."""
@@ -61,7 +61,7 @@ class MembershipTest:
         return critical_marginal(
             values,
             self.is_member,
-            level=self.level,
+            significance=self.significance,
             strata=self.strata,
             order_statistics=self.order_statistics,
             permutations=self.permutations,
@@ -77,7 +77,9 @@ class MembershipTest:
         smallest = min(
             float(_table(*sizes, order)[list(of_space)].min()) for order, of_space in zip(orders, counts, strict=True)
         )
-        return _joint(*sizes, orders, smallest) <= self.level if limit is None else smallest <= limit * (1 + 1e-9)
+        return (
+            _joint(*sizes, orders, smallest) <= self.significance if limit is None else smallest <= limit * (1 + 1e-9)
+        )
 
 
 @lru_cache(maxsize=4096)

@@ -106,20 +106,20 @@ def joint_p_value(members: int, others: int, *, orders: Sequence[int], smallest:
     return min(chance, 1.0)
 
 
-def smallest_detectable(members: int, others: int, *, level: float, orders: Sequence[int] = (1,)) -> int | None:
-    """Fewest members whose preceding all others has a p-value of at most `level`; ``None`` if even all of them do not.
+def smallest_detectable(members: int, others: int, *, significance: float, orders: Sequence[int] = (1,)) -> int | None:
+    """Fewest members whose preceding all others is significant; ``None`` if even all of them do not suffice.
 
     Args:
         members: size of the first set.
         others: size of the second set.
-        level: significance level.
+        significance: significance level.
         orders: order statistics that are compared together; those beyond the number of others are left out.
     """
     compared = [order for order in orders if 1 <= order <= others]
     low, high = 0, members + 1
     while high - low > 1:  # more members never have a larger p-value
         middle = (low + high) // 2
-        enough = bool(compared) and _preceding(members, others, middle, orders=compared) <= level
+        enough = bool(compared) and _preceding(members, others, middle, orders=compared) <= significance
         low, high = (low, middle) if enough else (middle, high)
     return high if high <= members else None
 
@@ -174,13 +174,13 @@ def critical_marginal(
     values: np.ndarray,
     is_member: np.ndarray,
     *,
-    level: float,
+    significance: float,
     strata: Sequence[str] | None = None,
     order_statistics: Sequence[int] = (1,),
     permutations: int = 9999,
     seed: int = 0,
 ) -> float:
-    """The largest smallest marginal p-value at which `precedence` by permutation has a p-value of at most `level`.
+    """The largest smallest marginal p-value at which `precedence` by permutation is significant.
 
     Arguments are those of `precedence`. It is 0 if there is none.
     """
@@ -190,7 +190,7 @@ def critical_marginal(
     )
     attained = np.unique(tables)
     reached = 1 + (null[None, :] <= attained[:, None] * (1 + 1e-9)).sum(axis=1)
-    enough = attained[reached <= level * (permutations + 1)]
+    enough = attained[reached <= significance * (permutations + 1)]
     return float(enough.max()) if len(enough) else 0.0
 
 

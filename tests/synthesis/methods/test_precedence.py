@@ -29,11 +29,11 @@ def test_higher_order_statistics_agree_with_counting_all_labelings(order):
 
 def test_the_smallest_detectable_number_is_the_first_that_reaches_the_level():
     table = precedence_p_values(150, 150)
-    found = smallest_detectable(150, 150, level=0.05)
+    found = smallest_detectable(150, 150, significance=0.05)
     assert table[found] <= 0.05 < table[found - 1]
     assert found == 5
-    assert smallest_detectable(3, 3, level=0.04) is None
-    several = smallest_detectable(150, 150, level=0.05, orders=(1, 2, 5))
+    assert smallest_detectable(3, 3, significance=0.04) is None
+    several = smallest_detectable(150, 150, significance=0.05, orders=(1, 2, 5))
     assert several == 6, "more is compared, so more is needed"
 
 
