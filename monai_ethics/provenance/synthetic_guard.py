@@ -98,6 +98,8 @@ def classify(
         return "conflict", "registered both as synthetic and as acquired", real
     if synthetic and marks.synthetic == "no":
         return "conflict", "says that it is not synthetic, but is registered as synthetic", synthetic
+    if marks.contradiction:
+        return "conflict", marks.contradiction, synthetic or real or marks.record
     if marked and real:
         return "conflict", "marked as synthetic, but registered as acquired", real
     if marked and not synthetic and marks.voxel_v1 not in (None, digests.voxel_v1):

@@ -11,9 +11,10 @@ import numpy as np
 import pydicom
 
 from monai_ethics._quiet import quiet_dicom
-from monai_ethics.provenance.images.read import Image, Marks
+from monai_ethics.provenance.images.dicom_marks import marks_of
+from monai_ethics.provenance.images.read import Image
 
-__all__ = ["read_dicom"]
+__all__ = ["image_of", "read_dicom"]
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 _COVERED = (
@@ -33,7 +34,11 @@ _COVERED = (
 @quiet_dicom()
 def read_dicom(path: Path) -> Image:
     """Read one DICOM file of one or several frames; frames are ordered along their normal where they have positions."""
-    dataset = pydicom.dcmread(path)
+    return image_of(pydicom.dcmread(path))
+
+
+def image_of(dataset: pydicom.Dataset) -> Image:
+    """The image that a dataset holds, as `read_dicom` reads it from a file."""
     stored = dataset.pixel_array
     channels = "c" if int(dataset.get("SamplesPerPixel", 1)) > 1 else ""
     frames = int(dataset.get("NumberOfFrames", 1) or 1)
@@ -49,7 +54,7 @@ def read_dicom(path: Path) -> Image:
         axes=axes,
         affine=affine,
         media_type="application/dicom",
-        marks=_marks(dataset),
+        marks=marks_of(dataset),
         attributes=_attributes(dataset),
     )
 
@@ -115,19 +120,6 @@ def _geometry(dataset: pydicom.Dataset, frames: int) -> tuple[list[int] | None, 
     for number, column in enumerate(columns):
         affine[:3, number] = _LPS_TO_RAS @ column
     return order.tolist(), affine
-
-
-def _marks(dataset: pydicom.Dataset) -> Marks:
-    flag = {"YES": "yes", "NO": "no"}.get(str(dataset.get("SyntheticData", "")).strip().upper())
-    kinds = dataset.get("ImageType") or [""]
-    record = None
-    for item in dataset.get("ContributingEquipmentSequence") or ():
-        versions = item.get("SoftwareVersions") or ()
-        for word in [versions] if isinstance(versions, str) else versions:
-            if str(word).startswith("me1:"):
-                record = "sha256:" + str(word)[4:].strip()
-    derived = str(kinds if isinstance(kinds, str) else kinds[0]).upper() == "DERIVED"
-    return Marks(synthetic=flag, record=record, derived=derived)
 
 
 def _plain(value: Any) -> Any:

@@ -22,6 +22,7 @@ _PICTURES = {
     ".bmp": "image/bmp",
     ".tif": "image/tiff",
 }
+_SHORTEST = len("sha256:") + 16  # what the shortest of all fields has room for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +34,20 @@ class Marks:
         record: id, or the beginning of the id, of the record that it names.
         voxel_v1: digest that the mark was made for, or ``None``.
         derived: whether it says that it was derived from other images.
+        statement: JSON of the signed statement that is embedded in it, unchecked; or ``None``.
+        contradiction: how its marks contradict each other, in words; empty where they do not.
     """
 
     synthetic: str | None = None
     record: str | None = None
     voxel_v1: str | None = None
     derived: bool = False
+    statement: str | None = None
+    contradiction: str = ""
+
+    def names(self, record: str) -> bool:
+        """Whether the mark names this record: by its whole id, or by the beginning that a short field had room for."""
+        return len(self.record or "") >= _SHORTEST and record.startswith(str(self.record))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -132,7 +132,7 @@ def _write(
     for path, digests, item, record, earlier in zip(files, found, names, records, registered, strict=True):
         identity = earlier or record.id
         marks: tuple[str, ...] = ()
-        if record.synthetic != "no" and digests.marks.record != identity:
+        if record.synthetic != "no" and not digests.marks.names(identity):
             bare = {"id": identity, "synthetic": record.synthetic}  # its record stands in another log
             content = record.to_dict() if earlier is None else known.records.get(identity, bare)
             marks = write_marks(path, content, voxel_v1=digests.voxel_v1, header=header)
