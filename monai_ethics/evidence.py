@@ -19,6 +19,7 @@ from monai_ethics._json import SCHEMA_VERSION, FrozenDict, Serializable, normali
 from monai_ethics.errors import InputError, SchemaError
 
 __all__ = [
+    "INTRINSIC_LIMITS",
     "SCHEMA_VERSION",
     "Curve",
     "Direction",
@@ -34,6 +35,13 @@ __all__ = [
     "Verdict",
     "plain",
 ]
+
+#: W. Jin et al., Ethical medical image synthesis (2025), arXiv 2508.09293: the intrinsic limits, in our words.
+INTRINSIC_LIMITS = (
+    "Synthetic images have no grounding of their own in what happens in a body: they show nobody.",
+    "They cannot fully represent the images they were learned from.",
+    "They bring shifts and biases that those images did not have.",
+)
 
 
 class Verdict(StrEnum):

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from monai_ethics.errors import InputError, SchemaError
-from monai_ethics.evidence import FrozenDict, plain
+from monai_ethics.evidence import INTRINSIC_LIMITS, FrozenDict, plain
 from monai_ethics.provenance.log.canonical import canonical, sha256_hex
 
-__all__ = ["RECORD_SCHEMA", "Record", "record_id"]
+__all__ = ["RECORD_SCHEMA", "SYNTHETIC_LIMITS", "SYNTHETIC_USE", "Record", "described_synthesis", "record_id"]
 
 RECORD_SCHEMA = "monai_ethics.provenance/1"
 TYPES = (
@@ -30,12 +30,31 @@ TYPES = (
 SYNTHETIC = ("yes", "no", "partial", "unknown")
 DIGESTS = {"voxel_v1", "slices_root", "geometry_v1", "attrs_v1"}
 _ID = re.compile(r"sha256:[0-9a-f]{64}")
+_LATER = ("license", "consent")  # left out where empty, so that records written before have the id they had
+SYNTHETIC_USE = "Research and development of methods, declared as synthetic wherever it is used."
+SYNTHETIC_LIMITS = (
+    *INTRINSIC_LIMITS,
+    "Not to be shown, stored or counted as an acquired image of anybody, nor to be a basis of anybody's care.",
+)
 
 
 def record_id(record: Mapping[str, Any]) -> str:
     """``"sha256:"`` and the SHA-256 of the canonical JSON without `id` and `signatures`."""
     content = {key: value for key, value in record.items() if key not in ("id", "signatures")}
     return "sha256:" + sha256_hex(canonical(content))
+
+
+def described_synthesis(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a record with the use and the limits that every synthesis has; its own are kept.
+
+    Args:
+        content: fields of a `Record`.
+    """
+    if content.get("type") != "synthesis":
+        return dict(content)
+    own = [text for text in content.get("limits", ()) if text not in SYNTHETIC_LIMITS]
+    use = content.get("intended_use") or SYNTHETIC_USE
+    return {**content, "intended_use": use, "limits": [*SYNTHETIC_LIMITS, *own]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +75,8 @@ class Record:
         consent_refs: keyed pseudonyms, never identifiers.
         intended_use: what it is meant for.
         limits: what it must not be used for.
+        license: SPDX expression of the data or weights, such as ``"CC-BY-4.0"``.
+        consent: basis on which the data are used: `basis` and what else is known of it.
 
     Raises:
         InputError: if a word is not in its vocabulary, or a subject holds a digest of file bytes.
@@ -71,6 +92,8 @@ class Record:
     consent_refs: Sequence[str] = ()
     intended_use: str = ""
     limits: Sequence[str] = ()
+    license: str = ""
+    consent: Mapping[str, Any] = field(default_factory=FrozenDict)
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -95,7 +118,8 @@ class Record:
         return record_id(self._content())
 
     def _content(self) -> dict[str, Any]:
-        return {"schema": RECORD_SCHEMA, **{item.name: getattr(self, item.name) for item in fields(self)}}
+        content = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {"schema": RECORD_SCHEMA} | {k: v for k, v in content.items() if v or k not in _LATER}
 
     def to_dict(self) -> dict[str, Any]:
         """JSON with the id."""

@@ -5,16 +5,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from monai_ethics.evidence import Finding
+from monai_ethics.evidence import INTRINSIC_LIMITS, Finding
 
 __all__ = ["INTRINSIC_LIMITS", "with_intrinsic_limits"]
-
-#: W. Jin et al., Ethical medical image synthesis (2025), arXiv 2508.09293: the intrinsic limits, in our words.
-INTRINSIC_LIMITS = (
-    "Synthetic images have no grounding of their own in what happens in a body: they show nobody.",
-    "They cannot fully represent the images they were learned from.",
-    "They bring shifts and biases that those images did not have.",
-)
 
 
 def with_intrinsic_limits(finding: Finding) -> Finding:

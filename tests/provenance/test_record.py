@@ -4,7 +4,8 @@ import hashlib
 import pytest
 
 from monai_ethics.errors import InputError, SchemaError
-from monai_ethics.provenance.record import Record, record_id
+from monai_ethics.evidence import INTRINSIC_LIMITS
+from monai_ethics.provenance.record import SYNTHETIC_LIMITS, SYNTHETIC_USE, Record, described_synthesis, record_id
 
 DIGEST = "a" * 64
 RECORD = Record(
@@ -54,3 +55,22 @@ def test_words_outside_the_vocabulary_are_refused(change, message):
 def test_edited_records_are_refused(change):
     with pytest.raises(SchemaError, match="Expected a record"):
         Record.from_dict({**RECORD.to_dict(), **change})
+
+
+def test_records_without_a_licence_keep_the_id_they_had_before_there_was_one():
+    old = {"schema": "monai_ethics.provenance/1", "type": "import", "synthetic": "no", "subjects": [], "parents": []}
+    old |= {"activity": {}, "model": {}, "agent": {}, "consent_refs": [], "intended_use": "", "limits": []}
+    assert Record(type="import", synthetic="no").id == record_id(old)
+    licensed = Record(type="import", synthetic="no", license="CC-BY-4.0", consent={"basis": "broad"})
+    assert licensed.id == record_id({**old, "license": "CC-BY-4.0", "consent": {"basis": "broad"}})
+    assert Record.from_dict(licensed.to_dict()) == licensed
+
+
+def test_every_synthesis_states_its_use_and_the_limits_of_synthetic_images():
+    plain = described_synthesis({"type": "synthesis"})
+    assert plain["intended_use"] == SYNTHETIC_USE
+    assert set(INTRINSIC_LIMITS) < set(plain["limits"])
+    own = described_synthesis({"type": "synthesis", "intended_use": "teaching", "limits": ["no lungs"]})
+    assert own == described_synthesis(own)
+    assert (own["intended_use"], own["limits"]) == ("teaching", [*SYNTHETIC_LIMITS, "no lungs"])
+    assert described_synthesis({"type": "import"}) == {"type": "import"}

@@ -14,7 +14,7 @@ from monai_ethics.provenance.images.digest import FileDigests, digest_file
 from monai_ethics.provenance.images.listing import digests_of, image_files
 from monai_ethics.provenance.log.writer import EvidenceLog
 from monai_ethics.provenance.marks.sidecar import write_marks
-from monai_ethics.provenance.record import Record
+from monai_ethics.provenance.record import Record, described_synthesis
 from monai_ethics.provenance.registry.known import Known, load_known, match, register
 from monai_ethics.provenance.synthetic_guard import SyntheticGuard
 
@@ -162,9 +162,8 @@ def _record(template: Mapping[str, Any], synthetic: str, *, subject: Mapping[str
     if {"subjects", "id"} & set(template):
         raise InputError("A record to stamp with must leave out `subjects` and `id`: got one. They are filled in.")
     kind = "import" if synthetic == "no" else "synthesis"
-    return Record.from_dict(
-        {"type": kind, **template, "synthetic": synthetic, "subjects": [subject] if subject else []}
-    )
+    content = described_synthesis({"type": kind, **template})
+    return Record.from_dict({**content, "synthetic": synthetic, "subjects": [subject] if subject else []})
 
 
 def _contradiction(items: Sequence[str], n: int, *, synthetic: str) -> Finding:
