@@ -124,7 +124,8 @@ def test_stamping_registers_marks_and_names_no_file(images, log):
         assert found.marks.record == body["record"]
     assert all(b"patient_" not in (log.folder / name).read_bytes() for name in ("log.jsonl", "head.json"))
     record = next(entry.body for entry in entries if entry.kind == "record")
-    assert record["limits"] == ["not for diagnosis"]
+    assert list(record["limits"]) == [*SYNTHETIC_LIMITS, "not for diagnosis"]
+    assert record["intended_use"] == SYNTHETIC_USE
     assert verify_evidence(log.folder).intact
 
 
