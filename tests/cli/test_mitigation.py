@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,21 +9,31 @@ from monai_ethics.__main__ import main
 from monai_ethics.provenance.log.read import read_entries, read_private
 
 
-@pytest.fixture
-def runs(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
     """Evidence of 80 cases before and after, where the women's Dice rises by 0.1."""
-    monkeypatch.setenv("MONAI_ETHICS_KEY_HOME", str(tmp_path / "keys"))
+    folder = tmp_path_factory.mktemp("made")
     rng = np.random.default_rng(0)
     side = ["participant_id\tsex", *(f"sub-{i:04d}\t{'FM'[i % 2]}" for i in range(80))]
-    (tmp_path / "participants.tsv").write_text("\n".join(side) + "\n")
+    (folder / "participants.tsv").write_text("\n".join(side) + "\n")
     base = [0.6 + 0.2 * (i % 2) + rng.normal(0, 0.03) for i in range(80)]
-    for name, gain in (("before", 0.0), ("after", 0.1)):
-        dice = [base[i] + gain * (i % 2 == 0) + rng.normal(0, 0.01) for i in range(80)]
-        rows = ["filename,mean", *(f"/data/sub-{i:04d}/image.nii.gz,{value:.4f}" for i, value in enumerate(dice))]
-        table = tmp_path / "val_mean_dice_raw.csv"
-        table.write_text("\n".join(rows) + "\n")
-        words = ["fairness", "--scores", str(table), "--out", str(tmp_path / name), "--strata", "sex"]
-        assert main([*words, "--attributes", str(tmp_path / "participants.tsv")]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MONAI_ETHICS_KEY_HOME", str(folder / "keys"))
+        for name, gain in (("before", 0.0), ("after", 0.1)):
+            dice = [base[i] + gain * (i % 2 == 0) + rng.normal(0, 0.01) for i in range(80)]
+            rows = ["filename,mean", *(f"/data/sub-{i:04d}/image.nii.gz,{value:.4f}" for i, value in enumerate(dice))]
+            table = folder / "val_mean_dice_raw.csv"
+            table.write_text("\n".join(rows) + "\n")
+            words = ["fairness", "--scores", str(table), "--out", str(folder / name), "--strata", "sex"]
+            assert main([*words, "--attributes", str(folder / "participants.tsv")]) == 0
+    return folder
+
+
+@pytest.fixture
+def runs(made, tmp_path, monkeypatch):
+    """A copy of that evidence, and of the keys that signed it, for each test to write to."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setenv("MONAI_ETHICS_KEY_HOME", str(tmp_path / "keys"))
     return tmp_path
 
 

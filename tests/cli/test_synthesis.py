@@ -223,6 +223,7 @@ def test_an_attribute_without_a_usable_name_is_refused_before_anything_is_writte
     assert not (tmp_path / "e").exists()
 
 
+@pytest.mark.slow
 def test_labels_that_name_patients_are_in_no_public_file(tmp_path, capsys):
     names = [f"DOE^JANE{i}" if i < 15 else "" for i in range(120)]
     words = stored(tmp_path, note=names)

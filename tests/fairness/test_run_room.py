@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
+import pytest
 
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.plan import Plan
@@ -7,6 +8,7 @@ from monai_ethics.fairness.run import run_findings
 from monai_ethics.provenance.log.canonical import MAX_BYTES, canonical
 
 
+@pytest.mark.slow
 def test_many_groups_with_long_labels_fit_into_entries_of_the_log_and_none_is_lost():
     rng = np.random.default_rng(0)
     n = 400

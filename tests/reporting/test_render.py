@@ -11,6 +11,7 @@ from monai_ethics.evidence import EvidenceReport
 from monai_ethics.reporting.render import NO_PLOTS, arrange, render, write_report
 
 
+@pytest.mark.slow
 def test_equal_reports_give_equal_bytes(told, integrity):
     again = EvidenceReport.from_json(told.to_json())
     assert render(told, integrity=integrity) == render(again, integrity=integrity)
