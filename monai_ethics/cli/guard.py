@@ -6,9 +6,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from monai_ethics.provenance.registry.guard import GuardResult
 
 __all__ = ["command"]
 
@@ -18,8 +21,10 @@ _SHOWN = 20
 def command(
     paths: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     policy: Annotated[str, typer.Option(help="deny-list or allow-list.")],
-    evidence: Annotated[Path, typer.Option(help="Evidence folder with registered digests.")],
-    site: Annotated[Path | None, typer.Option(envvar="MONAI_ETHICS_SITE", help="Site log to ask as well.")] = None,
+    evidence: Annotated[Path | None, typer.Option(help="Evidence folder with registered digests.")] = None,
+    site: Annotated[
+        Path | None, typer.Option(envvar="MONAI_ETHICS_SITE", help="Site log with registered digests; or both.")
+    ] = None,
     trust: Annotated[list[str] | None, typer.Option(help="Key that must have signed the registries.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> int:
@@ -31,6 +36,11 @@ def command(
     if as_json:
         print(json.dumps(result.to_dict(), indent=1))
         return 0 if result.passed else 1
+    _tell(result, policy)
+    return 0 if result.passed else 1
+
+
+def _tell(result: GuardResult, policy: str) -> None:
     counts = Counter(row.kind for row in result.rows)
     print(", ".join(f"{number} {kind}" for kind, number in sorted(counts.items())))
     for position in result.refused[:_SHOWN]:
@@ -38,6 +48,9 @@ def command(
         print(f"refused {position} ({row.item}): {row.kind}: {row.why}")
     if len(result.refused) > _SHOWN:
         print(f"... and {len(result.refused) - _SHOWN} more; --json lists all")
+    for position, row in [pair for pair in enumerate(result.rows, start=1) if pair[1].kind == "near-copy"][:_SHOWN]:
+        if not row.refused:
+            print(f"review {position} ({row.item}): {row.kind}: {row.why}")
     print("; ".join(result.notes))
     print("passed" if result.passed else f"{len(result.refused)} of {len(result.rows)} refused under {policy}")
-    return 0 if result.passed else 1
+    print("No match shows that an image is real: it shows that no registry asked here knows it as synthetic.")

@@ -13,7 +13,9 @@ from monai_ethics.errors import InputError
 from monai_ethics.evidence import Direction, Estimate, Finding, Limit, Observation, Source, Stage, Verdict
 from monai_ethics.provenance.images.digest import FileDigests
 from monai_ethics.provenance.images.read import Marks
+from monai_ethics.provenance.images.robust import NEAR
 from monai_ethics.provenance.registry.known import match
+from monai_ethics.provenance.registry.near import Near, nearest
 
 __all__ = ["CLASSES", "POLICIES", "AdmissionList", "Admitted", "SyntheticGuard", "classify"]
 
@@ -23,10 +25,12 @@ CLASSES = (
     "derived",
     "synthetic-declared",
     "synthetic-by-digest",
+    "near-copy",
     "conflict",
 )
 POLICIES = ("deny-list", "allow-list")
 _MARKED = ("yes", "partial")
+_KNOWN = ("synthetic-declared", "synthetic-by-digest", "conflict")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,8 @@ class AdmissionList:
         digests: of each image, with what it says of itself.
         known_synthetic: registered digest to record id.
         known_real: registered digest to record id.
+        near_synthetic: `robust_v1` of registered synthetic images to record id.
+        near_real: `robust_v1` of registered acquired images to record id.
         gaps: registrations that can no longer be read.
     """
 
@@ -45,6 +51,8 @@ class AdmissionList:
     digests: Sequence[FileDigests]
     known_synthetic: Mapping[str, str] = field(default_factory=dict)
     known_real: Mapping[str, str] = field(default_factory=dict)
+    near_synthetic: Mapping[str, str] = field(default_factory=dict)
+    near_real: Mapping[str, str] = field(default_factory=dict)
     gaps: int = 0
 
     def __post_init__(self) -> None:
@@ -60,6 +68,8 @@ class AdmissionList:
             digests=tuple(self.digests[index] for index in order),
             known_synthetic=self.known_synthetic,
             known_real=self.known_real,
+            near_synthetic=self.near_synthetic,
+            near_real=self.near_real,
             gaps=self.gaps,
         )
 
@@ -74,6 +84,7 @@ class Admitted:
         refused: whether the policy refuses it.
         why: the evidence, in words.
         record: id of the record behind it, or ``None``.
+        distance: share of bits in which a near copy differs from the registered image, else ``None``.
     """
 
     item: str
@@ -81,38 +92,69 @@ class Admitted:
     refused: bool
     why: str
     record: str | None
+    distance: float | None = None
 
 
 def classify(
-    digests: FileDigests, known_synthetic: Mapping[str, str], known_real: Mapping[str, str]
+    digests: FileDigests,
+    known_synthetic: Mapping[str, str],
+    known_real: Mapping[str, str],
+    *,
+    near: Near | None = None,
+    near_real: Near | None = None,
 ) -> tuple[str, str, str | None]:
     """Class of an image, the reason in words, and the record behind it.
 
-    A mark is believed when it says synthetic and never when it says not: absent or ``NO`` are no attestation.
+    A mark is believed when it says synthetic and never when it says not: absent or ``NO`` are no attestation. What
+    only looks like a registered synthetic image is a near copy, for review: it proves nothing.
+
+    Args:
+        digests: of the image, with what it says of itself.
+        known_synthetic: registered digest to record id.
+        known_real: registered digest to record id.
+        near: the registered synthetic image that it looks like.
+        near_real: the registered acquired image that it looks like.
     """
-    marks = digests.marks
-    marked = marks.synthetic in _MARKED
     synthetic = match(digests, known_synthetic, any_slice=True)
     real = match(digests, known_real, any_slice=False)
-    if synthetic and real:
-        return "conflict", "registered both as synthetic and as acquired", real
-    if synthetic and marks.synthetic == "no":
-        return "conflict", "says that it is not synthetic, but is registered as synthetic", synthetic
-    if marks.contradiction:
-        return "conflict", marks.contradiction, synthetic or real or marks.record
-    if marked and real:
-        return "conflict", "marked as synthetic, but registered as acquired", real
-    if marked and not synthetic and marks.voxel_v1 not in (None, digests.voxel_v1):
-        return "derived", "carries a synthetic mark that was made for other voxels", marks.record
-    if marked:
-        return "synthetic-declared", "marked as synthetic", synthetic or marks.record
+    contradiction = _contradiction(digests.marks, synthetic=synthetic, real=real)
+    if contradiction:
+        return "conflict", contradiction, real or synthetic or digests.marks.record
+    if digests.marks.synthetic in _MARKED:
+        return _marked(digests, synthetic)
     if synthetic:
         return "synthetic-by-digest", "not marked, but its voxels or a slice are registered as synthetic", synthetic
     if real:
         return "real-attested", "registered as acquired", real
-    if marks.derived:
+    if near is not None:
+        return "near-copy", _near_words(near, near_real), near.record
+    if digests.marks.derived:
         return "derived", "says that it was derived from other images", None
     return "unknown", "neither marked nor registered", None
+
+
+def _contradiction(marks: Marks, *, synthetic: str | None, real: str | None) -> str:
+    if synthetic and real:
+        return "registered both as synthetic and as acquired"
+    if synthetic and marks.synthetic == "no":
+        return "says that it is not synthetic, but is registered as synthetic"
+    if marks.contradiction:
+        return marks.contradiction
+    return "marked as synthetic, but registered as acquired" if real and marks.synthetic in _MARKED else ""
+
+
+def _marked(digests: FileDigests, synthetic: str | None) -> tuple[str, str, str | None]:
+    marks = digests.marks
+    if not synthetic and marks.voxel_v1 not in (None, digests.voxel_v1):
+        return "derived", "carries a synthetic mark that was made for other voxels", marks.record
+    return "synthetic-declared", "marked as synthetic", synthetic or marks.record
+
+
+def _near_words(near: Near, real: Near | None) -> str:
+    why = f"for review: differs in {near.distance:.1%} of the bits of a robust hash from a registered synthetic image"
+    if real is not None and real.distance <= near.distance:
+        why += f", and in {real.distance:.1%} from an acquired one"
+    return why
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,12 +164,14 @@ class SyntheticGuard:
     Args:
         policy: ``"deny-list"`` refuses what is known to be synthetic or contradicts itself; ``"allow-list"`` refuses
             all but images registered as acquired; ``None`` counts and refuses nothing.
-        listed: most refused images that the finding lists.
+        listed: most images, refused or for review, that the finding lists.
+        near: share of differing bits of `robust_v1` up to which an image is a near copy, for review.
 
     Notes:
-        A match proves presence in a registry. No match never proves that an image is real: an image that was cropped,
-        resampled or rescaled, or made by a generator that registered nothing, is ``unknown``. Only the allow-list
-        faces those.
+        A match proves presence in a registry. No match never proves that an image is real: one that was changed on
+        purpose, or made by a generator that registered nothing, is ``unknown``, and only the allow-list faces those. A
+        near copy is for review: a crop or resampling of a registered image, or another image of the same person, or
+        the acquired image that a generator repeated. The deny-list admits it and lists it.
 
     References:
         Misinformation in synthetic imaging, requirements MIS-05 and MIS-06; DICOM PS3.3 C.12.1 (Synthetic Data).
@@ -135,6 +179,7 @@ class SyntheticGuard:
 
     policy: str | None = None
     listed: int = 100
+    near: float = NEAR
 
     id: ClassVar[str] = "provenance.synthetic_guard"
     title: ClassVar[str] = "Are there synthetic images among those that are meant to be real?"
@@ -144,14 +189,21 @@ class SyntheticGuard:
     def __post_init__(self) -> None:
         if self.policy not in (None, *POLICIES):
             raise InputError(f"`policy` must be {' or '.join(POLICIES)}: got another. Choose one.")
+        if not 0 <= self.near <= 1:
+            raise InputError("`near` must lie in [0, 1]: got another. It is a share of differing bits.")
 
     def judge(self, data: AdmissionList) -> list[Admitted]:
         """Class and refusal of each image, in the order of the list."""
+        hashes = [digests.robust_v1 for digests in data.digests]
+        near = nearest(hashes, data.near_synthetic, most=self.near)
+        wanted = [text if found is not None else None for text, found in zip(hashes, near, strict=True)]
+        near_real = nearest(wanted, data.near_real, most=self.near)
         rows = []
-        for item, digests in zip(data.items, data.digests, strict=True):
-            kind, why, record = classify(digests, data.known_synthetic, data.known_real)
+        for item, digests, fake, real in zip(data.items, data.digests, near, near_real, strict=True):
+            kind, why, record = classify(digests, data.known_synthetic, data.known_real, near=fake, near_real=real)
             refused = self._refuses(kind, marked=digests.marks.synthetic in _MARKED)
-            rows.append(Admitted(item=item, kind=kind, refused=refused, why=why, record=record))
+            away = fake.distance if fake is not None and kind == "near-copy" else None
+            rows.append(Admitted(item=item, kind=kind, refused=refused, why=why, record=record, distance=away))
         return rows
 
     def _refuses(self, kind: str, *, marked: bool) -> bool:
@@ -160,7 +212,7 @@ class SyntheticGuard:
         if self.policy == "allow-list":
             return kind != "real-attested"
         # derived alone is no reason: reformatted real images are derived too
-        return kind in ("synthetic-declared", "synthetic-by-digest", "conflict") or (kind == "derived" and marked)
+        return kind in _KNOWN or (kind == "derived" and marked)
 
     def __call__(self, data: AdmissionList, /) -> Finding:
         """Judge an `AdmissionList`."""
@@ -168,7 +220,7 @@ class SyntheticGuard:
         usable = sum(digests.voxel_v1 is not None or digests.marks.synthetic is not None for digests in data.digests)
         counts = Counter(row.kind for row in rows)
         accounting = {kind: counts[kind] for kind in CLASSES if counts[kind]}
-        parameters = {"policy": self.policy, "listed": self.listed}
+        parameters = {"policy": self.policy, "listed": self.listed, "near": self.near}
         if not usable:
             reason = "The list is empty." if not rows else "No image has an identity or a mark: all are constant."
             return self._finding(
@@ -185,8 +237,13 @@ class SyntheticGuard:
         parameters: Mapping[str, object],
     ) -> Finding:
         refused = [row for row in rows if row.refused]
-        known = sum(row.kind in ("synthetic-declared", "synthetic-by-digest", "conflict") for row in rows)
-        estimates = [_count("known_synthetic", known, len(rows)), _count("refused", len(refused), len(rows))]
+        known = sum(row.kind in _KNOWN for row in rows)
+        near = sum(row.kind == "near-copy" for row in rows)
+        estimates = [
+            _count("known_synthetic", known, len(rows)),
+            _count("refused", len(refused), len(rows)),
+            _count("near_copies", near, len(rows)),
+        ]
         limit = None
         verdict = Verdict.MEASURED
         if self.policy is not None:
@@ -194,15 +251,16 @@ class SyntheticGuard:
             limit = Limit(estimate="refused", value=0, direction=Direction.AT_MOST, source=source)
             verdict = Verdict.FAILED if refused else Verdict.PASSED
         gaps = f" {data.gaps} registrations can no longer be read." if data.gaps else ""
+        review = f" {near} look like a registered synthetic image and are for review." if near else ""
         statement = (
             f"{known} of {len(rows)} images are known to be synthetic; "
-            f"{len(refused)} are refused under {self.policy or 'no policy'}.{gaps}"
+            f"{len(refused)} are refused under {self.policy or 'no policy'}.{review}{gaps}"
         )
-        listed = (
-            refused[: self.listed] if self.policy else [row for row in rows if row.kind in CLASSES[3:]][: self.listed]
-        )
+        review_only = [row for row in rows if row.kind == "near-copy" and not row.refused]
+        listed = [*refused, *review_only] if self.policy else [row for row in rows if row.kind in CLASSES[3:]]
         observations = [
-            Observation(label=row.kind, items=(row.item,), value=None, unit="1", note=row.why) for row in listed
+            Observation(label=row.kind, items=(row.item,), value=row.distance, unit="1", note=row.why)
+            for row in listed[: self.listed]
         ]
         return self._finding(
             verdict,
@@ -224,7 +282,8 @@ class SyntheticGuard:
             requirements=self.requirements,
             limitations=(
                 "An image that is not known to be synthetic is not thereby real.",
-                "Cropped, resampled or rescaled copies are not recognized.",
+                "A copy that was cropped, resampled or rescaled is at most flagged for review, never proven.",
+                "A copy that was changed on purpose, and an image of a generator that registered nothing, are unknown.",
             ),
             sources=(Source(title="DICOM PS3.3", locator="C.12.1 SOP Common Module, Synthetic Data (0008,001C)"),),
             **content,  # type: ignore[arg-type]
@@ -237,7 +296,10 @@ class SyntheticGuard:
         def digest(index: int) -> str:
             return hashlib.sha256(f"{seed}/{index}".encode()).hexdigest()
 
-        kinds = [index % 6 for index in range(n)]
+        def bits(kind: int) -> str:
+            return (digest(-1 - kind) + digest(-2 - kind))[:54]
+
+        kinds = [index % 6 if index % 12 != 6 else 6 for index in range(n)]
         flags = {2: Marks(synthetic="yes"), 3: Marks(derived=True), 5: Marks(synthetic="no")}
         return AdmissionList(
             items=tuple(digest(-index - 1)[:32] for index in range(n)),
@@ -247,6 +309,7 @@ class SyntheticGuard:
                     voxel_v1=digest(index) if index else None,
                     geometry_v1=digest(0),
                     marks=flags.get(kind, Marks()),
+                    robust_v1=bits(6) if kind == 6 else None,
                 )
                 for index, kind in enumerate(kinds)
             ),
@@ -254,6 +317,7 @@ class SyntheticGuard:
                 digest(index): "sha256:" + digest(1) for index, kind in enumerate(kinds) if kind in (1, 5)
             },
             known_real={digest(index): "sha256:" + digest(4) for index, kind in enumerate(kinds) if kind == 4},
+            near_synthetic={bits(6): "sha256:" + digest(6)},
         )
 
 

@@ -78,14 +78,15 @@ def test_the_finding_counts_every_image_and_names_its_policy():
     assert sum(finding.accounting.values()) == 30
     assert finding.limit.source.title == "Guard policy 'deny-list'"
     values = {estimate.name: estimate.value for estimate in finding.estimates}
-    assert values == {"known_synthetic": 15, "refused": 15}
-    assert len(finding.observations) == 15
+    assert values == {"known_synthetic": 15, "refused": 15, "near_copies": 2}
+    assert [one.label for one in finding.observations[15:]] == ["near-copy"] * 2
+    assert "2 look like a registered synthetic image and are for review" in finding.statement
 
 
 def test_without_a_policy_it_measures():
     finding = SyntheticGuard()(SyntheticGuard.example(30, seed=0))
     assert (finding.verdict, finding.limit) == (Verdict.MEASURED, None)
-    assert len(finding.observations) == 15
+    assert len(finding.observations) == 17
 
 
 def test_a_clean_list_passes_and_says_what_that_does_not_show():

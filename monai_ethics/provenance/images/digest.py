@@ -15,6 +15,7 @@ import numpy as np
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.images.orientation import reorient
 from monai_ethics.provenance.images.read import Image, Marks, read_image
+from monai_ethics.provenance.images.robust import robust_v1
 from monai_ethics.provenance.images.voxels import arrange, slice_digests, slice_v1, voxel_v1
 from monai_ethics.provenance.log.canonical import canonical, sha256_hex
 
@@ -62,6 +63,7 @@ class FileDigests:
         media_type: of the file.
         marks: what the file says of itself.
         attrs_v1: digest by attribute.
+        robust_v1: bits that an edit changes little; ``None`` if there are none, or they were not asked for.
     """
 
     file_sha256: str
@@ -72,6 +74,7 @@ class FileDigests:
     media_type: str = ""
     marks: Marks = field(default_factory=Marks)
     attrs_v1: Mapping[str, str] = field(default_factory=dict)
+    robust_v1: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The digests as JSON, without the marks."""
@@ -83,25 +86,29 @@ class FileDigests:
             "shape": list(self.shape),
             "media_type": self.media_type,
             "attrs_v1": dict(self.attrs_v1),
+            **({"robust_v1": self.robust_v1} if self.robust_v1 is not None else {}),
         }
 
 
-def digest_file(path: Path, *, slices: bool = True, key: bytes | None = None) -> FileDigests:
+def digest_file(path: Path, *, slices: bool = True, key: bytes | None = None, robust: bool = False) -> FileDigests:
     """Digests of a file as it is on the disk now, not of a tensor that was read from it.
 
     Args:
         path: NIfTI, DICOM, NumPy or picture file.
         slices: whether to compute slice digests, which cost about three times the rest.
         key: secret for the patient's identity in `attrs_v1`; without one it is left out.
+        robust: whether to compute `robust_v1`.
 
     Raises:
         InputError: if the file cannot be read; the message does not name it.
     """
     path = Path(path)
-    return digest_image(read_image(path), file_digest=file_sha256(path), slices=slices, key=key)
+    return digest_image(read_image(path), file_digest=file_sha256(path), slices=slices, key=key, robust=robust)
 
 
-def digest_image(image: Image, *, file_digest: str, slices: bool = True, key: bytes | None = None) -> FileDigests:
+def digest_image(
+    image: Image, *, file_digest: str, slices: bool = True, key: bytes | None = None, robust: bool = False
+) -> FileDigests:
     """Digests of an image that was read; see `digest_file`."""
     array, affine, axes = image.array, image.affine, image.axes
     attributes = {name: value for name, value in image.attributes.items() if key is not None or name not in _PATIENT}
@@ -115,6 +122,7 @@ def digest_image(image: Image, *, file_digest: str, slices: bool = True, key: by
         media_type=image.media_type,
         marks=image.marks,
         attrs_v1=attrs_v1(attributes, key=key),
+        robust_v1=robust_v1(array, affine=affine, axes=axes) if robust else None,
     )
 
 

@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.images.digest import FileDigests, digest_file
 from monai_ethics.provenance.log.read import LOG_NAME
 from monai_ethics.provenance.marks.sidecar import SIDECAR, sidecar_marks
 
-__all__ = ["digests_of", "image_files"]
+__all__ = ["digests_of", "image_files", "is_image_file", "item_files", "marked_digests"]
 
+MOST_IN_SERIES = 5000
 _SUFFIXES = (".nii", ".nii.gz", ".hdr", ".dcm", ".dicom", ".npy", ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 
@@ -42,8 +45,13 @@ def _images_in(folder: Path) -> Iterator[Path]:
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if hidden or not path.is_file() or path.name.endswith(SIDECAR) or not evidence.isdisjoint(path.parents):
             continue
-        if path.name.lower().endswith(_SUFFIXES) or (not path.suffix and _is_dicom(path)):
+        if is_image_file(path):
             yield path.absolute()
+
+
+def is_image_file(path: Path) -> bool:
+    """Whether an existing file is an image that is read here, by its name, or by its content where it has no suffix."""
+    return path.name.lower().endswith(_SUFFIXES) or (not path.suffix and _is_dicom(path))
 
 
 def _is_dicom(path: Path) -> bool:
@@ -60,8 +68,33 @@ def digests_of(files: Sequence[Path]) -> list[FileDigests]:
     found = []
     for position, path in enumerate(files, start=1):
         try:
-            digests = digest_file(path)
+            found.append(marked_digests(path))
         except InputError as error:
             raise InputError(f"Image {position} of {len(files)}: {error}") from error
-        found.append(replace(digests, marks=sidecar_marks(path, digests)))
     return found
+
+
+def marked_digests(path: Path) -> FileDigests:
+    """All digests of one file, with the marks that it or its sidecar carries.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    digests = digest_file(path, robust=True)
+    return replace(digests, marks=sidecar_marks(path, digests))
+
+
+def item_files(item: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Key and path of every file in a dataset item; a folder stands for the files of a series in it."""
+    out = []
+    for key, value in item.items():
+        for name in value if isinstance(value, (list, tuple)) else [value]:
+            if not isinstance(name, (str, os.PathLike)) or not os.fspath(name):
+                continue
+            path = os.fspath(name)
+            if os.path.isfile(path):
+                out.append((str(key), path))
+            elif os.path.isdir(path):
+                names = sorted(entry.path for entry in os.scandir(path) if entry.is_file())
+                out += [(str(key), inner) for inner in names[:MOST_IN_SERIES]]
+    return out

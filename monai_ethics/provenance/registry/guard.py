@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from monai_ethics.errors import InputError
 from monai_ethics.evidence import Finding
 from monai_ethics.provenance.images.listing import digests_of, image_files
 from monai_ethics.provenance.log.payload import pseudonym_of, read_pseudonym_key
 from monai_ethics.provenance.registry.known import load_known
 from monai_ethics.provenance.synthetic_guard import AdmissionList, Admitted, SyntheticGuard
 
-__all__ = ["GuardResult", "admit"]
+__all__ = ["GuardResult", "admit", "registries"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +56,21 @@ class GuardResult:
         }
 
 
+def registries(evidence: Path | None, site: Path | None) -> list[Path]:
+    """The folders to ask, the evidence first.
+
+    Raises:
+        InputError: if there is none.
+    """
+    folders = [Path(folder) for folder in (evidence, site) if folder]
+    if not folders:
+        raise InputError("Expected a registry to ask: got neither evidence nor a site log. Give one, or both.")
+    return folders
+
+
 def admit(
     paths: Sequence[Path],
-    evidence: Path,
+    evidence: Path | None,
     policy: str,
     *,
     site: Path | None = None,
@@ -67,20 +80,20 @@ def admit(
 
     Args:
         paths: files and folders.
-        evidence: evidence folder with registered digests; it is read only.
+        evidence: evidence folder with registered digests, which is read only; ``None`` asks the site log alone.
         policy: ``"deny-list"`` or ``"allow-list"``.
         site: a site log with further registrations.
         trusted: keys by which the registries must be signed, as for `verify_evidence`.
 
     Raises:
-        InputError: if there is no image, one cannot be read, or the policy is unknown.
+        InputError: if there is no image, one cannot be read, the policy is unknown, or no registry is given.
         GateError: if a registry is not as it was signed.
     """
     check = SyntheticGuard(policy=policy)
-    folders = [Path(evidence), *([Path(site)] if site else [])]
+    folders = registries(evidence, site)
     known = load_known(folders, trusted=trusted)
     files = image_files(paths)
-    key = read_pseudonym_key(Path(evidence))
+    key = read_pseudonym_key(folders[0])
     items = [
         pseudonym_of(key, "file", str(path)) if key else f"item-{position}"
         for position, path in enumerate(files, start=1)
@@ -90,6 +103,8 @@ def admit(
         digests=digests_of(files),
         known_synthetic=known.synthetic,
         known_real=known.real,
+        near_synthetic=known.near_synthetic,
+        near_real=known.near_real,
         gaps=known.gaps,
     )
     notes = [*known.notes, *([] if site else ["no site log: only this evidence folder was asked"])]

@@ -11,6 +11,7 @@ from typing import Any
 
 from monai_ethics.errors import GateError
 from monai_ethics.provenance.images.digest import FileDigests
+from monai_ethics.provenance.images.robust import is_hash
 from monai_ethics.provenance.log.payload import read_payload
 from monai_ethics.provenance.log.read import Entry, read_entries
 from monai_ethics.provenance.log.verify import verify_evidence
@@ -30,6 +31,8 @@ class Known:
         synthetic: registered as synthetic.
         real: registered as acquired.
         records: records of synthetic images by their id.
+        near_synthetic: `robust_v1` registered as synthetic; it flags for review and proves nothing.
+        near_real: `robust_v1` registered as acquired.
         gaps: registrations whose private digests were deleted.
         notes: what the folders' verification said, where they are not beyond doubt.
     """
@@ -37,6 +40,8 @@ class Known:
     synthetic: dict[str, str] = field(default_factory=dict)
     real: dict[str, str] = field(default_factory=dict)
     records: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    near_synthetic: dict[str, str] = field(default_factory=dict)
+    near_real: dict[str, str] = field(default_factory=dict)
     gaps: int = 0
     notes: tuple[str, ...] = ()
 
@@ -71,6 +76,8 @@ def register(
     """
     body = {"item": item, "record": record, "synthetic": synthetic}
     content = {"voxel_v1": digests.voxel_v1, "geometry_v1": digests.geometry_v1}
+    if digests.robust_v1 is not None and synthetic != "partial":  # it would flag the image that it was made from
+        content["robust_v1"] = digests.robust_v1
     if synthetic != "yes":
         # slices of a partly synthetic image may be those of the acquired one: they prove nothing
         slices = list(digests.slices) if synthetic == "no" else []
@@ -90,8 +97,8 @@ def load_known(folders: Sequence[Path], *, trusted: Sequence[bytes] = ()) -> Kno
         GateError: if a folder is not as it was signed: somebody may have taken entries out.
         InputError: if a folder holds no log.
     """
-    synthetic: dict[str, str] = {}
-    real: dict[str, str] = {}
+    synthetic, near_synthetic = dict[str, str](), dict[str, str]()
+    real, near_real = dict[str, str](), dict[str, str]()
     records: dict[str, Mapping[str, Any]] = {}
     gaps, notes = 0, []
     for position, folder in enumerate(folders, start=1):
@@ -111,11 +118,28 @@ def load_known(folders: Sequence[Path], *, trusted: Sequence[bytes] = ()) -> Kno
             if digests is None:
                 gaps += 1
                 continue
-            target = real if entry.body.get("synthetic") == "no" else synthetic
-            for digest in (digests.get("voxel_v1"), *digests.get("slices", ())):
-                if isinstance(digest, str):
-                    target.setdefault(digest, str(entry.body.get("record")))
-    return Known(synthetic=synthetic, real=real, records=records, gaps=gaps, notes=tuple(notes))
+            acquired = entry.body.get("synthetic") == "no"
+            _take(digests, entry, real if acquired else synthetic, near_real if acquired else near_synthetic)
+    return Known(
+        synthetic=synthetic,
+        real=real,
+        records=records,
+        near_synthetic=near_synthetic,
+        near_real=near_real,
+        gaps=gaps,
+        notes=tuple(notes),
+    )
+
+
+def _take(digests: Mapping[str, Any], entry: Entry, exact: dict[str, str], near: dict[str, str]) -> None:
+    """Take over what one entry registers; the first registration of a digest holds."""
+    record = str(entry.body.get("record"))
+    for digest in (digests.get("voxel_v1"), *digests.get("slices", ())):
+        if isinstance(digest, str):
+            exact.setdefault(digest, record)
+    robust = digests.get("robust_v1")
+    if is_hash(robust):
+        near.setdefault(str(robust), record)
 
 
 def _digests(folder: Path, entry: Entry) -> Mapping[str, Any] | None:
