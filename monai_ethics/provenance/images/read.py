@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from monai_ethics._optional import need
-from monai_ethics.errors import InputError
+from monai_ethics.errors import InputError, SchemaError
+from monai_ethics.provenance.log.canonical import strict_loads
 
-__all__ = ["Image", "Marks", "read_image"]
+__all__ = ["MARK_SCHEMA", "Image", "Marks", "parse_mark", "read_image"]
 
 _PICTURES = {
     ".png": "image/png",
@@ -22,6 +23,7 @@ _PICTURES = {
     ".bmp": "image/bmp",
     ".tif": "image/tiff",
 }
+MARK_SCHEMA = "monai_ethics.mark/1"
 _SHORTEST = len("sha256:") + 16  # what the shortest of all fields has room for
 
 
@@ -36,6 +38,7 @@ class Marks:
         derived: whether it says that it was derived from other images.
         statement: JSON of the signed statement that is embedded in it, unchecked; or ``None``.
         contradiction: how its marks contradict each other, in words; empty where they do not.
+        layers: what each place in the file that can carry a mark says, by the name of the place.
     """
 
     synthetic: str | None = None
@@ -44,10 +47,49 @@ class Marks:
     derived: bool = False
     statement: str | None = None
     contradiction: str = ""
+    layers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @classmethod
+    def from_layers(cls, layers: Mapping[str, Mapping[str, str]]) -> Marks:
+        """What several places say together: synthetic if one of them says so, whatever another says.
+
+        Args:
+            layers: `synthetic`, `record` and `voxel_v1` of each place, the fullest first; what it does not say is
+                absent.
+        """
+        said = [layer["synthetic"] for layer in layers.values() if "synthetic" in layer]
+        records = [layer["record"] for layer in layers.values() if "record" in layer]
+        tainted = [state for state in said if state in ("yes", "partial")]
+        contradiction = ""
+        if tainted and "no" in said:
+            contradiction = "says in one place that it is synthetic, and in another that it is not"
+        elif any(not records[0].startswith(record) for record in records):
+            contradiction = "names one record in one place and another in another"
+        return cls(
+            synthetic=next(iter(tainted or said), None),
+            record=records[0] if records else None,
+            voxel_v1=next((layer["voxel_v1"] for layer in layers.values() if "voxel_v1" in layer), None),
+            contradiction=contradiction,
+            layers=layers,
+        )
 
     def names(self, record: str) -> bool:
         """Whether the mark names this record: by its whole id, or by the beginning that a short field had room for."""
         return len(self.record or "") >= _SHORTEST and record.startswith(str(self.record))
+
+
+def parse_mark(data: bytes) -> dict[str, str] | None:
+    """What a mark of ours says, `synthetic`, `record` and `voxel_v1`; ``None`` if the bytes are no such mark."""
+    try:
+        mark = strict_loads(data)
+    except SchemaError:
+        return None
+    if not isinstance(mark, dict) or mark.get("schema") != MARK_SCHEMA:
+        return None
+    found = {name: mark.get(name) for name in ("synthetic", "record", "voxel_v1")}
+    if found["synthetic"] not in ("yes", "no", "partial"):
+        del found["synthetic"]
+    return {name: value for name, value in found.items() if isinstance(value, str)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +167,10 @@ def _read_numpy(path: Path) -> Image:
 
 def _read_picture(path: Path) -> Image:
     pil = need("PIL.Image", extra="report")
+    from monai_ethics.provenance.images.picture_marks import picture_marks
+
     with pil.open(path) as picture:
         array = np.asarray(picture.convert("RGB") if picture.mode == "P" else picture)
     axes = "yx" if array.ndim == 2 else "yxc"
-    return Image(array=array, axes=axes, affine=None, media_type=_PICTURES[path.suffix.lower()])
+    marks = picture_marks(path.read_bytes())
+    return Image(array=array, axes=axes, affine=None, media_type=_PICTURES[path.suffix.lower()], marks=marks)

@@ -135,7 +135,9 @@ def _write(
         if record.synthetic != "no" and not digests.marks.names(identity):
             bare = {"id": identity, "synthetic": record.synthetic}  # its record stands in another log
             content = record.to_dict() if earlier is None else known.records.get(identity, bare)
-            marks = write_marks(path, content, voxel_v1=digests.voxel_v1, header=header)
+            marks = write_marks(
+                path, content, voxel_v1=digests.voxel_v1, header=header, key=log.key, slices=digests.slices
+            )
         items.append(StampedItem(item=item, record=identity, marks=marks, already=earlier is not None))
         stored.append(("stored", {"item": item, "role": "stamped", "record": identity, "marks": list(marks)}))
     log.append_many(stored)

@@ -10,10 +10,10 @@ import pytest
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.evidence import Verdict
 from monai_ethics.provenance.images.digest import digest_file
-from monai_ethics.provenance.images.nifti import mark_nifti
 from monai_ethics.provenance.log.read import read_entries, read_report
 from monai_ethics.provenance.log.verify import verify_evidence
 from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.marks.nifti import mark_nifti
 from monai_ethics.provenance.record import SYNTHETIC_LIMITS, SYNTHETIC_USE, record_id
 from monai_ethics.provenance.registry.stamp import stamp_file, stamp_files
 
@@ -211,7 +211,7 @@ def test_files_that_cannot_be_written_are_registered_without_marks(images, log, 
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("monai_ethics.provenance.images.nifti.write_atomically", refuse)
+    monkeypatch.setattr("monai_ethics.provenance.marks.nifti.write_atomically", refuse)
     monkeypatch.setattr("monai_ethics.provenance.marks.sidecar.write_atomically", refuse)
     result = stamp_files([images], log)
     assert [item.marks for item in result.items] == [()] * 3
