@@ -11,10 +11,10 @@ import numpy as np
 import pydicom
 
 from monai_ethics._quiet import quiet_dicom
-from monai_ethics.provenance.images.dicom_marks import marks_of
+from monai_ethics.provenance.images.dicom_marks import marks_of, synthesizing_equipment
 from monai_ethics.provenance.images.read import Image
 
-__all__ = ["image_of", "read_dicom"]
+__all__ = ["attributes_of", "image_of", "read_dicom"]
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 _COVERED = (
@@ -55,7 +55,7 @@ def image_of(dataset: pydicom.Dataset) -> Image:
         affine=affine,
         media_type="application/dicom",
         marks=marks_of(dataset),
-        attributes=_attributes(dataset),
+        attributes=attributes_of(dataset),
     )
 
 
@@ -128,14 +128,12 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _attributes(dataset: pydicom.Dataset) -> dict[str, Any]:
+def attributes_of(dataset: pydicom.Dataset) -> dict[str, Any]:
+    """What `attrs_v1` covers, as a dataset has it."""
     found = {name: _plain(dataset.get(name)) for name in _COVERED if dataset.get(name) is not None}
-    equipment = dataset.get("ContributingEquipmentSequence")
+    equipment = synthesizing_equipment(dataset)
     if equipment:
-        found["ContributingEquipmentSequence"] = [
-            {element.keyword: _plain(element.value) for element in item if element.VR != "SQ" and element.keyword}
-            for item in equipment
-        ]
+        found["ContributingEquipmentSequence"] = equipment
     for name in ("PatientID", "IssuerOfPatientID"):
         if dataset.get(name):
             found[name] = str(dataset.get(name))

@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from monai_ethics.errors import SchemaError
-from monai_ethics.provenance.images.read import Marks
+from monai_ethics.provenance.images.read import MARK_SCHEMA, Marks
 from monai_ethics.provenance.log.canonical import strict_loads
 
-__all__ = ["CREATOR", "GROUP", "MARK", "MARK_SCHEMA", "STATEMENT", "SYNTHESIZING", "WORD", "marks_of"]
+__all__ = ["CREATOR", "GROUP", "MARK", "STATEMENT", "SYNTHESIZING", "WORD", "marks_of", "synthesizing_equipment"]
 
-MARK_SCHEMA = "monai_ethics.mark/1"
 CREATOR = "MONAI_ETHICS 1.0"
 GROUP = 0x0067  # odd: private. The standard gives no group to anybody; the creator tells whose block it is
 MARK, STATEMENT = 0x01, 0x02  # elements of the block: the mark, and the signed statement, both JSON text (UT)
@@ -50,6 +49,7 @@ def marks_of(dataset: Any) -> Marks:
         derived=_derived(dataset),
         statement=_private(dataset, STATEMENT),
         contradiction=contradiction,
+        layers={"private": mark} if mark else {},
     )
 
 
@@ -65,6 +65,25 @@ def _equipment(dataset: Any) -> tuple[list[str], bool]:
             if found:
                 records.append("sha256:" + found[1])
     return records, synthesized
+
+
+def synthesizing_equipment(dataset: Any) -> list[dict[str, Any]]:
+    """What `attrs_v1` covers of the items that synthesize or name a record of ours.
+
+    Other equipment may be added by whatever the file passes, and descriptions and times are removed where a standard
+    profile is applied: neither is covered.
+    """
+    found = []
+    for item in _items(dataset, "ContributingEquipmentSequence"):
+        purposes = [
+            [str(purpose.get("CodeValue") or ""), str(purpose.get("CodingSchemeDesignator") or "")]
+            for purpose in _items(item, "PurposeOfReferenceCodeSequence")
+        ]
+        versions = [version.strip() for version in _texts(item.get("SoftwareVersions"))]
+        if [SYNTHESIZING, "DCM"] in purposes or any(map(_WORD.fullmatch, versions)):
+            made_by = {name: str(item.get(name) or "") for name in ("Manufacturer", "ManufacturerModelName")}
+            found.append({**made_by, "SoftwareVersions": versions, "Purpose": purposes})
+    return found
 
 
 def _derived(dataset: Any) -> bool:

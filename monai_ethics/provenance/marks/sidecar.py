@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from monai_ethics.errors import InputError, SchemaError
+from monai_ethics.errors import GateError, InputError, SchemaError
 from monai_ethics.provenance.envelope import Statement, read_statement, signed_statement
 from monai_ethics.provenance.images.digest import FileDigests, digest_file, file_sha256
-from monai_ethics.provenance.images.read import Marks
+from monai_ethics.provenance.images.read import Marks, is_dicom
 from monai_ethics.provenance.log.canonical import canonical, strict_loads
 from monai_ethics.provenance.log.keys import SigningKey
 from monai_ethics.provenance.log.storage import write_atomically
@@ -99,6 +99,14 @@ def _mark_header(path: Path, record: Mapping[str, Any], voxel_v1: str | None, ke
         from monai_ethics.provenance.marks.jpeg import mark_jpeg
 
         return mark_jpeg(path, **said, voxel_v1=voxel_v1)
+    if name.endswith((".dcm", ".dicom")) or is_dicom(path):
+        from monai_ethics.provenance.marks.dicom import mark_dicom
+
+        try:
+            mark_dicom(path, record, voxel_v1=voxel_v1, key=key)
+        except GateError:  # it says SyntheticData NO: that stays for the guard to see, as a conflict
+            return False
+        return True
     return False
 
 
@@ -119,6 +127,8 @@ def write_sidecar(
     """
     subjects = subjects_of(digests, file=True)
     stated: dict[str, Any] = {"marks": list(marks), "digital_source_type": source_type(str(record.get("synthetic")))}
+    if digests.marks.layers:
+        stated["layers"] = {name: dict(said) for name, said in digests.marks.layers.items()}
     if 0 < len(digests.slices) <= _MOST_SLICES:
         stated["slices"] = list(digests.slices)
     sidecar = _clear(record, subjects=subjects, stated=stated)
