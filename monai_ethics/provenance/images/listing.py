@@ -11,6 +11,7 @@ from typing import Any
 
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.images.digest import FileDigests, digest_file
+from monai_ethics.provenance.images.read import is_dicom
 from monai_ethics.provenance.log.read import LOG_NAME
 from monai_ethics.provenance.marks.sidecar import SIDECAR, sidecar_marks
 
@@ -51,12 +52,7 @@ def _images_in(folder: Path) -> Iterator[Path]:
 
 def is_image_file(path: Path) -> bool:
     """Whether an existing file is an image that is read here, by its name, or by its content where it has no suffix."""
-    return path.name.lower().endswith(_SUFFIXES) or (not path.suffix and _is_dicom(path))
-
-
-def _is_dicom(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
+    return path.name.lower().endswith(_SUFFIXES) or (not path.suffix and is_dicom(path))
 
 
 def digests_of(files: Sequence[Path]) -> list[FileDigests]:

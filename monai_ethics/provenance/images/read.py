@@ -14,7 +14,7 @@ from monai_ethics._optional import need
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.provenance.log.canonical import strict_loads
 
-__all__ = ["MARK_SCHEMA", "Image", "Marks", "parse_mark", "read_image"]
+__all__ = ["MARK_SCHEMA", "Image", "Marks", "is_dicom", "parse_mark", "read_image"]
 
 _PICTURES = {
     ".png": "image/png",
@@ -138,6 +138,12 @@ def read_image(path: Path) -> Image:
         ) from error
 
 
+def is_dicom(path: Path) -> bool:
+    """Whether a file begins as DICOM files do, whatever its name."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
 def _reader(path: Path) -> Any:
     name = path.name.lower()
     if name.endswith((".nii", ".nii.gz", ".hdr", ".img", ".img.gz")):
@@ -145,8 +151,8 @@ def _reader(path: Path) -> Any:
 
         return read_nifti
     with path.open("rb") as file:
-        start = file.read(132)
-    if start[128:132] == b"DICM" or name.endswith((".dcm", ".dicom")):
+        start = file.read(6)
+    if name.endswith((".dcm", ".dicom")) or is_dicom(path):
         from monai_ethics.provenance.images.dicom import read_dicom
 
         return read_dicom
