@@ -129,7 +129,8 @@ def mark_new_images(folders: Iterable[str | Path], *, session: Any) -> Iterator[
 def _describe(path: Path, *, session: Any, stamp: bool, synthetic: str) -> None:
     if session is not None:
         session.output_file(path)
-    mark_image(path, log=getattr(session, "evidence", None), stamp=stamp, synthetic=synthetic)
+    fields = session.synthesis_fields() if hasattr(session, "synthesis_fields") else None
+    mark_image(path, log=getattr(session, "evidence", None), stamp=stamp, synthetic=synthetic, record=fields)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from ignite.engine import Engine
 
 from monai_ethics.errors import InputError
 from monai_ethics.handlers._audits import TrainerAudit
+from monai_ethics.handlers.admission import RunGuard
 from monai_ethics.handlers.recorder import ProvenanceRecorder
 from monai_ethics.handlers.session import RunSession
 from monai_ethics.handlers.stratified import StratifiedScores
@@ -32,6 +33,8 @@ def attach(
     log: bool = True,
     synthetic: bool = False,
     synthesis: Mapping[str, Any] | None = None,
+    guard: Mapping[str, Any] | None = None,
+    record: str | Path | Mapping[str, Any] | None = None,
 ) -> RunSession:
     """Let engines leave evidence; attaching twice is harmless.
 
@@ -47,6 +50,8 @@ def attach(
         log: whether the engines' own loggers are given the groups' values.
         synthetic: whether every image that the run writes is declared synthetic.
         synthesis: settings of `SynthesisAudit`, for engines that train a generator.
+        guard: settings of `AdmissionGuard`: `policy`, `site`, `evidence`, `keys`.
+        record: what a record cannot see by itself; see `RunSession`.
 
     Returns:
         The session; it begins with the first engine that runs and is sealed when the outermost one ends.
@@ -67,6 +72,8 @@ def attach(
             log=log,
             synthetic=synthetic,
             synthesis=synthesis,
+            guard=guard,
+            record=record,
         )
     engines = list(engine) if isinstance(engine, Sequence) else [engine]
     kinds = [type(item).__name__ for item in engines]
@@ -74,6 +81,7 @@ def attach(
         engine_id = kind if kinds.count(kind) == 1 else f"{kind}_{position}"
         for part in (
             TrainerAudit(session),
+            RunGuard(session, engine_id),
             StratifiedScores(session=session, engine_id=engine_id),
             ProvenanceRecorder(session, engine_id),
             EvidenceWriter(session, engine_id),

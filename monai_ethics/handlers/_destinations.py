@@ -9,7 +9,7 @@ from typing import Any
 
 from ignite.engine import Engine
 
-__all__ = ["output_folders", "saved_files"]
+__all__ = ["engine_transforms", "output_folders", "saved_files"]
 
 ATTRIBUTES = ("save_dir", "_save_dir", "log_dir", "output_dir")
 HOLDERS = ("folder_layout", "_writer", "saver", "_saver")
@@ -25,6 +25,20 @@ def output_folders(engine: Engine) -> set[str]:
                 found.update(_folders(owner))
             found.update(folder for part in _closed_over(entry[0]) for folder in _folders(part))
     return found
+
+
+def engine_transforms(engine: Engine) -> list[Any]:
+    """Transforms that the engine's own handlers apply to its output, in order."""
+    found = []
+    for entries in getattr(engine, "_event_handlers", {}).values():
+        for entry in entries:
+            parts = (part for part in _closed_over(entry[0]) if callable(part) and _is_transform(part))
+            found += [part for part in parts if type(part).__name__ != "Decollated"]
+    return found
+
+
+def _is_transform(part: Any) -> bool:
+    return any(kind.__name__ == "Transform" for kind in type(part).__mro__)
 
 
 def _folders(owner: Any, depth: int = 2) -> Iterator[str]:

@@ -8,31 +8,30 @@ import importlib
 import os
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from monai_ethics.provenance.images.listing import item_files
 
 __all__ = ["ItemDigests", "item_files"]
 
 Key = tuple[int, int, int, int]
-MOST_IN_SERIES = 5000
+PATIENT_KEYS = ("patient", "patient_id", "participant_id", "subject", "subject_id", "PatientID")
 NIFTI, DICOM = "monai_ethics.provenance.images.nifti", "monai_ethics.provenance.images.dicom"
 READERS = {".gz": NIFTI, ".nii": NIFTI, ".dcm": DICOM, "": DICOM, ".png": "PIL.Image", ".jpg": "PIL.Image"}
+NEEDED = ("monai_ethics.provenance.images.digest", "monai_ethics.provenance.marks.sidecar")
 
 
-def item_files(item: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Key and path of every file in a dataset item; a folder stands for the files of a series in it."""
-    out = []
-    for key, value in item.items():
-        for name in value if isinstance(value, (list, tuple)) else [value]:
-            if not isinstance(name, (str, os.PathLike)) or not os.fspath(name):
-                continue
-            path = os.fspath(name)
-            if os.path.isfile(path):
-                out.append((str(key), path))
-            elif os.path.isdir(path):
-                names = sorted(entry.path for entry in os.scandir(path) if entry.is_file())
-                out += [(str(key), inner) for inner in names[:MOST_IN_SERIES]]
-    return out
+@dataclass(slots=True, kw_only=True)
+class _File:
+    """One file of a dataset: what it is in its item, the item's first file, its patient, and who reads it."""
+
+    role: str
+    stamp: Key
+    case: str
+    patient: str | None
+    uses: set[str] = field(default_factory=set)
 
 
 class ItemDigests:
@@ -40,24 +39,36 @@ class ItemDigests:
 
     def __init__(self) -> None:
         self._pool: ThreadPoolExecutor | None = None
-        self._by_path: dict[str, tuple[str, Key]] = {}
+        self._files: dict[str, _File] = {}
         self._by_key: dict[Key, Future[dict[str, Any]]] = {}
 
-    def add(self, item: Mapping[str, Any]) -> None:
-        """Queue the files of an item; returns at once."""
-        for key, path in item_files(item):
-            self.add_file(path, role=key)
+    def add(self, item: Mapping[str, Any], *, use: str = "") -> None:
+        """Queue the files of an item; returns at once.
 
-    def add_file(self, path: str, *, role: str) -> None:
+        Args:
+            item: ``image``, ``label``, ... and what else it holds.
+            use: id of the engine that reads it.
+        """
+        found = item_files(item)
+        patient = next((str(item[key]) for key in PATIENT_KEYS if isinstance(item.get(key), (str, int))), None)
+        for key, path in found:
+            self.add_file(path, role=key, use=use, case=found[0][1], patient=patient)
+
+    def add_file(self, path: str, *, role: str, use: str = "", case: str = "", patient: str | None = None) -> None:
         """Queue one file, unless it is known by size, time of change and inode."""
-        if path in self._by_path:
-            return
-        try:
-            info = os.stat(path)
-        except OSError:
-            return
-        stamp = (info.st_size, info.st_mtime_ns, info.st_ino, info.st_dev)
-        self._by_path[path] = (role, stamp)
+        known = self._files.get(path)
+        if known is None:
+            try:
+                info = os.stat(path)
+            except OSError:
+                return
+            stamp = (info.st_size, info.st_mtime_ns, info.st_ino, info.st_dev)
+            known = self._files[path] = _File(role=role, stamp=stamp, case=case or path, patient=patient)
+            self._queue(path, stamp)
+        if use:
+            known.uses.add(use)
+
+    def _queue(self, path: str, stamp: Key) -> None:
         if stamp not in self._by_key:
             _import_reader(path)
             if self._pool is None:
@@ -65,16 +76,20 @@ class ItemDigests:
             self._by_key[stamp] = self._pool.submit(_digest, path)
 
     def results(self, *, wait: bool) -> list[dict[str, Any]]:
-        """Every file by path with its digests, or the type of the error that prevented them.
+        """Every file by path with its digests and marks, or the type of the error that prevented them.
 
         Args:
             wait: whether to wait for the thread; otherwise files that are not done have the error ``"NotDigested"``.
         """
         waiting: dict[str, Any] = {"digests": None, "error": "NotDigested"}
         out = []
-        for path, (role, stamp) in sorted(self._by_path.items()):
-            future = self._by_key[stamp]
-            out.append({"path": path, "role": role, **(future.result() if wait or future.done() else waiting)})
+        for path, file in sorted(self._files.items()):
+            future = self._by_key[file.stamp]
+            told = {"path": path, "role": file.role, "case": file.case, "uses": sorted(file.uses)}
+            found = {**told, **(future.result() if wait or future.done() else waiting)}
+            if file.patient is not None:
+                found["patient"] = ("", file.patient)
+            out.append(found)
         return out
 
     def close(self) -> None:
@@ -85,25 +100,41 @@ class ItemDigests:
 
 def _import_reader(path: str) -> None:
     """Import here what the thread will need: a loader that forks during an import would inherit its lock."""
-    for name in ("monai_ethics.provenance.images.digest", READERS.get(os.path.splitext(path)[1].lower())):
+    for name in (*NEEDED, READERS.get(os.path.splitext(path)[1].lower())):
         if name is not None:
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
 
 
 def _digest(path: str) -> dict[str, Any]:
-    from monai_ethics.provenance.images.digest import digest_file
+    from monai_ethics.provenance.images.digest import digest_image, file_sha256
+    from monai_ethics.provenance.images.read import read_image
+    from monai_ethics.provenance.marks.sidecar import sidecar_marks
 
+    file = Path(path)
     try:
-        digests = digest_file(Path(path), slices=False)
+        image = read_image(file)
+        digests = digest_image(image, file_digest=file_sha256(file), slices=False)
+        marks = sidecar_marks(file, digests)
     except Exception as error:  # a broken file is a fact about the file, not an end of the run
         return {"digests": None, "error": type(error).__name__}
-    return {"digests": _plain(digests), "error": None}
+    known = image.attributes.get("PatientID")
+    return {
+        "digests": digests.to_dict(),
+        "error": None,
+        "marked": marks.synthetic,
+        "record": marks.record,
+        "patient": (str(image.attributes.get("IssuerOfPatientID", "")), str(known)) if known else None,
+        "values": _values(image.array),
+    }
 
 
-def _plain(digests: Any) -> Any:
-    if hasattr(digests, "to_dict"):
-        return digests.to_dict()
-    import dataclasses
+def _values(array: Any) -> dict[str, Any]:
+    """How the stored values look: type, and the range of the finite ones."""
+    import numpy as np
 
-    return dataclasses.asdict(digests) if dataclasses.is_dataclass(digests) else digests  # type: ignore[arg-type]
+    finite = array if array.dtype.kind in "iub" else array[np.isfinite(array)]
+    if not finite.size or array.dtype.kind not in "iubf":
+        return {"dtype": str(array.dtype)}
+    low, high, mean = float(finite.min()), float(finite.max()), float(finite.mean(dtype="float64"))
+    return {"dtype": str(array.dtype), "min": low, "max": high, "mean": mean}

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,9 @@ def is_image(path: Path) -> bool:
     return not (sidecar.is_file() and sidecar.stat().st_mtime_ns >= path.stat().st_mtime_ns)
 
 
-def mark_image(path: Path, *, log: EvidenceLog | None, stamp: bool, synthetic: str) -> None:
+def mark_image(
+    path: Path, *, log: EvidenceLog | None, stamp: bool, synthetic: str, record: Mapping[str, Any] | None = None
+) -> None:
     """Say of one image what is known of it.
 
     Args:
@@ -40,23 +42,25 @@ def mark_image(path: Path, *, log: EvidenceLog | None, stamp: bool, synthetic: s
         log: evidence in which it is registered.
         stamp: whether the file itself is marked, which changes its bytes.
         synthetic: ``"yes"``, ``"partial"`` or ``"unknown"``.
+        record: further fields of its record.
     """
-    if synthetic == "unknown" or not _marked(path, log=log, stamp=stamp, synthetic=synthetic):
+    if synthetic == "unknown" or not _marked(path, log=log, stamp=stamp, synthetic=synthetic, record=record):
         _write_sidecar(path, synthetic)
 
 
-def mark_images(paths: Sequence[Path], *, log: EvidenceLog) -> int:
+def mark_images(paths: Sequence[Path], *, log: EvidenceLog, record: Mapping[str, Any] | None = None) -> int:
     """Register images as synthetic and mark them in sidecars only; returns how many.
 
     Args:
         paths: files that `is_image` holds of.
         log: evidence in which they are registered.
+        record: fields that their records share.
     """
     try:
-        refused = set(stamp_files(paths, log, header=False).refused) if paths else set()
+        refused = set(stamp_files(paths, log, record=record, header=False).refused) if paths else set()
     except InputError:  # one that cannot be read: each on its own
         for path in paths:
-            mark_image(path, log=log, stamp=False, synthetic="yes")
+            mark_image(path, log=log, stamp=False, synthetic="yes", record=record)
         return len(paths)
     except EthicsError:  # evidence that was altered registers nothing more
         refused = set(range(1, len(paths) + 1))
@@ -64,16 +68,16 @@ def mark_images(paths: Sequence[Path], *, log: EvidenceLog) -> int:
         rest = [path for place, path in enumerate(paths, start=1) if place not in refused]
         for place in refused:
             _write_sidecar(paths[place - 1], "yes")
-        mark_images(rest, log=log)
+        mark_images(rest, log=log, record=record)
     return len(paths)
 
 
-def _marked(path: Path, *, log: Any, stamp: bool, synthetic: str) -> bool:
+def _marked(path: Path, *, log: Any, stamp: bool, synthetic: str, record: Mapping[str, Any] | None) -> bool:
     """Register and mark a synthetic file; ``False`` if its format cannot be read."""
     try:
         if log is None:
-            return bool(stamp_file(path, synthetic=synthetic, header=stamp))
-        result = stamp_files([path], log, synthetic=synthetic, header=stamp)
+            return bool(stamp_file(path, record=record, synthetic=synthetic, header=stamp))
+        result = stamp_files([path], log, record=record, synthetic=synthetic, header=stamp)
     except EthicsError:
         return False
     if result.refused:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from monai_ethics.handlers._audits import checked_audit, synthesis_findings
 from monai_ethics.handlers._findings import coverage, group_findings, set_findings, unscored
+from monai_ethics.handlers._kept_marks import register_kept
 from monai_ethics.handlers._mix import mix_findings
-from monai_ethics.handlers._private import store_cases, store_items, store_scores
-from monai_ethics.handlers._record import activity_record, stored_outputs
+from monai_ethics.handlers._private import store_cases, store_scores
+from monai_ethics.handlers._recorded import record_run
+from monai_ethics.handlers.admission import checked_guard
 
 if TYPE_CHECKING:
     from monai_ethics.evidence import Finding
@@ -48,6 +50,8 @@ def check_settings(session: RunSession) -> None:
     as_threshold(session.threshold)
     if session.synthesis is not None:
         checked_audit(session.synthesis)
+    if session.guard is not None:
+        checked_guard(session.guard)
     if session.policy is not None:
         from monai_ethics.lifecycle.policy import read_policy
 
@@ -68,32 +72,15 @@ def settle(
     store_scores(log, session.ledger)
     store_cases(log, session.ledger)
     files = outputs.collect() if outputs is not None else []
-    items = _items(session, wait=error is None)
-    store_items(log, items, files)
-    if session.synthetic:
-        from monai_ethics.handlers._marking import is_image, mark_images
-
-        images = [file.path for file in files if is_image(file.path)]
-        session.note(images_declared_synthetic=mark_images(images, log=log))
-    log.add_record(activity_record(session, log, items=items, files=files))
-    log.append_many(stored_outputs(log, files))
+    if kept := register_kept(log, files):
+        session.note(images_marked_for_their_inputs=kept)
+    made = record_run(session, log, files=files, wait=error is None)
     found = [*_findings(session, error), *mix_findings(session.ledger.mixes, log)]
-    found += synthesis_findings(session, log, files)
+    found += [*synthesis_findings(session, log, files), *made]
     findings, exit_code = _judged(session, found)
     log.add_findings(findings)
     log.append("run", _status(error, outputs))
     return Settled(findings=tuple(findings), exit_code=exit_code, summary=_seal(log, len(findings), error))
-
-
-def _items(session: RunSession, *, wait: bool) -> list[dict[str, Any]]:
-    """Files read, with their digests; of a failed run those that are there already."""
-    queue = session.items
-    if queue is None:
-        return []
-    for notes in session.ledger.engines.values():
-        for case in notes.scores.cases if notes.scores is not None else ():
-            queue.add({"image": case.partition("#")[0]})
-    return queue.results(wait=wait)
 
 
 def _findings(session: RunSession, error: BaseException | None) -> list[Finding]:
@@ -102,7 +89,7 @@ def _findings(session: RunSession, error: BaseException | None) -> list[Finding]
         if notes.scores is not None:
             found.extend(set_findings(notes.scores))
             found.extend(unscored(notes.scores))
-    return found
+    return [*found, *(finding for findings in session.admissions.values() for finding in findings)]
 
 
 def _judged(session: RunSession, findings: list[Finding]) -> tuple[list[Finding], int]:

@@ -12,6 +12,7 @@ from monai_ethics.handlers._destinations import output_folders, saved_files
 from monai_ethics.handlers._environment import determinism
 from monai_ethics.handlers._events import has_kind
 from monai_ethics.handlers._model_digest import engine_networks, model_digest
+from monai_ethics.handlers._trace import CaseTrace, inference_facts
 from monai_ethics.handlers._transforms import applied_transforms, dataset_items, declared_transforms
 
 __all__ = ["ProvenanceRecorder"]
@@ -33,6 +34,7 @@ class ProvenanceRecorder:
         self.session = session
         self.engine_id = engine_id
         self._seen: set[tuple[int, str]] = set()
+        self._trace: CaseTrace | None = None
 
     def attach(self, engine: Engine) -> None:
         """Join an engine; a second time nothing happens."""
@@ -65,15 +67,21 @@ class ProvenanceRecorder:
             self.session.watch(folder)
         if self._once("items"):
             for item in dataset_items(engine):
-                self.session.input_item(item)
+                self.session.input_item(item, use=self._name(engine))
 
     def _epoch_started(self, engine: Engine) -> None:
-        if not (self._active and self._once("model")):
+        if not self._active:
+            return
+        self._trace = self.session.trace(self._name(engine))
+        if self._trace is not None:
+            self._trace.begin()
+        if not self._once("model"):
             return
         facts = {
             "device": str(getattr(engine.state, "device", None)),
             "determinism": determinism(),
             "transforms_declared": declared_transforms(engine),
+            **inference_facts(engine),
         }
         self.session.note(**{self._name(engine): facts})
         self._model(engine, "start")
@@ -88,6 +96,8 @@ class ProvenanceRecorder:
             return
         for path in saved_files(engine.state.output):
             self.session.output_file(path)
+        if self._trace is not None:
+            self._trace.add(engine.state.batch, engine.state.output)
         if self._once("applied"):
             facts = self.session.activity.setdefault(self._name(engine), {})
             facts["transforms_applied_partial"] = applied_transforms(engine.state.batch)

@@ -17,6 +17,7 @@ from monai_ethics.handlers._environment import environment, run_name
 from monai_ethics.handlers._fit import TableFit
 from monai_ethics.handlers._ledger import EngineNotes, Ledger
 from monai_ethics.handlers._sweep import OutputSweep
+from monai_ethics.handlers.admission import absolute_guard, join_guards
 
 if TYPE_CHECKING:
     from monai_ethics.evidence import Finding
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from monai_ethics.fairness.plan import Plan
     from monai_ethics.handlers._collect import EpochScores
     from monai_ethics.handlers._items import ItemDigests
+    from monai_ethics.handlers._trace import CaseTrace
     from monai_ethics.handlers.synthesis_audit import SynthesisAudit
     from monai_ethics.provenance.log.writer import EvidenceLog
 
@@ -46,6 +48,10 @@ class RunSession:
         synthetic: whether every image that the run writes is declared synthetic: it gets a sidecar and is registered.
         synthesis: settings of `SynthesisAudit`: engines that train get one, and otherwise the synthetic images that
             the run wrote are audited when it ends.
+        record: what a record cannot see by itself, a mapping or a JSON file: ``data`` (`license`, `source`, `consent`,
+            `acquisition`, `deidentification` of the training data), ``generation`` (`generator`, `version`,
+            `conditioning`, `sampler`), ``weights_license``, ``intended_use``.
+        guard: settings of `AdmissionGuard`: before it iterates, every engine judges the items of its dataset.
         config: what the launcher knows: ``files`` (name to SHA-256 of the raw files), ``engines`` (expected engines
             by id), ``workflow``, ``run_id``, ``outputs`` (folders to sweep; by default the one that `out` lies in).
     """
@@ -63,6 +69,8 @@ class RunSession:
         log: bool = True,
         synthetic: bool = False,
         synthesis: Mapping[str, Any] | None = None,
+        guard: Mapping[str, Any] | None = None,
+        record: str | Path | Mapping[str, Any] | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> None:
         self.out = Path(out)
@@ -75,6 +83,8 @@ class RunSession:
         self.log = log
         self.synthetic = synthetic
         self.synthesis = absolute(synthesis) if synthesis else None
+        self.guard = absolute_guard(guard) if guard is not None else None
+        self.record = record
         self.config = dict(config or {})
         self.fit = TableFit()
         self.exit_code = 0
@@ -85,6 +95,7 @@ class RunSession:
         self.ledger = Ledger(self.config.get("engines", {}))
         self.activity: dict[str, Any] = {}
         self.audits: list[SynthesisAudit] = []
+        self.admissions: dict[str, tuple[Finding, ...]] = {}
         self._evidence: EvidenceLog | None = None
         self._started = self._finished = False
         self.owned = False  # whether a handler began this run and is to end it
@@ -92,6 +103,9 @@ class RunSession:
         self._began = 0.0
         self._sweep: OutputSweep | None = None
         self._items: ItemDigests | None = None
+        self.described: Mapping[str, Any] = {}
+        self._synthesis: dict[str, Any] | None = None
+        self.traces: dict[str, CaseTrace] = {}
 
     def comparison(self) -> Plan:
         """What is compared, and how.
@@ -135,12 +149,14 @@ class RunSession:
         self._started = True
 
     def _open(self) -> None:
+        from monai_ethics.handlers._described import described
         from monai_ethics.handlers._groups import GroupSource
         from monai_ethics.handlers._items import ItemDigests
         from monai_ethics.handlers._settle import check_settings
         from monai_ethics.provenance.log.writer import EvidenceLog
 
         check_settings(self)
+        self.described = described(self.record, self.config.get("bundle", {}))
         if isinstance(self.attributes, (str, os.PathLike)):
             GroupSource(self.attributes).load()
         self._sweep = OutputSweep(exclude=self.out)
@@ -165,7 +181,12 @@ class RunSession:
         self.start()
         self._depth += 1
         self.audits.extend(audit for audit in audits_on(engine) if audit not in self.audits)
+        join_guards(self, engine, engine_id)
         self.observe_engine(engine_id, engine)
+
+    def admitted(self, engine_id: str, findings: Sequence[Finding]) -> None:
+        """Take what was found of the dataset of an engine; the last time holds."""
+        self.admissions[engine_id] = tuple(findings)
 
     def leave(self) -> bool:
         """An engine has ended; whether it was the outermost one."""
@@ -186,10 +207,33 @@ class RunSession:
         """
         self.ledger.submit(engine_id, tables, scores)
 
-    def input_item(self, item: Mapping[str, Any]) -> None:
-        """Take one dataset item (``image``, ``label``, ...): its files are digested off this thread."""
+    def input_item(self, item: Mapping[str, Any], *, use: str = "") -> None:
+        """Take one dataset item (``image``, ``label``, ...): its files are digested off this thread.
+
+        Args:
+            item: the item.
+            use: id of the engine that reads it.
+        """
         if self._items is not None:
-            self._items.add(item)
+            self._items.add(item, use=use)
+
+    def trace(self, engine_id: str) -> CaseTrace | None:
+        """Where an engine leaves a row for each case; ``None`` in a run that trains, or that leaves no evidence."""
+        if self._evidence is None or any(notes.training for notes in self.ledger.engines.values()):
+            return None
+        from monai_ethics.handlers._trace import CaseTrace
+
+        return self.traces.setdefault(engine_id, CaseTrace())
+
+    def synthesis_fields(self) -> dict[str, Any]:
+        """Fields that the records of generated images share, read once a run: who made them, how, from what."""
+        if self._synthesis is None:
+            from monai_ethics.handlers._made_by import synthesis_fields
+            from monai_ethics.handlers._members import site_logs
+
+            own = [self._evidence.folder] if self._evidence is not None else []
+            self._synthesis = synthesis_fields(self, [*own, *site_logs(self)])
+        return self._synthesis
 
     def output_file(self, path: str | Path, *, role: str = "output") -> None:
         """Note a file that the run wrote; it is digested when the run ends."""

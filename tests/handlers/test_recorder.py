@@ -17,7 +17,7 @@ from monai_ethics.provenance.log.read import read_entries, read_private
 
 
 def record_of(folder):
-    (entry,) = [e for e in read_entries(folder) if e.kind == "record"]
+    (entry,) = [e for e in read_entries(folder) if e.kind == "record" and "set" not in e.body["activity"]]
     return entry.body
 
 
