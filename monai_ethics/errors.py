@@ -5,6 +5,7 @@ EthicsError(Exception)
 ├── InputError(EthicsError, ValueError)            wrong shape, length, vocabulary, file
 ├── NotAssessableError(EthicsError)                defined input, undefined answer; a check turns it into a finding
 ├── ProvenanceError(EthicsError)                   missing, broken or altered record, log or key
+│   └── BusyError(ProvenanceError)                 another writer holds the log
 ├── GateError(EthicsError)                         a policy, a guard or a verification refused
 ├── SchemaError(EthicsError, ValueError)           an evidence file that is not of the version read here
 └── MissingDependencyError(EthicsError, ImportError)
@@ -16,6 +17,7 @@ or key, never by patient, file name or path. The command line prints it and exit
 from __future__ import annotations
 
 __all__ = [
+    "BusyError",
     "EthicsError",
     "GateError",
     "InputError",
@@ -42,6 +44,10 @@ class NotAssessableError(EthicsError):
 
 class ProvenanceError(EthicsError):
     """A record, a log or a key is missing, broken or altered."""
+
+
+class BusyError(ProvenanceError):
+    """Another writer holds the evidence log."""
 
 
 class GateError(EthicsError):

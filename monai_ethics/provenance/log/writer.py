@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from monai_ethics import __version__
-from monai_ethics.errors import InputError, ProvenanceError
+from monai_ethics.errors import BusyError, InputError, ProvenanceError
 from monai_ethics.evidence import Finding, plain
 from monai_ethics.provenance.log.canonical import MAX_BYTES, canonical
 from monai_ethics.provenance.log.head import HEAD_NAME, Head, sign_head
@@ -87,7 +87,8 @@ class EvidenceLog:
 
         Raises:
             InputError: if the folder cannot be written, or the run id is empty or too long.
-            ProvenanceError: if another writer holds the folder, or what it holds is not intact.
+            BusyError: if another writer holds the folder.
+            ProvenanceError: if what it holds is not intact.
         """
         folder = Path(folder)
         if not run_id or len(run_id) > _MAX_RUN_ID or not run_id.isprintable():
@@ -354,7 +355,7 @@ def _lock(folder: Path) -> int:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(handle)
-        raise ProvenanceError(
+        raise BusyError(
             "Expected to be the only writer of this evidence folder: got a second one. "
             "Wait for the other run to end, or choose another folder."
         ) from error

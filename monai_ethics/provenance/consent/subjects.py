@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""People in the site log: tokens that only the site can compute, one salt a person, so that one can be forgotten."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import os
+from pathlib import Path
+
+from monai_ethics.errors import InputError, ProvenanceError
+from monai_ethics.provenance.log.payload import PRIVATE_NAME, pseudonym_of, read_pseudonym_key
+from monai_ethics.provenance.log.storage import private_folder, read_file, sync_folder, write_atomically
+from monai_ethics.provenance.patients import PATIENT, patient_identifier
+
+__all__ = ["SALTS_NAME", "Subjects"]
+
+SALTS_NAME = "subjects"
+_DOMAIN = b"monai_ethics.subject/1\x00"
+_SALT_BYTES = 32
+
+
+class Subjects:
+    """Tokens of people in one site log.
+
+    A token is an HMAC of the person's pseudonym under a salt of that person alone. With the salt destroyed nobody,
+    the site included, can tell which entries of the log speak of the person.
+
+    Args:
+        site: the site log.
+
+    Raises:
+        ProvenanceError: if its pseudonym key is gone: then nobody can be found in it any more.
+
+    References: design after GDPR Art. 17 and 7(3): an append-only log forgets by destroying keys.
+    """
+
+    def __init__(self, site: Path) -> None:
+        key = read_pseudonym_key(Path(site))
+        if key is None:
+            raise ProvenanceError(
+                "Expected a site log with its pseudonym key: got none. Give the folder that holds the consents."
+            )
+        self._key = key
+        self._folder = Path(site) / PRIVATE_NAME / SALTS_NAME
+
+    def token(self, patient_id: str, *, issuer: str = "") -> str | None:
+        """Token of a person, or ``None`` where the site never met the person, or forgot.
+
+        Raises:
+            InputError: if the number is empty.
+            ProvenanceError: if the salt is damaged.
+        """
+        person = self._person(patient_id, issuer)
+        try:
+            salt = read_file(self._path(person))
+        except FileNotFoundError:
+            return None
+        if len(salt) != _SALT_BYTES:
+            raise ProvenanceError("Expected a salt of 32 bytes: got another length. Restore it from a copy.")
+        return _token(salt, person)
+
+    def enroll(self, patient_id: str, *, issuer: str = "") -> str:
+        """Token of a person, who gets a salt on first use; only the writer of the site log calls this."""
+        person = self._person(patient_id, issuer)
+        try:
+            private_folder(self._folder)
+            with contextlib.suppress(FileExistsError):
+                write_atomically(self._path(person), os.urandom(_SALT_BYTES), mode=0o600, replace=False)
+        except OSError as error:
+            raise InputError(
+                f"Expected a site log that can be written: got '{error.strerror}'. Choose another folder."
+            ) from error
+        token = self.token(patient_id, issuer=issuer)
+        assert token is not None  # written above
+        return token
+
+    def forget(self, patient_id: str, *, issuer: str = "") -> bool:
+        """Destroy a person's salt; whether there was one. What a file system or a backup keeps is beyond this."""
+        path = self._path(self._person(patient_id, issuer))
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return False
+        sync_folder(self._folder)
+        return True
+
+    def _person(self, patient_id: str, issuer: str) -> str:
+        return pseudonym_of(self._key, PATIENT, patient_identifier(patient_id, issuer))
+
+    def _path(self, person: str) -> Path:
+        return self._folder / f"{pseudonym_of(self._key, 'salt', person)}.salt"
+
+
+def _token(salt: bytes, person: str) -> str:
+    return hmac.new(salt, _DOMAIN + person.encode(), hashlib.sha256).hexdigest()[:32]

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The site log: an evidence log that outlives runs and that many short-lived writers share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from monai_ethics.errors import BusyError
+from monai_ethics.provenance.log.writer import EvidenceLog, utc_now
+
+__all__ = ["open_site"]
+
+PAUSE = 0.05  # seconds between two attempts
+
+
+def open_site(
+    folder: Path, *, run_id: str = "site", wait: float = 10.0, clock: Callable[[], datetime] = utc_now
+) -> EvidenceLog:
+    """Open the log of a site, waiting while another writer holds it.
+
+    A site's writers append a few entries, seal and close; none holds the folder for long.
+
+    Args:
+        folder: the site log; created with its parents.
+        run_id: who writes; a number is added where the log has it already.
+        wait: most seconds to wait.
+        clock: gives the time of each entry.
+
+    Raises:
+        BusyError: if another writer still holds the folder after that.
+        InputError: if the folder cannot be written.
+        ProvenanceError: if what it holds is not intact.
+    """
+    until = time.monotonic() + wait
+    while True:
+        try:
+            return EvidenceLog.open(folder, run_id=run_id, clock=clock)
+        except BusyError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(PAUSE)
