@@ -11,7 +11,17 @@ from monai_ethics.errors import SchemaError
 from monai_ethics.provenance.images.read import MARK_SCHEMA, Marks
 from monai_ethics.provenance.log.canonical import strict_loads
 
-__all__ = ["CREATOR", "GROUP", "MARK", "STATEMENT", "SYNTHESIZING", "WORD", "marks_of", "synthesizing_equipment"]
+__all__ = [
+    "CREATOR",
+    "GROUP",
+    "MARK",
+    "STATEMENT",
+    "SYNTHESIZING",
+    "WORD",
+    "marks_of",
+    "synthesizing_equipment",
+    "text_of",
+]
 
 CREATOR = "MONAI_ETHICS 1.0"
 GROUP = 0x0067  # odd: private. The standard gives no group to anybody; the creator tells whose block it is
@@ -117,6 +127,11 @@ def _private(dataset: Any, element: int) -> str | None:
         value = dataset.private_block(GROUP, CREATOR)[element].value
     except KeyError:
         return None
+    return text_of(value)
+
+
+def text_of(value: Any) -> str | None:
+    """Text of a private element; an implicit transfer syntax does not tell its type, so it comes back as bytes."""
     if isinstance(value, (bytes, bytearray)):
         value = bytes(value).decode("utf-8", "replace")
     return value.rstrip(" \0") if isinstance(value, str) else None

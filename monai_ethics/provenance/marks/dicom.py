@@ -22,6 +22,7 @@ from monai_ethics.provenance.images.dicom_marks import SYNTHESIZING, marks_of
 from monai_ethics.provenance.images.digest import FileDigests, attrs_v1, digest_image
 from monai_ethics.provenance.log.keys import SigningKey
 from monai_ethics.provenance.log.storage import write_atomically
+from monai_ethics.provenance.marks.dicom_carry import copy_marks, derive_type
 from monai_ethics.provenance.marks.dicom_identity import (
     GENERATED_METHOD,
     REPLACED_METHOD,
@@ -53,8 +54,10 @@ __all__ = [
     "SourceImage",
     "Subject",
     "apply_provenance",
+    "copy_marks",
     "mark_dataset",
     "mark_dicom",
+    "write_dataset",
 ]
 
 PATIENT = ("PatientID", "IssuerOfPatientID")
@@ -186,6 +189,11 @@ def mark_dicom(
     return state
 
 
+def write_dataset(dataset: Dataset, path: Path) -> None:
+    """Write a dataset as a DICOM file, atomically."""
+    write_atomically(path, _written(dataset))
+
+
 def _written(dataset: Dataset) -> bytes:
     target = io.BytesIO()
     dataset.save_as(target, enforce_file_format=True)
@@ -301,26 +309,11 @@ def _describe(
         prefix = LABEL if state == "yes" else f"{LABEL} (partly)"
         dataset.SeriesDescription = titled(dataset.get("SeriesDescription"), prefix)
     if "ImageType" in dataset or "PixelData" in dataset:
-        _derive(dataset)
+        derive_type(dataset)
         dataset.DerivationDescription = described(dataset.get("DerivationDescription"), text, word_of(record))
     captured = str(dataset.get("SOPClassUID", "")).startswith(_SECONDARY_CAPTURE)
     if captured and made_here and (state == "yes" or not dataset.get("ConversionType")):
         dataset.ConversionType = "SYN"
-
-
-def _derive(dataset: Dataset) -> None:
-    """Value 1 of Image Type, and of the type of each frame, becomes DERIVED; the other values stay."""
-    holders = [dataset] if "ImageType" in dataset or "SharedFunctionalGroupsSequence" not in dataset else []
-    for name in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
-        for group in dataset.get(name) or ():
-            for element in group:
-                if element.VR == "SQ":
-                    holders += [item for item in element.value if "FrameType" in item]
-    for holder in holders:
-        name = "FrameType" if "FrameType" in holder else "ImageType"
-        kinds = holder.get(name) or ["", "SECONDARY"]
-        kinds = [kinds, "SECONDARY"] if isinstance(kinds, str) else list(kinds)
-        setattr(holder, name, ["DERIVED", *kinds[1:]])
 
 
 def _named(record: Mapping[str, Any]) -> str:
