@@ -1,28 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`monai-ethics verify`: whether an evidence folder is what was signed, by whom, and what cannot be seen."""
+"""`monai-ethics verify`: whether evidence, or a marked file, is what was signed, by whom, and what cannot be seen."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from monai_ethics.errors import InputError
+
 __all__ = ["command"]
 
 
 def command(
-    evidence: Annotated[Path, typer.Argument(help="The evidence folder.")],
+    paths: Annotated[list[Path], typer.Argument(help="The evidence folder; or marked images, or folders of them.")],
     trust: Annotated[list[str] | None, typer.Option(help="Public key file or fingerprint; may be repeated.")] = None,
     expect_head: Annotated[str | None, typer.Option(help="Fingerprint of a head that you kept.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> int:
-    """Verify an evidence folder; exits with 1 if it is stale, torn, altered or signed by a wrong key."""
+    """Verify an evidence folder, or marked files with their sidecars; exits with 1 for every fault."""
     from monai_ethics.provenance.log.keys import read_trusted
+
+    trusted = read_trusted(trust or [])
+    if _is_evidence(paths):
+        return _evidence(paths[0], trusted, expect_head=expect_head, as_json=as_json)
+    if expect_head is not None:
+        raise InputError("Expected one evidence folder with --expect-head: got images. Leave the option out.")
+    return _files(paths, trusted, as_json=as_json)
+
+
+def _is_evidence(paths: Sequence[Path]) -> bool:
+    """Whether the words name an evidence folder, or what may have been one: a folder without any image."""
+    if len(paths) != 1 or paths[0].is_file():
+        return False
+    from monai_ethics.provenance.log.head import HEAD_NAME
+    from monai_ethics.provenance.log.read import LOG_NAME
+
+    folder = paths[0]
+    if (folder / LOG_NAME).exists() or (folder / HEAD_NAME).exists() or not folder.is_dir():
+        return True
+    from monai_ethics.provenance.images.listing import image_files
+
+    try:
+        return not image_files(paths)
+    except InputError:
+        return True
+
+
+def _evidence(folder: Path, trusted: Sequence[bytes], *, expect_head: str | None, as_json: bool) -> int:
     from monai_ethics.provenance.log.verify import verify_evidence
 
-    result = verify_evidence(evidence, trusted=read_trusted(trust or []), expect_head=expect_head)
+    result = verify_evidence(folder, trusted=trusted, expect_head=expect_head)
     if as_json:
         print(json.dumps(result.to_dict(), indent=1))
     else:
@@ -30,3 +61,11 @@ def command(
         print(f"entries {result.entries}, sealed {result.sealed}, runs {result.runs}")
         print(f"head {result.head}\nsigner {result.signer}")
     return 0 if result.intact else 1
+
+
+def _files(paths: Sequence[Path], trusted: Sequence[bytes], *, as_json: bool) -> int:
+    from monai_ethics.provenance.marks.verify import verify_marked
+
+    found = verify_marked(paths, trusted=trusted)
+    print(json.dumps(found.to_dict(), indent=1) if as_json else found.text)
+    return 0 if found.intact else 1

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`monai-ethics verify FILES`: what is printed of marked files, and the exit code."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from monai_ethics.__main__ import main
+from monai_ethics.provenance.log.keys import SigningKey, fingerprint, load_or_create_key
+
+
+@pytest.fixture
+def stamped(tmp_path, monkeypatch):
+    monkeypatch.setenv("MONAI_ETHICS_KEY_HOME", str(tmp_path / "keys"))
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for seed in range(2):
+        np.save(folder / f"doe_{seed}.npy", np.random.default_rng(seed).normal(size=(9, 8, 7)))
+    assert main(["stamp", str(folder), "--synthetic", "--out", str(tmp_path / "evidence")]) == 0
+    return folder
+
+
+def test_marked_files_verify_and_no_name_is_printed(stamped, capsys):
+    capsys.readouterr()
+    assert main(["verify", str(stamped)]) == 0
+    out = capsys.readouterr().out
+    assert "image 1: as-signed" in out
+    assert "2 as-signed" in out
+    assert "doe" not in out
+
+
+def test_the_writers_key_is_trusted_and_another_is_wrong(stamped, tmp_path, capsys):
+    own = fingerprint(load_or_create_key(tmp_path / "evidence").public)
+    capsys.readouterr()
+    assert main(["verify", str(stamped), "--trust", own, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["files"][0]["signer_trusted"] is True
+    other = fingerprint(SigningKey.generate().public)
+    assert main(["verify", str(stamped), "--trust", other]) == 1
+    assert "wrong-key" in capsys.readouterr().out
+
+
+def test_one_changed_file_refuses_and_is_named_by_its_position(stamped, capsys):
+    path = sorted(stamped.glob("*.npy"))[1]
+    array = np.load(path)
+    array[3, 3, 3] += 1
+    np.save(path, array)
+    capsys.readouterr()
+    assert main(["verify", *map(str, sorted(stamped.glob("*.npy"))), "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["counts"] == {"as-signed": 1, "derived": 1}
+    assert found["files"][1]["fields"]["values"] == "changed"
+
+
+def test_evidence_is_verified_as_before(stamped, tmp_path, capsys):
+    capsys.readouterr()
+    assert main(["verify", str(tmp_path / "evidence")]) == 0
+    assert "intact-signer-unknown" in capsys.readouterr().out
+
+
+def test_a_head_is_expected_of_evidence_only(stamped, capsys):
+    assert main(["verify", str(stamped), "--expect-head", "ab" * 32]) == 2
+    assert "Expected one evidence folder" in capsys.readouterr().err
+
+
+def test_what_is_no_image_and_no_evidence_is_refused_in_one_sentence(tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert main(["verify", str(tmp_path / "empty")]) == 2
+    assert main(["verify", str(tmp_path / "none"), str(tmp_path / "empty")]) == 2
+    assert main(["verify", str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err.count("monai-ethics: ") == 3
