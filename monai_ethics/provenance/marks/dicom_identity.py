@@ -159,7 +159,8 @@ def replace_identity(dataset: Dataset, subject: Subject, *, at: datetime, method
 
 def _scrub(dataset: Dataset, *, at: datetime, uids: dict[str, str], top: bool) -> None:
     for element in list(dataset):
-        tag, value_type, keyword = element.tag, element.VR, element.keyword
+        tag, keyword = element.tag, element.keyword
+        value_type = str(element.VR).split(" or ")[0]  # "OB or OW", "US or SS" until it is written
         if tag.is_private or tag.group not in _GROUPS:
             del dataset[tag]
         elif value_type == "SQ":
