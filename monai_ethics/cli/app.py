@@ -14,15 +14,18 @@ from monai_ethics import __version__
 
 __all__ = ["invoke"]
 
-# command -> module of the same name in this package, whose function `command` is the command
+# command -> module of the same name in this package, whose function `command` is the command, or whose `group` holds
+# the commands behind it
 COMMANDS = (
     "checks",
+    "consent",
     "demo",
     "fairness",
     "features",
     "gate",
     "guard",
     "inspect",
+    "lineage",
     "mitigation",
     "overlay",
     "plan",
@@ -60,7 +63,10 @@ def build() -> typer.Typer:
 
     for name in COMMANDS:
         module = importlib.import_module(f"monai_ethics.cli.{name}")
-        app.command(name)(module.command)
+        if hasattr(module, "group"):
+            app.add_typer(module.group, name=name)
+        else:
+            app.command(name)(module.command)
     return app
 
 
