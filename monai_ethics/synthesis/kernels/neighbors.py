@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -17,8 +18,10 @@ __all__ = ["Neighbors", "measured", "nearest"]
 
 SPARE = 4  # candidates kept beyond k, so that rounding cannot hide a neighbor
 TILE = 2**22  # entries of one block of the distance matrix: 16 MiB in float32
+COARSE_TILE = 2**20  # the same where products are so cheap that fresh memory would cost as much
+COLUMNS = 8192  # at most, of one block
 EXACT_TILE = 2**18  # float64 numbers measured at a time: 2 MiB, which stays in cache
-WIDER = 4  # times as many candidates where bfloat16 finds them
+WIDER = 3  # times as many spare candidates where bfloat16 finds them
 TRIED, FAILED = 64, 0.25  # rows that bfloat16 is tried on, and the share left unsettled from which it does not pay
 
 
@@ -43,8 +46,8 @@ def nearest(
     """Nearest neighbors of each query row among the reference rows.
 
     Candidates are found by matrix products of rounded rows in blocks (never the whole matrix; TF32 off) and measured in
-    float64 by subtraction, so that a copy has distance exactly 0. Rows whose last one kept the rounding cannot tell from
-    the first one left out go from bfloat16, where that is fast, to float32, and from there to float64 throughout.
+    float64 by subtraction, so that a copy has distance exactly 0. Rows whose last one kept the rounding cannot tell
+    from the first one left out go from bfloat16, where that is fast, to float32, and from there to float64 throughout.
     Device and block size do not change the result; if query and reference are one object, each pair is computed once.
 
     Args:
@@ -66,7 +69,7 @@ def nearest(
         )
     k = min(k, len(y))
     found = Neighbors(distance=np.empty((len(x), k)), index=np.empty((len(x), k), dtype=np.int64), checked_in_full=0)
-    search, left = _Search(x, y, Frame.of(y, x, device=device), tile, found), np.arange(len(x))
+    search, left = _Search(x, y, Frame.of(*((y,) if y is x else (y, x)), device=device), tile, found), np.arange(len(x))
     with full_precision():
         if rounding.coarse_pays(device, len(x) * len(y), x.shape[1]):
             left = search.settled(left, COARSE)
@@ -108,38 +111,43 @@ class _Search:
 
     def _among(self, rows: np.ndarray, reference: Rounded) -> np.ndarray:
         k = self.found.index.shape[1]
-        looks = [k + SPARE, WIDER * (k + SPARE)] if reference.rows.dtype == COARSE else [k + SPARE]
-        keep, left = min(looks[-1], len(self.y)), []
+        spare = (1 + WIDER) * SPARE if reference.rows.dtype == COARSE else SPARE
+        keep, left = min(k + spare, len(self.y)), []
         for part, best in self._candidates(rows, reference, keep):
             places, low = best.place.cpu().numpy(), best.value.double().cpu().numpy()
-            unsure = np.arange(len(part))
-            for look in looks:
-                beyond = low[unsure, min(look, keep - 1)] if look < len(self.y) else np.full(len(unsure), np.inf)
-                unsure = unsure[~self._measured(part[unsure], places[unsure, :look], beyond)]
-            left.append(part[unsure])
+            beyond = np.column_stack([low, low[:, -1] if keep < len(self.y) else np.full(len(part), np.inf)])
+            left.append(part[self._measured(part, places, beyond)])
         return np.concatenate(left)
 
-    def _measured(self, rows: np.ndarray, candidates: np.ndarray, beyond: np.ndarray) -> np.ndarray:
-        """Keep the nearest candidates of some queries; whether squared distances `beyond` leave no other one nearer."""
-        exact = measured(self.x[rows], self.y, candidates)
-        order = np.lexsort((candidates, exact), axis=1)[:, : self.found.index.shape[1]]
+    def _measured(self, rows: np.ndarray, places: np.ndarray, beyond: np.ndarray) -> np.ndarray:
+        """Keep the nearest candidates of these queries; returns which queries may have nearer ones elsewhere.
+
+        Candidates `places` are measured a few at a time while the next may be nearer: `beyond` is what their squared
+        distances in the frame exceed for sure, ascending, and in the last column those of all others.
+        """
+        k, measuring = self.found.index.shape[1], np.arange(len(rows))
+        exact = np.full(places.shape, np.inf)
+        for start, stop in pairwise(dict.fromkeys([0, *range(k + 1, places.shape[1], 2), places.shape[1]])):
+            some = slice(start, stop)
+            exact[measuring, some] = measured(self.x[rows[measuring]], self.y, places[measuring, some])
+            reach = np.partition(exact[measuring], k - 1, axis=1)[:, k - 1]
+            measuring = measuring[~(np.square(self.frame.scale * reach) < beyond[measuring, stop])]
+        order = np.lexsort((places, exact), axis=1)[:, :k]
         self.found.distance[rows] = np.take_along_axis(exact, order, axis=1)
-        self.found.index[rows] = np.take_along_axis(candidates, order, axis=1)
-        sure: np.ndarray = np.square(self.frame.scale * self.found.distance[rows, -1]) < beyond
-        return sure
+        self.found.index[rows] = np.take_along_axis(places, order, axis=1)
+        return measuring
 
     def _candidates(self, rows: np.ndarray, reference: Rounded, keep: int) -> Iterator[tuple[np.ndarray, _Best]]:
         """Per block: queries and their `keep` nearest, ascending by what the squared distances exceed for sure."""
-        step = max(1, self.tile // max(keep, min(len(self.y), 8192)))
-        every = self.x is self.y and len(rows) == len(self.x)
-        within = _top_within(reference, keep=keep, step=max(keep, int(self.tile**0.5) // 2)) if every else None
+        coarse = reference.rows.dtype == COARSE
+        step = max(1, min(self.tile, COARSE_TILE if coarse else self.tile) // max(keep, min(len(self.y), COLUMNS)))
+        every, within = self.x is self.y and len(rows) == len(self.x), None
+        if every and not coarse:  # to select from the transposed block as well costs what it would save in bfloat16
+            within = _top_within(reference, keep=keep, step=max(keep, int(self.tile**0.5) // 2))
         for part in (slice(start, start + step) for start in range(0, len(rows), step)):
             some = rows[part]
-            if within is not None:
-                queries, best = reference[part], within.taken(part)
-            else:
-                queries = rounded(self.frame, self.x[some], reference.rows.dtype)
-                best = _top(queries, reference, keep=keep)
+            queries = reference[part] if every else rounded(self.frame, self.x[some], reference.rows.dtype)
+            best = _top(queries, reference, keep=keep) if within is None else within.taken(part)
             best.value += (queries.norm - queries.error(reference))[:, None]
             yield some, best
 
@@ -169,7 +177,7 @@ class _Best:
 def _top(a: Rounded, b: Rounded, *, keep: int) -> _Best:
     """Nearest rows of `b`, by what the squared distance exceeds for sure, less the query's own part of that."""
     best = _Best.of_none(a.norm)
-    columns = max(keep, min(len(b), 8192))
+    columns = max(keep, min(len(b), COLUMNS))
     for start in range(0, len(b), columns):
         part = b[start : start + columns]
         best = best.merged(products(a, part)[0].add_(part.norm - part.error(a)), start, keep)
@@ -195,7 +203,8 @@ def measured(x: np.ndarray, y: np.ndarray, candidates: np.ndarray) -> np.ndarray
     step = max(1, EXACT_TILE // max(1, candidates.shape[1] * x.shape[1]))
     for start in range(0, len(x), step):
         rows = slice(start, start + step)
-        difference = np.subtract(y[candidates[rows]], x[rows, None, :], dtype=np.float64)
+        difference = y[candidates[rows]].astype(np.float64)
+        difference -= x[rows, None, :]
         result[rows] = np.sqrt(np.square(difference, out=difference).sum(axis=-1))
     return result
 

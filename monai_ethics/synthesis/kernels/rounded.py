@@ -26,7 +26,7 @@ from monai_ethics.synthesis.kernels.rows import blocks
 __all__ = ["COARSE", "FINE", "Frame", "Rounded", "coarse_pays", "full_precision", "products", "rounded"]
 
 COARSE, FINE = torch.bfloat16, torch.float32
-OUTPUT = 2.0**-7  # twice the rounding of a number to bfloat16, so that truncation is covered as well
+OUTPUT = 2.0**-8  # rounding of a number to bfloat16
 UNIT = 2.0**-24  # rounding of a number to float32
 # Rounding of a float32 squared distance in units of 2 u (|a|^2 + |b|^2): the error of a sum of d products grows like
 # sqrt(d) and stays below this multiple of it in practice; the worst case is d, which only bfloat16 can afford.

@@ -100,8 +100,11 @@ def entropy_of_largest(values: torch.Tensor, k: int, *, size: int) -> float | No
 
 def _eigenvalues(rows: torch.Tensor) -> torch.Tensor:
     """Eigenvalues of the products of rows or of columns, whichever are fewer, ascending, never negative."""
-    products = rows @ rows.T if len(rows) <= rows.shape[1] else rows.T @ rows
-    values: torch.Tensor = torch.linalg.eigvalsh(products).clamp_min(0.0)
+    side = rows if len(rows) <= rows.shape[1] else rows.T
+    half, products = len(side) // 2, side.new_empty(len(side), len(side))
+    products[:, :half] = side @ side[:half].T
+    products[half:, half:] = side[half:] @ side[half:].T  # a quarter is left out: only the lower triangle is read
+    values: torch.Tensor = torch.linalg.eigvalsh(products, UPLO="L").clamp_min(0.0)
     return values
 
 
