@@ -10,6 +10,7 @@ from typing import Any
 
 from ignite.engine import Engine
 
+from monai_ethics.bundle.about import about_bundle
 from monai_ethics.bundle.digests import bundle_digests
 from monai_ethics.bundle.injector import ethics_parts
 from monai_ethics.bundle.names import display_id
@@ -40,6 +41,7 @@ def overlay_session(
     """
     config = {
         "files": bundle_digests(Path(bundle_root)) if bundle_root else {},
+        "bundle": about_bundle(Path(bundle_root)) if bundle_root else {},
         "engines": {display_id(name): {} for name in engines},
         "workflow": "an overlay file",
         "outputs": [str(folder) for folder in outputs],

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import InputError, SchemaError
+from monai_ethics.provenance.license_compatibility import LicenseCompatibility
 
 __all__ = ["described"]
 
-KEYS = ("data", "generation", "weights_license", "intended_use")
+KEYS = ("data", "generation", "weights_license", "intended_use", "uses")
 DATA = ("license", "source", "consent", "acquisition", "deidentification")
 
 
@@ -42,6 +43,7 @@ def described(record: Any, bundle: Mapping[str, Any]) -> dict[str, Any]:
         "generation": dict(given.get("generation") or {}),
         "weights_license": given.get("weights_license") or bundle.get("license") or "",
         "intended_use": given.get("intended_use") or bundle.get("intended_use") or "",
+        "uses": LicenseCompatibility(uses=given.get("uses") or ()).uses,
     }
 
 

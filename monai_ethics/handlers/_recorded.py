@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from monai_ethics.handlers._made_by import checkpoint_weights, model_origin
-from monai_ethics.handlers._members import Item, RunSet, add_sets, known_items, site_logs
+from monai_ethics.handlers._members import TRAINING, RunSet, add_sets, known_items, site_logs
 from monai_ethics.handlers._private import store_items
 from monai_ethics.handlers._record import activity_record, run_kind, stored_outputs
 from monai_ethics.handlers._trace import store_trace
@@ -50,7 +50,7 @@ def record_run(session: RunSession, log: EvidenceLog, *, files: Sequence[OutputF
     )
     identity = log.add_record(record)
     log.append_many(stored_outputs(log, files, record=identity, weights=checkpoint_weights(files)))
-    return _checked(session, log, items=items, sets=sets)
+    return _checked(session, log, sets=sets)
 
 
 def _items(session: RunSession, *, wait: bool) -> list[dict[str, Any]]:
@@ -81,7 +81,33 @@ def _mark(session: RunSession, log: EvidenceLog, files: Sequence[OutputFile]) ->
     session.note(images_declared_synthetic=mark_images(images, log=log, record=session.synthesis_fields()))
 
 
-def _checked(
-    session: RunSession, log: EvidenceLog, *, items: Sequence[Item], sets: Mapping[str, RunSet]
-) -> list[Finding]:
-    return []
+def _checked(session: RunSession, log: EvidenceLog, *, sets: Mapping[str, RunSet]) -> list[Finding]:
+    """What the checks of records say of a run that trained, or that generated images."""
+    from monai_ethics.provenance.generation_record import GenerationRecord
+    from monai_ethics.provenance.recorded_fields import generation_table, synthesis_records
+
+    found = _training_data(session, log, sets[TRAINING]) if TRAINING in sets else []
+    generated = synthesis_records(log.folder, run_id=log.run_id)
+    return found + ([GenerationRecord()(generation_table(generated))] if generated else [])
+
+
+def _training_data(session: RunSession, log: EvidenceLog, one: RunSet) -> list[Finding]:
+    from monai_ethics.provenance.data_origin import DataOrigin
+    from monai_ethics.provenance.license_compatibility import LicenseCompatibility, LicenseTable
+    from monai_ethics.provenance.recorded_fields import origin_table, records_of
+
+    folders = [log.folder, *site_logs(session)]
+    records = records_of(folders, {item.record for item in one.items if item.record})
+    told = session.described.get("data", {})
+    rows = [(item.item, item.voxel_v1, item.record) for item in one.items]
+    own = ((identity, "training item", str(body.get("license", ""))) for identity, body in records.items())
+    licenses = [row for row in own if row[2]]
+    licenses.append((one.record, "training set", str(told.get("license", ""))))
+    licenses.append(("weights", "weights", str(session.described.get("weights_license", ""))))
+    names, roles, texts = zip(*licenses, strict=True)
+    return [
+        DataOrigin()(origin_table(rows, records, told)),
+        LicenseCompatibility(uses=session.described.get("uses", ()))(
+            LicenseTable(items=names, roles=roles, licenses=texts)
+        ),
+    ]

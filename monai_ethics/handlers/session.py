@@ -50,7 +50,8 @@ class RunSession:
             the run wrote are audited when it ends.
         record: what a record cannot see by itself, a mapping or a JSON file: ``data`` (`license`, `source`, `consent`,
             `acquisition`, `deidentification` of the training data), ``generation`` (`generator`, `version`,
-            `conditioning`, `sampler`), ``weights_license``, ``intended_use``.
+            `conditioning`, `sampler`), ``weights_license``, ``intended_use``, ``uses`` (of
+            `LicenseCompatibility`).
         guard: settings of `AdmissionGuard`: before it iterates, every engine judges the items of its dataset.
         config: what the launcher knows: ``files`` (name to SHA-256 of the raw files), ``engines`` (expected engines
             by id), ``workflow``, ``run_id``, ``outputs`` (folders to sweep; by default the one that `out` lies in).
