@@ -23,6 +23,8 @@ from monai.bundle import scripts as host
 from monai_ethics.bundle.injector import Injector
 from monai_ethics.bundle.settings import KEYS, SECTION, claim_flags, pop_settings
 from monai_ethics.bundle.workflow import ethics_workflow, new_session, tell
+from monai_ethics.transforms.keeping import keep_marks
+from monai_ethics.transforms.writers import Written
 
 __all__ = ["launch", "run_bundle"]
 
@@ -96,7 +98,10 @@ def _record_only(base: type, words: dict[str, Any]) -> int:
     session.start()
     error: BaseException | None = None
     try:
-        with injector.watch():
+        with (
+            injector.watch(),
+            keep_marks(Written(key=lambda: getattr(session.evidence, "key", None), told=session.output_file)),
+        ):
             workflow = host.create_workflow(**{**words, "workflow_name": base})
             workflow.run()
             workflow.finalize()
