@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A graph small enough to be seen: every node of a small one, kinds with their counts of a large one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from monai_ethics.provenance.lineage.graph import ITSELF, ROLES
+from monai_ethics.provenance.lineage.store import Store
+
+__all__ = ["Arrow", "Box", "Node", "Sketch", "edges_of", "folded", "nodes_of", "sketch"]
+
+SMALL = 24  # nodes that are still drawn one by one
+_CHUNK = 20_000
+_GRADES = ("direct", "transitive")
+_STAGES = {
+    "subject": (0, "patient", "patients"),
+    "acquisition": (1, "acquired image", "acquired images"),
+    "import": (1, "imported image", "imported images"),
+    "image": (1, "image without a record", "images without a record"),
+    "unknown": (1, "record that is not given", "records that are not given"),
+    "transform": (2, "derived image", "derived images"),
+    "set": (3, "set of images", "sets of images"),
+    "training": (4, "training", "trainings"),
+    "weights": (5, "model", "models"),
+    "synthesis": (6, "synthetic image", "synthetic images"),
+    "inference": (6, "result of a model", "results of a model"),
+    "evaluation": (6, "evaluation", "evaluations"),
+    "release": (7, "release", "releases"),
+}
+_OTHER = (7, "record", "records")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One node of the index: see docs/reference/lineage-index.md."""
+
+    id: int
+    name: str
+    kind: str
+    type: str | None
+    synthetic: str | None
+    depth: int | None
+    unseen: bool
+    hushed: bool
+
+    @property
+    def what(self) -> str:
+        """Word of `_STAGES`."""
+        if self.kind in ("subject", "image", "weights", "set"):
+            return self.kind
+        return self.type or "unknown"
+
+    @property
+    def said(self) -> str:
+        """What it is, in words, and how it can be asked for."""
+        return f"{_STAGES.get(self.what, _OTHER)[1]} {self.short}".rstrip()
+
+    @property
+    def short(self) -> str:
+        """Beginning of its id; nothing for images and patients."""
+        if self.kind in ("image", "subject"):
+            return ""
+        return self.name.removeprefix("weights:").removeprefix("sha256:")[:12]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """One node, or all nodes of one kind.
+
+    Args:
+        label: what it is.
+        note: id, generation, grade.
+        count: nodes that it stands for.
+        column: place from left to right.
+        marked: whether it is synthetic, wholly or in part.
+        asked: whether it is what was asked for.
+    """
+
+    label: str
+    note: str
+    count: int
+    column: int
+    marked: bool
+    asked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrow:
+    """From one box to another, with the number of edges that it stands for."""
+
+    parent: int
+    child: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sketch:
+    """Boxes in order of their columns, and arrows between their positions.
+
+    Args:
+        boxes: what is shown.
+        arrows: what was made of what.
+        whole: whether each box stands for one node.
+        unseen: what cannot be seen, in words, with how often.
+    """
+
+    boxes: tuple[Box, ...]
+    arrows: tuple[Arrow, ...]
+    whole: bool
+    unseen: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def rows(self) -> list[tuple[str, int, str]]:
+        """The same as a table: what, how many, and what it was made from."""
+        return [
+            (
+                f"{box.label}{', ' if box.note else ''}{box.note}",
+                box.count,
+                "; ".join(
+                    f"{self.boxes[arrow.parent].label}{' ' if note else ''}{note}"
+                    for arrow in self.arrows
+                    if arrow.child == place
+                    for note in (self.boxes[arrow.parent].note,)
+                )
+                or "nothing recorded",
+            )
+            for place, box in enumerate(self.boxes)
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON for machines."""
+        names = ("label", "note", "count", "column", "marked", "asked")
+        return {
+            "boxes": [{name: getattr(box, name) for name in names} for box in self.boxes],
+            "arrows": [{"parent": arrow.parent, "child": arrow.child, "count": arrow.count} for arrow in self.arrows],
+            "whole": self.whole,
+            "unseen": [{"what": what, "count": count} for what, count in self.unseen],
+        }
+
+
+def nodes_of(store: Store, numbers: Iterable[int] | None = None) -> dict[int, Node]:
+    """Nodes by number; all without `numbers`."""
+    sql = (
+        "SELECT n.id, n.name, n.kind, n.type, n.synthetic, t.depth, t.unseen, t.hushed "
+        "FROM lineage_node n JOIN lineage_told t ON t.id = n.id"
+    )
+    wanted = [""] if numbers is None else [f" WHERE n.id IN ({listed})" for listed in _chunks(numbers)]
+    return {
+        row[0]: Node(
+            id=row[0],
+            name=row[1],
+            kind=row[2],
+            type=row[3],
+            synthetic=row[4],
+            depth=row[5],
+            unseen=bool(row[6]),
+            hushed=bool(row[7]),
+        )
+        for where in wanted
+        for row in store.execute(sql + where)
+    }
+
+
+def _chunks(numbers: Iterable[int]) -> Iterator[str]:
+    every = sorted(numbers)
+    for start in range(0, len(every), _CHUNK):
+        yield ", ".join(str(int(number)) for number in every[start : start + _CHUNK])
+
+
+def sketch(
+    store: Store,
+    nodes: Mapping[int, Node] | None = None,
+    *,
+    grades: Mapping[int, int] | None = None,
+    asked: Iterable[int] = (),
+    small: int = SMALL,
+) -> Sketch:
+    """Draw some nodes of the index together.
+
+    Args:
+        store: an index that is up to date.
+        nodes: which; all of the index by default.
+        grades: 0 direct, 1 transitive, where that was asked.
+        asked: the nodes that were asked for.
+        small: most nodes that are shown one by one.
+    """
+    shown = dict(nodes_of(store) if nodes is None else nodes)
+    edges = edges_of(store, None if nodes is None else shown)
+    standing = folded(shown, edges)
+    marked = {number for number, node in shown.items() if node.synthetic in ("yes", "partial")}
+    kept = {number: node for number, node in shown.items() if standing[number] == number}
+    whole = len(kept) <= small
+    wanted = {standing[number] for number in asked if number in standing}
+    keys = {
+        number: (
+            _column(node),
+            node.what,
+            number in marked or (node.what == "image" and bool(node.depth)),
+            None if grades is None or number not in grades else _GRADES[grades[number]],
+            number in wanted,
+            node.name if whole else "",
+        )
+        for number, node in kept.items()
+    }
+    counts = Counter(keys.values())
+    order = sorted(counts, key=lambda key: (key[0], str(key[1:])))
+    columns = {column: place for place, column in enumerate(sorted({key[0] for key in order}))}
+    samples = {keys[number]: node for number, node in kept.items()}
+    boxes = tuple(_box(key, samples[key], counts[key], columns[key[0]], whole=whole) for key in order)
+    places = {key: place for place, key in enumerate(order)}
+    arrows = Counter(
+        (places[keys[standing[parent]]], places[keys[standing[child]]])
+        for parent, child, _ in edges
+        if standing[parent] != standing[child]
+    )
+    return Sketch(
+        boxes=boxes,
+        arrows=tuple(Arrow(parent=a, child=b, count=n) for (a, b), n in sorted(arrows.items()) if a != b),
+        whole=whole,
+        unseen=_unseen(store, shown),
+    )
+
+
+def edges_of(store: Store, shown: Mapping[int, Node] | None) -> list[tuple[int, int, int]]:
+    """Parent, child and number of the role of each edge between some nodes, or of all."""
+    sql = "SELECT DISTINCT parent, child, role FROM lineage_edge"
+    if shown is None:
+        return [(int(a), int(b), int(role)) for a, b, role in store.execute(sql)]
+    return [
+        (int(a), int(b), int(role))
+        for listed in _chunks(shown)
+        for a, b, role in store.execute(f"{sql} WHERE child IN ({listed})")
+        if a in shown
+    ]
+
+
+def folded(shown: Mapping[int, Node], edges: Iterable[tuple[int, int, int]]) -> dict[int, int]:
+    """The image that a record describes is shown as that record, the first one of several."""
+    standing = {number: number for number in shown}
+    own = sorted((parent, child) for parent, child, role in edges if role == ROLES[ITSELF])
+    for parent, child in own:
+        if shown[child].kind == "image" and standing[child] == child:
+            standing[child] = parent
+    for parent, child in own:
+        if shown[parent].kind == "image" and standing[parent] == parent:
+            standing[parent] = child
+    return standing
+
+
+def _column(node: Node) -> int:
+    stage = _STAGES.get(node.what, _OTHER)[0]
+    depth = node.depth or 0
+    if node.kind == "image" and depth:
+        stage = 6
+    return stage + 8 * max(depth - (stage >= 6 and depth > 0), 0)
+
+
+def _box(key: tuple[Any, ...], node: Node, count: int, column: int, *, whole: bool) -> Box:
+    _, what, marked, grade, asked, _ = key
+    _, one, many = _STAGES.get(what, _OTHER)
+    notes = [node.short] if whole and node.short else []
+    if node.depth is None:
+        notes.append("in a circle")
+    elif node.depth > 1 or (node.depth == 1 and what != "synthesis"):
+        notes.append(f"generation {node.depth}" if what == "synthesis" else f"after {node.depth} syntheses")
+    if grade and not asked:
+        notes.append(grade)
+    return Box(
+        label=one if count == 1 else f"{count:,} {many}",
+        note=", ".join(notes).replace("after 1 syntheses", "after 1 synthesis"),
+        count=count,
+        column=column,
+        marked=marked,
+        asked=asked,
+    )
+
+
+def _unseen(store: Store, shown: Mapping[int, Node]) -> tuple[tuple[str, int], ...]:
+    found = Counter(why for node, why in store.execute("SELECT DISTINCT node, why FROM lineage_gap") if node in shown)
+    missing = sum(node.kind == "record" and node.type is None for node in shown.values())
+    if missing:
+        found[NOT_GIVEN] += missing
+    return tuple(sorted(found.items()))
+
+
+NOT_GIVEN = "a record that no given log holds: what it came from"

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+import hashlib
+import json
+from collections import Counter
+
+import pytest
+
+from monai_ethics.errors import InputError
+from monai_ethics.provenance.lineage.answers import find, find_file, lineage_of, lineage_of_patient
+from monai_ethics.provenance.lineage.findings import lineage_findings
+from monai_ethics.provenance.lineage.index import refresh
+from monai_ethics.provenance.lineage.store import open_store
+from monai_ethics.provenance.log.payload import PRIVATE_NAME, PSEUDONYM_KEY_NAME, payload_path
+from monai_ethics.provenance.log.read import read_entries
+
+
+def grades(answer):
+    return {row.id: row.grade for row in answer.reached if row.id}
+
+
+def counts(answer):
+    found = Counter()
+    for row in answer.reached:
+        if row.id is None:
+            found[row.what, row.grade] += row.count
+    return found
+
+
+def asked(indexed, patient, *folders, **settings):
+    store, done = indexed(*folders)
+    return lineage_of_patient(store, done, folders, patient, **settings)
+
+
+def test_what_derives_from_a_patient_is_graded(story, indexed):
+    found = grades(asked(indexed, "A", story["folder"]))
+    assert {found[story[name]] for name in ("set1", "train1")} == {"direct"}
+    assert {found[story[name]] for name in ("set2", "train2")} == {"transitive"}
+    assert not {story["set3"], story["train3"]} & set(found)
+    assert sum(name.startswith("weights:") for name in found) == 2
+
+
+def test_images_are_counted_by_type_and_grade(story, indexed):
+    found = counts(asked(indexed, "A", story["folder"]))
+    assert found == {("synthesis", "transitive"): 3, ("import", "direct"): 2}
+
+
+def test_a_patient_whom_no_log_names_reaches_nothing(story, indexed):
+    answer = asked(indexed, "C", story["folder"])
+    assert (answer.found, [row for row in answer.reached if row.grade != "unknown"]) == (False, [])
+
+
+def test_white_space_around_a_number_is_no_other_patient(story, indexed):
+    assert asked(indexed, " A ", story["folder"]).found
+    assert not asked(indexed, "A", story["folder"], issuer="another hospital").found
+    with pytest.raises(InputError, match="patient's number"):
+        asked(indexed, "  ", story["folder"])
+
+
+def test_neither_index_nor_answer_holds_the_number_or_a_digest_of_an_acquired_image(write, indexed, tmp_path):
+    with write("evidence") as w:
+        w.acquired("a1")
+        w.set_of([("a1", "PATIENT-0815", "no")], synthetic="no")
+    store = open_store(tmp_path / "index.sqlite")
+    done = refresh(store, [tmp_path / "evidence"])
+    answer = lineage_of_patient(store, done, [tmp_path / "evidence"], "PATIENT-0815")
+    store.close()
+    held = (tmp_path / "index.sqlite").read_bytes() + json.dumps(answer.to_dict()).encode()
+    assert answer.found
+    assert b"0815" not in held
+    assert hashlib.sha256(b"a1").hexdigest().encode() not in held
+    assert (tmp_path / "index.sqlite").stat().st_mode & 0o077 == 0
+
+
+def test_a_synthetic_image_conditioned_on_a_patients_image_is_direct_and_what_learns_from_it_is_not(write, indexed):
+    with write("evidence") as w:
+        source = w.acquired("a1")
+        w.set_of([("a1", "A", "no")], synthetic="no")
+        made = w.synthetic("c1", model=None, parents=[(source, "conditioning image")])
+        learned = w.trained(w.set_of([("c1", None, "yes")], synthetic="yes"), weights="w")
+        folder = w.log.folder
+    answer = asked(indexed, "A", folder)
+    assert grades(answer)[learned] == "transitive"
+    assert counts(answer)["synthesis", "direct"] == 1
+    store, _ = indexed(folder)
+    assert lineage_of(store, find(store, made), up=True).sketch.boxes
+
+
+def test_an_erased_list_leaves_the_patient_named_and_others_unknown(story, indexed):
+    entries = read_entries(story["folder"])
+    lists = [entry.body["commitment"] for entry in entries if entry.kind == "training_set"]
+    payload_path(story["folder"], lists[-1]).unlink()
+    found = asked(indexed, "A", story["folder"])
+    rows = {row.id: row for row in found.reached}
+    assert rows[story["set3"]].grade == "unknown"
+    assert rows[story["train3"]].grade == "unknown"
+    assert "erased" in rows[story["set3"]].grounds[0]
+    assert grades(asked(indexed, "B", story["folder"]))[story["set3"]] == "direct"
+
+
+def test_without_the_pseudonym_key_everything_of_that_log_is_unknown(story, indexed):
+    (story["folder"] / PRIVATE_NAME / PSEUDONYM_KEY_NAME).unlink()
+    found = asked(indexed, "A", story["folder"])
+    assert not found.found
+    assert set(grades(found).values()) == {"unknown"}
+    assert any("pseudonym key" in text for text in found.unseen)
+
+
+def test_a_patient_is_asked_for_under_each_folders_own_key(story, write, indexed, tmp_path):
+    with write("other") as w:
+        other = w.trained(w.set_of([("x", "A", "no")], synthetic="no"), weights="w9")
+    found = grades(asked(indexed, "A", story["folder"], tmp_path / "other"))
+    assert found[other] == found[story["train1"]] == "direct"
+    alone = grades(asked(indexed, "A", tmp_path / "other"))
+    assert story["train1"] not in alone
+
+
+def test_a_model_trained_elsewhere_on_these_images_is_found_by_their_values(story, write, indexed, tmp_path):
+    with write("other") as w:
+        other = w.trained(w.set_of([("s1", None, "yes")], synthetic="yes"), weights="w9")
+    found = grades(asked(indexed, "A", story["folder"], tmp_path / "other"))
+    assert found[other] == "transitive"
+
+
+def test_ancestors_of_a_synthetic_image(story, indexed):
+    store, _ = indexed(story["folder"])
+    answer = lineage_of(store, find(store, story["t1"]), up=True)
+    assert {story[name] for name in ("set1", "set2", "train1", "train2")} <= {row.id for row in answer.reached}
+    assert sum(row.count for row in answer.reached if row.what == "subject") == 2
+    assert find(store, story["t1"][7:20]) == find(store, story["t1"])
+
+
+@pytest.mark.parametrize("text", ["sha256:" + "0" * 64, "abc", "not hex at all", "0" * 9])
+def test_an_unknown_id_is_refused_in_one_sentence(story, indexed, text):
+    store, _ = indexed(story["folder"])
+    with pytest.raises(InputError):
+        find(store, text)
+
+
+def test_a_checkpoint_is_found_by_its_bytes(write, indexed, tmp_path):
+    weights = tmp_path / "model.pt"
+    weights.write_bytes(b"weights")
+    with write("evidence") as w:
+        made = w.trained(None, weights="w")
+        sha = hashlib.sha256(b"weights").hexdigest()
+        w.log.append("stored", {"item": "i", "role": "checkpoint", "sha256": sha, "size": 7})
+    store, _ = indexed(tmp_path / "evidence")
+    answer = lineage_of(store, find_file(store, weights), up=True)
+    assert made in {row.id for row in answer.reached}
+    assert any("names no set" in text for text in answer.unseen)
+    (tmp_path / "other.pt").write_bytes(b"other")
+    with pytest.raises(InputError, match="none registers"):
+        find_file(store, tmp_path / "other.pt")
+
+
+def test_circles_end_and_have_no_depth(write, indexed, tmp_path):
+    with write("evidence") as w:
+        first = w.synthetic("s", model=None, weights="same")
+        w.trained(w.set_of([("s", None, "yes")], synthetic="yes"), weights="same")
+    store, _ = indexed(tmp_path / "evidence")
+    answer = lineage_of(store, find(store, first))
+    assert {row.what for row in answer.reached} >= {"training", "weights", "set"}
+    assert {row.depth for row in answer.reached} == {None}
+    depth, _ = lineage_findings(store)
+    assert depth.verdict == "not_assessable"
+
+
+def test_generations_are_counted_and_undeclared_mixtures_told(story, write, indexed, tmp_path):
+    with write("evidence", run="b") as w:
+        quiet = w.set_of([("s1", None, "yes"), ("b1", "B", "no")], synthetic="unknown")
+        w.synthetic("q1", model=w.trained(quiet, weights="w8"))
+    store, _ = indexed(tmp_path / "evidence")
+    depth, marks = lineage_findings(store)
+    assert depth.accounting == {"depth 1": 2, "depth 2": 2}
+    values = {estimate.name: estimate.value for estimate in depth.estimates}
+    assert (values["beyond_first_generation"], values["beyond_first_generation_undeclared"]) == (2, 1)
+    assert values["deepest_chain"] == 2
+    assert [row.items for row in marks.observations] == [(quiet,)]

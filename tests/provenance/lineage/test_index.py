@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from monai_ethics.errors import GateError, InputError
+from monai_ethics.provenance.lineage import closure
+from monai_ethics.provenance.lineage.answers import find
+from monai_ethics.provenance.lineage.index import link_key, refresh
+from monai_ethics.provenance.lineage.store import TABLES, open_store
+from monai_ethics.provenance.log.payload import payload_path
+from monai_ethics.provenance.log.read import read_entries
+
+
+def content(store):
+    """All that an index says, by name."""
+    names = dict(store.execute("SELECT id, name FROM lineage_node"))
+    roles = dict(store.execute("SELECT id, name FROM lineage_role"))
+    return {
+        "node": sorted(map(str, store.execute("SELECT name, kind, type, synthetic FROM lineage_node"))),
+        "edge": sorted((names[a], names[b], roles[r]) for a, b, r in _rows(store, "edge", "parent, child, role")),
+        "short": sorted((names[a], names[b], hop) for a, b, hop in _rows(store, "short", "parent, child, hop")),
+        "told": sorted((names[row[0]], *map(str, row[1:])) for row in store.execute("SELECT * FROM lineage_told")),
+        "gap": sorted((names[node], why) for node, why in _rows(store, "gap", "node, why")),
+    }
+
+
+def _rows(store, table, columns):
+    return store.execute(f"SELECT DISTINCT {columns} FROM lineage_{table}")
+
+
+def test_a_second_refresh_reads_only_what_is_new_and_equals_a_rebuilt_index(story, write, tmp_path):
+    store = open_store(tmp_path / "index.sqlite")
+    (first,) = refresh(store, [story["folder"]])
+    assert first.added == first.entries
+    (again,) = refresh(store, [story["folder"]])
+    assert again.added == 0
+    with write("evidence", run="b") as w:
+        w.synthetic("s9", model=story["train1"])
+    (grown,) = refresh(store, [story["folder"]])
+    assert 0 < grown.added == grown.entries - first.entries
+    fresh = open_store(None)
+    refresh(fresh, [story["folder"]])
+    assert content(store) == content(fresh)
+    store.close()
+    fresh.close()
+
+
+def test_an_altered_log_is_refused_unless_asked_otherwise(story, indexed):
+    log = story["folder"] / "log.jsonl"
+    log.write_bytes(log.read_bytes().replace(b'"synthetic":"yes"', b'"synthetic":"no "', 1))
+    with pytest.raises(GateError, match="evidence 1"):
+        indexed(story["folder"])
+    _, done = indexed(story["folder"], even_altered=True)
+    assert done[0].status == "altered"
+
+
+def test_an_older_copy_is_no_continuation(story, write, tmp_path):
+    import shutil
+
+    shutil.copytree(story["folder"], tmp_path / "old")
+    with write("evidence", run="b") as w:
+        w.synthetic("s9", model=story["train1"])
+    store = open_store(None)
+    refresh(store, [story["folder"]])
+    with pytest.raises(GateError, match="older or another history"):
+        refresh(store, [tmp_path / "old"])
+    refresh(store, [tmp_path / "old"], even_altered=True)
+    fresh = open_store(None)
+    refresh(fresh, [tmp_path / "old"])
+    assert content(store) == content(fresh)
+
+
+def test_what_is_erased_leaves_the_index(story, tmp_path):
+    store = open_store(tmp_path / "index.sqlite")
+    refresh(store, [story["folder"]])
+    before = content(store)
+    for entry in read_entries(story["folder"]):
+        if entry.kind in ("training_set", "registered") and "commitment" in entry.body:
+            payload_path(story["folder"], entry.body["commitment"]).unlink()
+    refresh(store, [story["folder"]])
+    after = content(store)
+    assert len(after["edge"]) < len(before["edge"])
+    assert after["gap"]
+    gone = {row for edge in before["edge"] for row in edge[:2]} - {row for edge in after["edge"] for row in edge[:2]}
+    store.close()
+    data = (tmp_path / "index.sqlite").read_bytes()
+    gone = {name for name in gone if name.startswith("image:")}  # records stand in the log, which stays
+    assert len(gone) == 3
+    assert [name for name in gone if name.encode() in data] == []
+
+
+def test_other_logs_are_forgotten_where_only_these_are_asked_for(story, write, tmp_path):
+    with write("other") as w:
+        made = w.synthetic("z", model=None)
+    store = open_store(None)
+    refresh(store, [story["folder"], tmp_path / "other"])
+    assert find(store, made)
+    refresh(store, [story["folder"]], only_these=True)
+    with pytest.raises(InputError):
+        find(store, made)
+    fresh = open_store(None)
+    refresh(fresh, [story["folder"]])
+    assert content(store) == content(fresh)
+
+
+def test_a_record_in_two_logs_stays_while_one_of_them_is_known(story, write, tmp_path):
+    store = open_store(None)
+    with write("other") as w:
+        w.synthetic("s1", model=story["train1"])
+    refresh(store, [story["folder"], tmp_path / "other"])
+    refresh(store, [tmp_path / "other"], only_these=True)
+    assert len(store.execute("SELECT 1 FROM lineage_node WHERE type = 'synthesis'")) == 1
+    assert store.execute("SELECT type FROM lineage_node WHERE name = :name", name=story["train1"]) == [(None,)]
+
+
+def test_the_short_graph_reaches_what_a_plain_walk_reaches(story, indexed):
+    store, _ = indexed(story["folder"])
+    for up, (at, to) in ((False, ("parent", "child")), (True, ("child", "parent"))):
+        for (node,) in store.execute("SELECT id FROM lineage_node"):
+            plain = store.execute(
+                f"WITH RECURSIVE d(n) AS (SELECT {node} UNION SELECT e.{to} FROM d "
+                f"JOIN lineage_edge e ON e.{at} = d.n) SELECT n FROM d"
+            )
+            assert set(closure.full(store, [node], up=up)) == {row[0] for row in plain}
+
+
+def test_the_key_of_images_is_made_once_and_another_key_rebuilds(story, key_home, tmp_path):
+    key = link_key()
+    assert key == link_key()
+    assert (key_home / "lineage.key").stat().st_mode & 0o777 == 0o600
+    store = open_store(None)
+    refresh(store, [story["folder"]])
+    before = content(store)
+    refresh(store, [story["folder"]], key=bytes(32))
+    after = content(store)
+    assert len(before["node"]) == len(after["node"])
+    assert before["node"] != after["node"]
+
+
+@pytest.mark.parametrize("place", ["mysql://x", "/nowhere/at/all.sqlite"])
+def test_a_store_that_cannot_be_is_refused(place):
+    with pytest.raises(InputError):
+        open_store(place)
+
+
+def test_an_index_of_another_version_is_refused(tmp_path):
+    store = open_store(tmp_path / "index.sqlite")
+    store.execute("UPDATE lineage_meta SET value = 'other' WHERE key = 'schema'")
+    assert len(TABLES) == 11
+    store.close()
+    with pytest.raises(InputError, match="another version"):
+        open_store(tmp_path / "index.sqlite")
