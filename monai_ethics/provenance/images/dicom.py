@@ -11,6 +11,7 @@ import numpy as np
 import pydicom
 
 from monai_ethics._quiet import quiet_dicom
+from monai_ethics.errors import InputError
 from monai_ethics.provenance.images.dicom_marks import marks_of, synthesizing_equipment
 from monai_ethics.provenance.images.read import Image
 
@@ -39,7 +40,13 @@ def read_dicom(path: Path) -> Image:
 
 def image_of(dataset: pydicom.Dataset) -> Image:
     """The image that a dataset holds, as `read_dicom` reads it from a file."""
-    stored = dataset.pixel_array
+    try:
+        stored = dataset.pixel_array
+    except (RuntimeError, NotImplementedError) as error:
+        raise InputError(
+            "Expected pixels that a decoder here can read: got a compression that none can. "
+            "Install pylibjpeg with its plugins, or decompress the file."
+        ) from error
     channels = "c" if int(dataset.get("SamplesPerPixel", 1)) > 1 else ""
     frames = int(dataset.get("NumberOfFrames", 1) or 1)
     array = stored if frames > 1 else stored[None]
