@@ -21,8 +21,13 @@ def ethics_parts(session: Any, engine_id: str) -> tuple[Sequence[Any], Sequence[
     """New instances for one engine: what comes first and what comes last in its handler list."""
     from monai_ethics.handlers import EvidenceWriter, ProvenanceRecorder, StratifiedScores
     from monai_ethics.handlers._audits import TrainerAudit
+    from monai_ethics.handlers.admission import RunGuard
 
-    first = (TrainerAudit(session), StratifiedScores(session=session, engine_id=engine_id))
+    first = (
+        TrainerAudit(session),
+        RunGuard(session, engine_id),
+        StratifiedScores(session=session, engine_id=engine_id),
+    )
     return first, (ProvenanceRecorder(session, engine_id), EvidenceWriter(session, engine_id))
 
 

@@ -14,10 +14,24 @@ from monai_ethics.errors import InputError
 __all__ = ["FLAGS", "KEYS", "SECTION", "checked", "claim_flags", "pop_settings", "switch"]
 
 SECTION = "ethics"
-KEYS = ("attributes", "strata", "policy", "threshold", "plan", "out", "log", "name", "synthetic", "synthesis")
-SWITCHES = ("log", "synthetic")
+KEYS = (
+    "attributes",
+    "strata",
+    "policy",
+    "threshold",
+    "plan",
+    "record",
+    "out",
+    "log",
+    "name",
+    "marks",
+    "synthetic",
+    "synthesis",
+    "guard",
+)
+SWITCHES = ("log", "marks", "synthetic")
 FLAGS = {"attributes": "attributes", "strata": "strata", "policy": "policy", "evidence": "out"}
-NESTED = ("plan", "synthesis")
+NESTED = ("plan", "synthesis", "guard")
 PREFIX = re.compile(r"^ethics(?:#|::)(.+)$")
 
 

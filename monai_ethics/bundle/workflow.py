@@ -15,6 +15,7 @@ from ignite.engine import Engine
 from monai.bundle import ConfigWorkflow
 from monai.utils import ensure_tuple
 
+from monai_ethics.bundle.about import about_bundle
 from monai_ethics.bundle.digests import bundle_digests
 from monai_ethics.bundle.engines import EngineRef, find_engines, is_generative, reachable, walk
 from monai_ethics.bundle.injector import Injector
@@ -23,6 +24,8 @@ from monai_ethics.bundle.rewrite import rewrite, wrap_savers
 from monai_ethics.bundle.saver import mark_new_images
 from monai_ethics.bundle.settings import SECTION, checked, pop_settings, switch
 from monai_ethics.errors import EthicsError, InputError
+from monai_ethics.transforms.keeping import keep_marks
+from monai_ethics.transforms.writers import Written
 
 __all__ = ["EthicsWorkflow", "ethics_workflow", "new_session", "tell"]
 
@@ -74,7 +77,8 @@ class EthicsWorkflow(ConfigWorkflow):
             self.parser.globals[INJECTOR] = self._ethics_injector
         self._ethics_apply()
         try:
-            return super().initialize()
+            with self._ethics_marks():
+                return super().initialize()
         except BaseException as error:
             self._ethics_fail(error, begun=False)
             raise
@@ -87,7 +91,7 @@ class EthicsWorkflow(ConfigWorkflow):
         injector: Any = self._ethics_injector
         injector.session.start()
         try:
-            with injector.watch(), self._ethics_images():
+            with injector.watch(), self._ethics_images(), self._ethics_marks():
                 result = super().run()
         except BaseException as error:
             self._ethics_fail(error, begun=True)
@@ -97,9 +101,15 @@ class EthicsWorkflow(ConfigWorkflow):
 
     def finalize(self) -> Any:
         """Finalize the bundle; a launcher that runs the engines itself gets its evidence here."""
-        result = super().finalize()
+        with self._ethics_marks():
+            result = super().finalize()
         self._ethics_finish(None)
         return result
+
+    def _get_property(self, name: str, property: dict[str, Any]) -> Any:  # noqa: A002 - the name is MONAI's
+        """What a launcher that runs the engines itself builds through a property keeps marks too."""
+        with self._ethics_marks():
+            return super()._get_property(name, property)
 
     @property
     def ethics_session(self) -> Any:
@@ -142,6 +152,25 @@ class EthicsWorkflow(ConfigWorkflow):
             return nullcontext()
         return mark_new_images(session.config["outputs"], session=session)
 
+    def _ethics_marks(self) -> AbstractContextManager[None]:
+        """What is made from synthetic images is marked as such, unless the setting `marks` is false."""
+        value = getattr(self, "_ethics_settings", {}).get("marks")
+        if _is_config_language(value):
+            value = self._ethics_value("ethics_settings::marks")
+        if not switch(value, name="marks", default=True):
+            return nullcontext()
+        return keep_marks(Written(key=self._ethics_key, told=self._ethics_told))
+
+    def _ethics_key(self) -> Any:
+        injector = self._ethics_injector
+        log = injector.session.evidence if injector is not None and injector.has_session else None
+        return getattr(log, "key", None)
+
+    def _ethics_told(self, path: Path) -> None:
+        injector = self._ethics_injector
+        if injector is not None and injector.has_session:
+            injector.session.output_file(path)
+
     def _ethics_session(self) -> Any:
         settings = {
             key: self._ethics_value(f"ethics_settings::{key}") if _is_config_language(value) else value
@@ -177,6 +206,7 @@ class EthicsWorkflow(ConfigWorkflow):
         built = reachable(self.parser.get(), self.run_id)
         return {
             "files": bundle_digests(root, self._ethics_files),
+            "bundle": about_bundle(root, self.parser.get()),
             "run_id": self.run_id,
             "overrides": list(self._ethics_overrides),  # values may hold names, and stay out of the log
             "workflow": f"{base.__module__}.{base.__name__}",
@@ -253,6 +283,8 @@ def new_session(settings: dict[str, Any], *, config: dict[str, Any]) -> Any:
         log=bool(switch(settings.get("log"), name="log", default=True)),
         synthetic=bool(switch(settings.get("synthetic"), name="synthetic", default=False)),
         synthesis=settings.get("synthesis"),
+        record=settings.get("record"),
+        guard=settings.get("guard"),
         config=config,
     )
 

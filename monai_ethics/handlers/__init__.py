@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from monai_ethics.handlers._attach import attach
+    from monai_ethics.handlers.admission import AdmissionGuard
     from monai_ethics.handlers.recorder import ProvenanceRecorder
     from monai_ethics.handlers.samplers import DiffusionSampler, GanSampler, LatentDiffusionSampler
     from monai_ethics.handlers.session import RunSession
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from monai_ethics.handlers.writer import EvidenceWriter
 
 __all__ = [
+    "AdmissionGuard",
     "DiffusionSampler",
     "EvidenceWriter",
     "GanSampler",
@@ -32,6 +34,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "AdmissionGuard": "admission",
     "DiffusionSampler": "samplers",
     "GanSampler": "samplers",
     "LatentDiffusionSampler": "samplers",

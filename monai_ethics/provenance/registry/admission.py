@@ -13,7 +13,9 @@ from monai_ethics.errors import GateError, InputError
 from monai_ethics.evidence import Finding
 from monai_ethics.provenance.images.digest import FileDigests, file_sha256
 from monai_ethics.provenance.images.listing import is_image_file, item_files, marked_digests
-from monai_ethics.provenance.log.payload import pseudonym_of, read_pseudonym_key
+from monai_ethics.provenance.log.head import HEAD_NAME
+from monai_ethics.provenance.log.payload import PRIVATE_NAME, pseudonym_of, read_pseudonym_key
+from monai_ethics.provenance.log.read import LOG_NAME
 from monai_ethics.provenance.marks.sidecar import SIDECAR, sidecar_marks
 from monai_ethics.provenance.registry.guard import registries
 from monai_ethics.provenance.registry.known import load_known
@@ -137,18 +139,23 @@ class RegistryJudge:
         self.folders = registries(*absolute)  # absolute: a bundle may change the current directory
         self.trusted = tuple(trusted)
         self.keys = (keys,) if isinstance(keys, str) else keys
-        self._digests: dict[tuple[str, int, int, int], FileDigests] = {}
+        self._digests: dict[tuple[Any, ...], FileDigests] = {}
+        self._last: tuple[Any, Judgement] | None = None
 
     def judge(self, items: Sequence[Mapping[str, Any]], *, pseudonym: Namer | None = None) -> Judgement:
-        """Judge items by their files; the registries are read anew each time, unchanged files once.
+        """Judge items by their files. Nothing is computed again while neither a file nor a registry has changed.
 
         Raises:
             GateError: if a registry is not as it was signed.
             InputError: if a registry cannot be read.
         """
-        known = load_known(self.folders, trusted=self.trusted)
+        before = [_registry_stamp(folder) for folder in self.folders]
         name = pseudonym or self._namer()
         rows = [row for position, item in enumerate(items, start=1) for row in self._rows(position, item)]
+        seen = (before, len(items), [(place, name("file", said), digests) for place, said, digests in rows])
+        if self._last is not None and self._last[0] == seen:
+            return self._last[1]
+        known = load_known(self.folders, trusted=self.trusted)
         data = AdmissionList(
             items=tuple(name("file", said) for _, said, _ in rows),
             digests=tuple(digests for _, _, digests in rows),
@@ -163,7 +170,9 @@ class RegistryJudge:
             for (position, _, _), row in zip(rows, self.check.judge(data), strict=True)
             if row.refused
         )
-        return Judgement(n=len(items), refusals=refusals, findings=(self.check(data),))
+        judgement = Judgement(n=len(items), refusals=refusals, findings=(self.check(data),))
+        self._last = (seen, judgement)
+        return judgement
 
     def _namer(self) -> Namer:
         key = read_pseudonym_key(self.folders[0])
@@ -195,10 +204,16 @@ class RegistryJudge:
         info = os.stat(path)
         sidecar = path.with_name(path.name + SIDECAR)
         beside = sidecar.stat().st_mtime_ns if sidecar.is_file() else 0
-        stamp = (str(path), info.st_size, info.st_mtime_ns, beside)
+        stamp = (str(path), info.st_size, info.st_mtime_ns, info.st_ino, beside)
         if stamp not in self._digests:
             self._digests[stamp] = _digests(path)
         return self._digests[stamp]
+
+
+def _registry_stamp(folder: Path) -> tuple[Any, ...]:
+    """What changes with every entry, signature or erasure of a log."""
+    named = [folder / name for name in (LOG_NAME, HEAD_NAME, PRIVATE_NAME)]
+    return tuple((info.st_size, info.st_mtime_ns) for info in (path.stat() for path in named if path.exists()))
 
 
 def _digests(path: Path) -> FileDigests:
