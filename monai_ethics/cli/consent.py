@@ -144,8 +144,8 @@ def status(site: Site, patient: Patient = None, issuer: Issuer = "", as_json: Js
     tokens = list(state.said)
     if patient is not None:
         person = _person(patient, issuer)
-        token = Subjects(site).token(person.patient_id, issuer=person.issuer)
-        rows = {purpose: state.covers(token, purpose, now).reason for purpose in PURPOSES}
+        tokens = list(Subjects(site).tokens(person.patient_id, issuer=person.issuer))
+        rows = {purpose: state.covers_all(tokens, purpose, now).reason for purpose in PURPOSES}
         print(json.dumps(rows, indent=1) if as_json else "\n".join(f"{name:13} {why}" for name, why in rows.items()))
         return 0
     table = {purpose: Counter(state.covers(token, purpose, now).reason for token in tokens) for purpose in PURPOSES}

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.provenance.images.listing import item_files
+from monai_ethics.provenance.patients import PATIENT_KEYS
 
 __all__ = ["ItemDigests", "item_files"]
 
 Key = tuple[int, int, int, int]
-PATIENT_KEYS = ("patient", "patient_id", "participant_id", "subject", "subject_id", "PatientID")
 NIFTI, DICOM = "monai_ethics.provenance.images.nifti", "monai_ethics.provenance.images.dicom"
 READERS = {".gz": NIFTI, ".nii": NIFTI, ".dcm": DICOM, "": DICOM, ".png": "PIL.Image", ".jpg": "PIL.Image"}
 NEEDED = ("monai_ethics.provenance.images.digest", "monai_ethics.provenance.marks.sidecar")

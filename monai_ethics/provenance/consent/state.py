@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -88,6 +88,20 @@ class ConsentState:
             else:
                 decision = _consented(what, entry, at, checked)
         return decision
+
+    def covers_all(
+        self, subjects: Sequence[str], purpose: str, at: datetime, *, checked: Collection[str] = ()
+    ) -> Decision:
+        """The decision where a person may be one of several: who opposes decides, then who is exactly meant.
+
+        Args:
+            subjects: tokens, the exact person first; none for somebody whom the site does not know.
+            purpose: of `PURPOSES`.
+            at: the time of use.
+            checked: as for `covers`.
+        """
+        each = [self.covers(subject, purpose, at, checked=checked) for subject in subjects or ("",)]
+        return next((decision for decision in each if decision.opposed), each[0])
 
     def open_dispositions(self, affected: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
         """Records without a disposition, by withdrawal.

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
+import json
 import os
 from pathlib import Path
 
@@ -46,20 +47,25 @@ class Subjects:
         self._folder = Path(site) / PRIVATE_NAME / SALTS_NAME
 
     def token(self, patient_id: str, *, issuer: str = "") -> str | None:
-        """Token of a person, or ``None`` where the site never met the person, or forgot.
+        """Token of exactly this person, or ``None`` where the site never met the person, or forgot.
 
         Raises:
             InputError: if the number is empty.
             ProvenanceError: if the salt is damaged.
         """
-        person = self._person(patient_id, issuer)
-        try:
-            salt = read_file(self._path(person))
-        except FileNotFoundError:
-            return None
-        if len(salt) != _SALT_BYTES:
-            raise ProvenanceError("Expected a salt of 32 bytes: got another length. Restore it from a copy.")
-        return _token(salt, person)
+        return self._token(self._person(patient_id, issuer))
+
+    def tokens(self, patient_id: str, *, issuer: str = "") -> tuple[str, ...]:
+        """Tokens of everybody whom this may be, the exact person first.
+
+        Files often leave out who gave a number out. A person recorded without an issuer may be this one, and one asked
+        for without an issuer may be anybody of that number: a withdrawal must not slip through that gap.
+        """
+        people = [self._person(patient_id, issuer), self._person(patient_id, "")]
+        if not issuer.strip():
+            people += self._namesakes(patient_id)
+        found = (self._token(person) for person in dict.fromkeys(people))
+        return tuple(token for token in found if token is not None)
 
     def enroll(self, patient_id: str, *, issuer: str = "") -> str:
         """Token of a person, who gets a salt on first use; only the writer of the site log calls this."""
@@ -68,21 +74,24 @@ class Subjects:
             private_folder(self._folder)
             with contextlib.suppress(FileExistsError):
                 write_atomically(self._path(person), os.urandom(_SALT_BYTES), mode=0o600, replace=False)
+            if issuer.strip():
+                self._list(patient_id, {*self._namesakes(patient_id), person})
         except OSError as error:
             raise InputError(
                 f"Expected a site log that can be written: got '{error.strerror}'. Choose another folder."
             ) from error
-        token = self.token(patient_id, issuer=issuer)
+        token = self._token(person)
         assert token is not None  # written above
         return token
 
     def forget(self, patient_id: str, *, issuer: str = "") -> bool:
         """Destroy a person's salt; whether there was one. What a file system or a backup keeps is beyond this."""
-        path = self._path(self._person(patient_id, issuer))
+        person = self._person(patient_id, issuer)
         try:
-            path.unlink()
+            self._path(person).unlink()
         except FileNotFoundError:
             return False
+        self._list(patient_id, set(self._namesakes(patient_id)) - {person})
         sync_folder(self._folder)
         return True
 
@@ -91,6 +100,35 @@ class Subjects:
 
     def _path(self, person: str) -> Path:
         return self._folder / f"{pseudonym_of(self._key, 'salt', person)}.salt"
+
+    def _token(self, person: str) -> str | None:
+        try:
+            salt = read_file(self._path(person))
+        except FileNotFoundError:
+            return None
+        if len(salt) != _SALT_BYTES:
+            raise ProvenanceError("Expected a salt of 32 bytes: got another length. Restore it from a copy.")
+        return _token(salt, person)
+
+    def _names(self, patient_id: str) -> Path:
+        return self._folder / f"{pseudonym_of(self._key, 'number', patient_identifier(patient_id))}.json"
+
+    def _namesakes(self, patient_id: str) -> list[str]:
+        """People of this number whose issuer is known, as pseudonyms."""
+        try:
+            found = json.loads(read_file(self._names(patient_id)))
+        except FileNotFoundError:
+            return []
+        except ValueError as error:
+            raise ProvenanceError("Expected a list of pseudonyms: got another. Restore it from a copy.") from error
+        return [str(person) for person in found]
+
+    def _list(self, patient_id: str, people: set[str]) -> None:
+        path = self._names(patient_id)
+        if people:
+            write_atomically(path, json.dumps(sorted(people)).encode(), mode=0o600)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _token(salt: bytes, person: str) -> str:

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Consent at the entry of a dataset: whose image an item is, and whether the person agreed to the use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pydicom
+
+from monai_ethics._quiet import quiet_dicom
+from monai_ethics.errors import InputError
+from monai_ethics.provenance.consent.registry import Person, load_consent
+from monai_ethics.provenance.consent.state import Decision
+from monai_ethics.provenance.consent.subjects import Subjects
+from monai_ethics.provenance.consent.terms import PURPOSES
+from monai_ethics.provenance.consent_coverage import NOBODY, ConsentCoverage, ConsentUse, refuses
+from monai_ethics.provenance.images.listing import item_files
+from monai_ethics.provenance.log.payload import pseudonym_of, read_pseudonym_key
+from monai_ethics.provenance.log.writer import utc_now
+from monai_ethics.provenance.patients import PATIENT, PATIENT_KEYS, patient_identifier
+from monai_ethics.provenance.registry.admission import Judgement, Namer, Refusal
+
+__all__ = ["ConsentJudge", "PersonOf", "person_of_item"]
+
+PersonOf = Callable[[Sequence[Mapping[str, Any]]], Sequence[Person | None]]
+
+
+class ConsentJudge:
+    """Refuse items whose use their person did not agree to, or opposes.
+
+    Args:
+        site: the site log that holds consents and withdrawals.
+        rule: ``"opt-in"`` or ``"opt-out"``, as for `ConsentCoverage`.
+        purpose: what the items are used for, of `PURPOSES`.
+        people: tells the persons of items that do not name one themselves, such as by a table of participants.
+        checked: codes of conditions that somebody checked for this use.
+        trusted: keys by which the site log must be signed.
+        clock: gives the time of the use.
+
+    Raises:
+        InputError: if the rule or the purpose is unknown.
+    """
+
+    def __init__(
+        self,
+        site: str | Path,
+        *,
+        rule: str = "opt-out",
+        purpose: str = "training",
+        people: PersonOf | None = None,
+        checked: Collection[str] = (),
+        trusted: Sequence[bytes] = (),
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        if rule is None or purpose not in PURPOSES:
+            raise InputError(f"`purpose` must be one of {', '.join(PURPOSES)}, and `rule` be given: got another.")
+        self.check = ConsentCoverage(rule=rule)
+        self.site = Path(site).absolute()
+        self.purpose = purpose
+        self._people, self._checked = people, tuple(checked)
+        self._trusted, self._clock = tuple(trusted), clock
+
+    def judge(self, items: Sequence[Mapping[str, Any]], *, pseudonym: Namer | None = None) -> Judgement:
+        """Judge items by what the site log says now.
+
+        Raises:
+            GateError: if the site log is not as it was signed.
+            InputError: if it cannot be read.
+        """
+        at = self._clock()
+        state = load_consent(self.site, trusted=self._trusted)
+        subjects = Subjects(self.site)
+        name = pseudonym or self._namer()
+        people = self._persons(items)
+        decisions: dict[Person, Decision] = {}
+        for person in {person for person in people if person is not None}:
+            tokens = subjects.tokens(person.patient_id, issuer=person.issuer)
+            decisions[person] = state.covers_all(tokens, self.purpose, at, checked=self._checked)
+        silent = Decision(False, False, NOBODY)
+        use = ConsentUse(
+            items=[name("item", _said(place, item)) for place, item in enumerate(items, start=1)],
+            people=[name(PATIENT, _identifier(person)) if person is not None else None for person in people],
+            decisions=[decisions[person] if person is not None else silent for person in people],
+            purpose=self.purpose,
+            at=at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        )
+        refusals = tuple(
+            Refusal(position=place, item=who or item, kind=reason, why=f"{reason}, for {self.purpose}")
+            for place, (item, who, decision, reason) in enumerate(
+                zip(use.items, use.people, use.decisions, use.reasons(), strict=True), start=1
+            )
+            if refuses(self.check.rule, who, decision)
+        )
+        return Judgement(n=len(items), refusals=refusals, findings=(self.check(use),))
+
+    def _persons(self, items: Sequence[Mapping[str, Any]]) -> list[Person | None]:
+        found = [person_of_item(item) for item in items]
+        left = [place for place, person in enumerate(found) if person is None]
+        if left and self._people is not None:
+            for place, person in zip(left, self._people([items[place] for place in left]), strict=True):
+                found[place] = person
+        return found
+
+    def _namer(self) -> Namer:
+        key = read_pseudonym_key(self.site)
+        assert key is not None  # `Subjects` read it before
+        return lambda domain, text: pseudonym_of(key, domain, text)
+
+
+def person_of_item(item: Mapping[str, Any]) -> Person | None:
+    """The person whom an item names under one of `PATIENT_KEYS`, or a DICOM file of it in its header."""
+    for key in PATIENT_KEYS:
+        value = item.get(key)
+        if isinstance(value, (str, int)) and str(value).strip() and not Path(str(value)).is_file():
+            return Person(patient_id=str(value))
+    for _, path in item_files(item):
+        person = _of_header(Path(path))
+        if person is not None:
+            return person
+    return None
+
+
+@quiet_dicom()
+def _of_header(path: Path) -> Person | None:
+    with path.open("rb") as file:
+        if file.read(132)[128:] != b"DICM":
+            return None
+    try:
+        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID", "IssuerOfPatientID"])
+    except Exception:  # a damaged file names nobody
+        return None
+    number = str(dataset.get("PatientID") or "").strip()
+    return Person(patient_id=number, issuer=str(dataset.get("IssuerOfPatientID") or "")) if number else None
+
+
+def _identifier(person: Person) -> str:
+    return patient_identifier(person.patient_id, person.issuer)
+
+
+def _said(place: int, item: Mapping[str, Any]) -> str:
+    files = item_files(item)
+    return str(Path(files[0][1]).absolute()) if files else f"item#{place}"
