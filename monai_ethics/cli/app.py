@@ -31,6 +31,7 @@ COMMANDS = (
     "plan",
     "private",
     "report",
+    "sign-model",
     "stamp",
     "synthesis",
     "utility",
@@ -62,7 +63,7 @@ def build() -> typer.Typer:
         """Run a MONAI bundle and leave evidence: every word as for `python -m monai.bundle run`."""
 
     for name in COMMANDS:
-        module = importlib.import_module(f"monai_ethics.cli.{name}")
+        module = importlib.import_module(f"monai_ethics.cli.{name.replace('-', '_')}")
         if hasattr(module, "group"):
             app.add_typer(module.group, name=name)
         else:

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`monai-ethics sign-model`: sign the folder of a model in the OpenSSF format, or check such a signature."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monai_ethics.errors import InputError
+
+__all__ = ["command"]
+
+
+def command(
+    folder: Annotated[Path, typer.Argument(help="Folder of the model or bundle.")],
+    out: Annotated[Path | None, typer.Option(help="Where to write the signature.")] = None,
+    check: Annotated[Path | None, typer.Option(help="A signature to check instead.")] = None,
+    key: Annotated[Path | None, typer.Option(help="With --check: the signer's public key (PEM).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> int:
+    """Sign a model's folder so that `model_signing verify key` accepts it; with --check, verify (exit 1 if changed)."""
+    if (out is None) == (check is None):
+        raise InputError("Expected one of --out and --check: got both or none. Give the file of the signature.")
+    return _sign(folder, out, as_json=as_json) if out is not None else _check(folder, check, key, as_json=as_json)
+
+
+def _sign(folder: Path, out: Path, *, as_json: bool) -> int:
+    from monai_ethics.provenance.log.storage import write_atomically
+    from monai_ethics.provenance.manifest import load_or_create_ec_key, manifest_of, sign_manifest
+
+    statement = manifest_of(folder, leave_out=[out])
+    try:
+        write_atomically(out, sign_manifest(statement, load_or_create_ec_key()))
+    except OSError as error:
+        raise InputError(
+            f"Expected a place for the signature that can be written: got '{error.strerror}'. Choose another."
+        ) from error
+    told = {"files": len(statement["predicate"]["resources"]), "sha256": statement["subject"][0]["digest"]["sha256"]}
+    if as_json:
+        print(json.dumps(told))
+    else:
+        print(f"Signed {told['files']} files, digest {told['sha256']}.")
+        print("Give ecdsa-p256.pub.pem of your key home to whoever checks it.")
+    return 0
+
+
+def _check(folder: Path, signature: Path | None, key: Path | None, *, as_json: bool) -> int:
+    from monai_ethics.provenance.manifest import verify_manifest
+
+    if key is None or signature is None:
+        raise InputError("Expected --key with --check: got none. Get the public key from the signer.")
+    try:
+        result = verify_manifest(folder, signature, key.read_bytes())
+    except OSError as error:
+        raise InputError(
+            f"Expected files that can be read: got '{error.strerror}'. Check --check and --key."
+        ) from error
+    told = {
+        "intact": result.intact,
+        "signed": result.signed,
+        "files": result.files,
+        "changed": list(result.changed),
+        "missing": list(result.missing),
+        "extra": result.extra,
+        "sha256": result.digest,
+    }
+    if as_json:
+        print(json.dumps(told))
+    elif result.intact:
+        print(f"The folder is what this key signed: {result.files} files, digest {result.digest}.")
+    elif not result.signed:
+        print("This key did not sign this signature file.")
+    else:
+        print(
+            f"The folder is not what was signed: of {result.files} files {len(result.changed)} changed and "
+            f"{len(result.missing)} missing (by position: {[*result.changed, *result.missing]}), {result.extra} extra."
+        )
+    return 0 if result.intact else 1
