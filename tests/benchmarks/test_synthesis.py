@@ -21,6 +21,7 @@ import torch
 from monai_ethics.evidence import Verdict
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
 from monai_ethics.synthesis.data.planted_copies import PlantedCopies
+from monai_ethics.synthesis.kernels import rounded
 from monai_ethics.synthesis.kernels.discrepancy import kid
 from monai_ethics.synthesis.kernels.frechet import frechet_distance
 from monai_ethics.synthesis.kernels.gram import Gram
@@ -44,7 +45,7 @@ def seconds(call):
 
 
 def beside(ours, theirs, spread_of, *, pairs, warm_up=True):
-    """Ratio of the peer's time to ours over pairs in alternating order, and both values."""
+    """Ratio of the peer's time to ours over pairs in alternating order; slow peers are not warmed up."""
     ours()
     if warm_up:
         theirs()
@@ -76,7 +77,7 @@ def by_monai(x, y):
 @pytest.mark.parametrize(
     ("n", "d", "peer", "pairs"),
     [
-        (200, 2048, by_monai, 1),
+        (200, 2048, by_monai, 3),
         (200, 2048, by_eigenvalues, 3),
         (3000, 512, by_monai, 3),
         (3000, 512, by_eigenvalues, 3),
@@ -85,9 +86,10 @@ def by_monai(x, y):
 def test_frechet_distance(n, d, peer, pairs, spread_of, row):
     x, y = normal(n, d), normal(n, d, seed=1) + 0.1
     peer(x[:30, :8], y[:30, :8])  # imports
-    found = beside(lambda: frechet_distance(x, y), lambda: peer(x, y), spread_of, pairs=pairs, warm_up=pairs > 1)
+    slow = n < d
+    found = beside(lambda: frechet_distance(x, y), lambda: peer(x, y), spread_of, pairs=pairs, warm_up=not slow)
     told(row, f"FID, N={n}, d={d}", {by_monai: "MONAI", by_eigenvalues: "torch-fidelity"}[peer], found)
-    if pairs > 1:
+    if not slow:
         assert frechet_distance(x, y) == pytest.approx(peer(x, y), rel=1e-5)
 
 
@@ -103,11 +105,15 @@ def by_us(x, y):
     return [found.precision, found.recall, found.density, found.coverage]
 
 
-@pytest.mark.parametrize(("n", "d", "pairs"), [(2000, 512, 3), (5000, 2048, 2)])
-def test_precision_recall_density_and_coverage(n, d, pairs, spread_of, row):
+@pytest.mark.parametrize("coarse", [True, False], ids=["as it is", "without bfloat16"])
+@pytest.mark.parametrize(("n", "d", "pairs"), [(2000, 512, 5), (5000, 2048, 3)])
+def test_precision_recall_density_and_coverage(n, d, pairs, coarse, spread_of, row, monkeypatch):
+    has_coarse = rounded.coarse_pays("cpu", n * n, d)
+    if not coarse:
+        monkeypatch.setattr(rounded, "coarse_pays", lambda *_: False)
     x, y = normal(n, d, dtype=torch.float32), normal(n, d, seed=1, dtype=torch.float32)
     found = beside(lambda: by_us(x, y), lambda: by_prdc(x, y), spread_of, pairs=pairs, warm_up=n < 5000)
-    told(row, f"PRDC, N={n}, d={d}", "prdc", found)
+    told(row, f"PRDC, N={n}, d={d}, {'bfloat16 filter' if coarse and has_coarse else 'float32'}", "prdc", found)
     if n < 5000:
         assert by_us(x, y) == pytest.approx(by_prdc(x.double(), y.double()), abs=1e-12)
 
@@ -145,7 +151,7 @@ def test_memory_of_precision_recall_density_and_coverage(row):
     row("PRDC, N=10000, d=512: MB beyond the features, ours / prdc", text, f"whole process: {whole}")
 
 
-@pytest.mark.parametrize(("side", "pairs"), [("score_X", 1), ("score_dual", 5)])
+@pytest.mark.parametrize(("side", "pairs"), [("score_X", 3), ("score_dual", 5)])
 def test_vendi_score(side, pairs, spread_of, row):
     peer = pytest.importorskip("vendi_score.vendi")
     x = normal(5000, 512)
@@ -155,9 +161,9 @@ def test_vendi_score(side, pairs, spread_of, row):
             warnings.simplefilter("ignore")
             return float(getattr(peer, side)(x.numpy()))
 
-    found = beside(lambda: vendi_score(x), theirs, spread_of, pairs=pairs, warm_up=pairs > 1)
+    found = beside(lambda: vendi_score(x), theirs, spread_of, pairs=pairs, warm_up=side == "score_dual")
     told(row, "Vendi, N=5000, d=512", f"vendi-score, {'primal' if side == 'score_X' else 'dual'}", found)
-    if pairs > 1:
+    if side == "score_dual":
         assert vendi_score(x) == pytest.approx(theirs(), rel=1e-9)
 
 
@@ -174,7 +180,7 @@ def by_subsets(x, y, subsets=20, size=1000):
 
 def test_kid(spread_of, row):
     x, y = normal(2000, 2048), normal(2000, 2048, seed=1) + 0.1
-    found = beside(lambda: kid(x, y), lambda: by_subsets(x, y), spread_of, pairs=1, warm_up=False)
+    found = beside(lambda: kid(x, y), lambda: by_subsets(x, y), spread_of, pairs=3, warm_up=False)
     told(row, "KID, N=2000, d=2048, all rows at once", "20 subsets of 1000 (torch-fidelity takes 100)", found)
     peer = pytest.importorskip("torchmetrics.image.kid")
     found = beside(lambda: kid(x, y), lambda: float(peer.poly_mmd(x, y)), spread_of, pairs=3)

@@ -32,6 +32,7 @@ UNIT = 2.0**-24  # rounding of a number to float32
 # sqrt(d) and stays below this multiple of it in practice; the worst case is d, which only bfloat16 can afford.
 ROUNDING = 4.0
 SMALLEST = 1e-30  # what numbers too small for float32 can add up to, where the largest row has a norm of about 1
+LARGE = 2**26  # multiplications from which a kernel is worth compiling
 IN_CACHE = 2**16  # float64 numbers rounded at a time
 
 
@@ -109,11 +110,20 @@ def rounded(frame: Frame, rows: np.ndarray, dtype: torch.dtype) -> Rounded:
 
 def products(a: Rounded, b: Rounded) -> tuple[torch.Tensor, torch.Tensor]:
     """-2 a.b of all pairs, shape ``(N, M)``, float32: less and more what the product in its own type errs by."""
-    found = (a.rows @ b.rows.T).float().mul_(-2.0)
+    found = _product(a.rows, b.rows).float().mul_(-2.0)
     if a.rows.dtype != COARSE:
         return found, found
     more = found.abs().mul_(OUTPUT)
     return found - more, more.add_(found)
+
+
+def _product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """``a @ b.T``; large ones of float32 by oneDNN, as bfloat16 is: twice as fast as MKL on processors by AMD."""
+    large = a.dtype == FINE and a.is_cpu and len(a) * len(b) * a.shape[1] >= LARGE
+    if large and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+        found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], "")
+        return found
+    return a @ b.T
 
 
 def coarse_pays(device: str, pairs: int, width: int) -> bool:
