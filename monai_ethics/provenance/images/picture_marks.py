@@ -38,11 +38,13 @@ _TERMS = {
 
 
 def picture_marks(data: bytes) -> Marks:
-    """Marks in the bytes of a PNG or JPEG file; nothing for other formats, or where the structure is damaged."""
+    """Marks in the bytes of a PNG or JPEG file, in chunks that are whole; nothing for other formats."""
     layers: dict[str, dict[str, str]] = {}
     if data.startswith(PNG_START):
-        for kind, body in png_chunks(data) or ():
+        for kind, body, holds in _chunks(data):
             name, _, rest = body.partition(b"\0")
+            if not holds:
+                continue
             if kind == b"tEXt" and name == KEYWORD:
                 layers["text"] = parse_mark(rest) or {}
             elif kind == b"iTXt" and name == PNG_XMP:
@@ -56,20 +58,24 @@ def picture_marks(data: bytes) -> Marks:
 
 def png_chunks(data: bytes) -> list[tuple[bytes, bytes]] | None:
     """Type and body of each chunk up to the last; ``None`` if the lengths or checksums are damaged."""
-    chunks, place = [], len(PNG_START)
-    while place < len(data):
-        if place + 12 > len(data):
-            return None
+    found = list(_chunks(data))
+    whole = bool(found) and found[-1][0] == b"IEND" and all(holds for *_, holds in found)
+    return [(kind, body) for kind, body, _ in found] if whole else None
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
+    """Type and body of each chunk, and whether its checksum holds, as far as the lengths lead."""
+    place = len(PNG_START)
+    while place + 12 <= len(data):
         (size,) = struct.unpack_from(">I", data, place)
         kind, body = data[place + 4 : place + 8], data[place + 8 : place + 8 + size]
         check = data[place + 8 + size : place + 12 + size]
-        if len(check) != 4 or zlib.crc32(kind + body) != struct.unpack(">I", check)[0]:
-            return None
-        chunks.append((kind, body))
+        if len(check) != 4:
+            return
+        yield kind, body, zlib.crc32(kind + body) == struct.unpack(">I", check)[0]
         place += 12 + size
         if kind == b"IEND":
-            return chunks
-    return None
+            return
 
 
 def jpeg_segments(data: bytes) -> tuple[list[tuple[int, bytes]], int]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from monai_ethics.provenance.envelope import Statement
 from monai_ethics.provenance.images.digest import FileDigests, compare_attrs
-from monai_ethics.provenance.log.canonical import canonical
+from monai_ethics.provenance.log.canonical import canonical, sha256_hex
 from monai_ethics.provenance.marks.sidecar import clear_part
 
 __all__ = ["CHANGED", "compare_clear", "compare_file", "compare_layers"]
@@ -42,6 +42,10 @@ def compare_file(digests: FileDigests, statement: Statement) -> dict[str, str]:
         now = {name: digest for name, digest in digests.attrs_v1.items() if name != "PatientIdentity"}
         compared = compare_attrs(statement.subjects["attributes"], now)
         found |= {f"attribute.{name}": state for name, state in compared.items()}
+    if "embedded" in statement.stated:
+        now_inside = digests.marks.statement
+        inside = None if now_inside is None else sha256_hex(now_inside.encode())
+        found["mark.statement"] = REMOVED if inside is None else _same(str(statement.stated["embedded"]), inside)
     return found | compare_layers(_expected(statement, digests), digests.marks.layers)
 
 

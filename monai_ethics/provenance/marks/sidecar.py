@@ -13,7 +13,7 @@ from monai_ethics.errors import GateError, InputError, SchemaError
 from monai_ethics.provenance.envelope import Statement, read_statement, signed_statement
 from monai_ethics.provenance.images.digest import FileDigests, digest_file, file_sha256
 from monai_ethics.provenance.images.read import Marks, is_dicom
-from monai_ethics.provenance.log.canonical import canonical, strict_loads
+from monai_ethics.provenance.log.canonical import canonical, sha256_hex, strict_loads
 from monai_ethics.provenance.log.keys import SigningKey
 from monai_ethics.provenance.log.storage import write_atomically
 from monai_ethics.provenance.marks.statement import source_type, subjects_of
@@ -129,6 +129,8 @@ def write_sidecar(
     stated: dict[str, Any] = {"marks": list(marks), "digital_source_type": source_type(str(record.get("synthetic")))}
     if digests.marks.layers:
         stated["layers"] = {name: dict(said) for name, said in digests.marks.layers.items()}
+    if digests.marks.statement is not None:
+        stated["embedded"] = sha256_hex(digests.marks.statement.encode())
     if 0 < len(digests.slices) <= _MOST_SLICES:
         stated["slices"] = list(digests.slices)
     sidecar = _clear(record, subjects=subjects, stated=stated)
