@@ -100,6 +100,7 @@ class DicomOptions:
 _DEFAULTS = DicomOptions()
 
 
+@quiet_dicom()
 def mark_dataset(
     dataset: Dataset,
     record: Mapping[str, Any],

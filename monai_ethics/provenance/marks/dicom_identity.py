@@ -110,6 +110,7 @@ _SEQUENCES = {
     "SegmentSequence",
     "SharedFunctionalGroupsSequence",
 }
+_META = {"FileMetaInformationVersion", "MediaStorageSOPClassUID", "TransferSyntaxUID"}
 _LINKS = re.compile("Referenced|Source|Derivation|Request|Original|Icon|Procedure|Patient|Issuer|Institution|Person")
 _WELL_KNOWN = "1.2.840.10008."
 
@@ -140,12 +141,7 @@ def replace_identity(dataset: Dataset, subject: Subject, *, at: datetime, method
     if "FrameOfReferenceUID" in dataset:
         dataset.PositionReferenceIndicator = ""
     dataset.SOPInstanceUID = uids.get(str(dataset.get("SOPInstanceUID")), generate_uid())
-    meta = getattr(dataset, "file_meta", None)
-    if meta is not None:
-        meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-        for name in ("SourceApplicationEntityTitle", "SendingApplicationEntityTitle", "PrivateInformation"):
-            if name in meta:
-                del meta[name]
+    _scrub_file(dataset)
     dataset.PatientID = subject.patient_id
     dataset.IssuerOfPatientID = _ISSUER
     dataset.PatientName = "SYNTHETIC^"
@@ -155,6 +151,18 @@ def replace_identity(dataset: Dataset, subject: Subject, *, at: datetime, method
     dataset.StudyDate, dataset.StudyTime = at.strftime(_TIMES["DA"]), at.strftime(_TIMES["TM"])
     dataset.PatientIdentityRemoved = "YES"
     dataset.DeidentificationMethod = method
+
+
+def _scrub_file(dataset: Dataset) -> None:
+    """The preamble, and who sent or wrote the file."""
+    if getattr(dataset, "preamble", None):
+        dataset.preamble = b"\0" * 128
+    meta = getattr(dataset, "file_meta", None)
+    for element in list(meta or ()):
+        if element.keyword not in _META:
+            del meta[element.tag]
+    if meta is not None:
+        meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
 
 
 def _scrub(dataset: Dataset, *, at: datetime, uids: dict[str, str], top: bool) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset
+from pydicom._dicom_dict import DicomDictionary
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -21,6 +22,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from monai_ethics._quiet import quiet_dicom
 from monai_ethics.errors import GateError, InputError
 from monai_ethics.provenance.envelope import read_statement
 from monai_ethics.provenance.images.dicom_marks import CREATOR, GROUP, MARK, marks_of
@@ -253,6 +255,75 @@ def test_a_generated_subject_keeps_nothing_of_the_patient_of_the_template():
     assert np.array_equal(dataset.pixel_array, before.pixel_array)
 
 
+TEXT = {
+    **dict.fromkeys(("LO", "SH", "LT", "ST", "UT", "UC", "PN"), "DOE"),
+    "AE": "DOE",
+    "UR": "http://DOE",
+    "UI": "1.2.3.4711",
+    "DA": "19600102",
+    "TM": "194237",
+    "DT": "19600102",
+}
+
+
+def _planted():
+    """A dataset that names a person in every text attribute that the standard has, and in items of every sequence."""
+    dataset, item = scan(), Dataset()
+    for tag, (value_type, _, _, _, keyword) in DicomDictionary.items():
+        kind = value_type.split(" or ")[0]
+        if keyword and tag >> 16 not in (0x0002, 0x0000, 0x7FE0) and kind in TEXT and keyword != "SOPClassUID":
+            item.add_new(tag, kind, TEXT[kind])
+    for tag, (value_type, _, _, _, keyword) in DicomDictionary.items():
+        if value_type == "SQ" and keyword:
+            dataset.add_new(tag, "SQ", [copy.deepcopy(item)] if keyword in KEPT else [])
+    nested = copy.deepcopy(item)
+    nested.PlanePositionSequence = [copy.deepcopy(item)]
+    nested.ReferencedImageSequence = [copy.deepcopy(item)]
+    dataset.SharedFunctionalGroupsSequence = [nested]
+    for element in item:
+        if element.keyword not in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID"):
+            dataset[element.tag] = copy.deepcopy(element)
+    return dataset, len(item)
+
+
+KEPT = {"AnatomicRegionSequence", "SegmentSequence", "DimensionOrganizationSequence", "SourceImageSequence"}
+
+
+def test_no_text_attribute_of_the_standard_keeps_a_person():
+    dataset, n = _planted()
+    dataset.preamble = b"DOE".ljust(128, b"\0")
+    mark_dataset(dataset, RECORD, identity=Identity.GENERATED_SUBJECT, options=DicomOptions(at=AT))
+    left = []
+
+    def look(part):
+        for element in part:
+            if element.VR == "SQ":
+                for item in element.value:
+                    look(item)
+            elif any(word in str(element.value) for word in ("DOE", "4711", "1960", "194237")):
+                left.append(element.keyword)
+
+    look(dataset)
+    technical = {
+        "CodeMeaning",
+        "CodeValue",
+        "CodingSchemeDesignator",
+        "CodingSchemeVersion",
+        "ConvolutionKernel",
+        "Manufacturer",
+        "ManufacturerModelName",
+        "RescaleType",
+        "SegmentAlgorithmName",
+        "SegmentLabel",
+        "SequenceName",
+        "SoftwareVersions",
+    }
+    assert set(left) <= technical
+    assert dataset.preamble == b"\0" * 128
+    assert "SourceApplicationEntityTitle" not in dataset.file_meta
+    print(f"{n} text attributes planted at three depths, {len(technical)} technical ones stay")
+
+
 def test_files_of_one_subject_share_study_and_series():
     subject = Subject(patient_id="SYN-1")
     one, two = (
@@ -441,6 +512,21 @@ def test_a_file_of_several_frames_brings_back_its_marks(tmp_path):
     after = pydicom.dcmread(path)
     assert after.SharedFunctionalGroupsSequence[0].MRImageFrameTypeSequence[0].FrameType[0] == "DERIVED"
     assert after.ImageType[0] == "DERIVED"
+
+
+def test_values_that_break_the_rules_of_their_types_do_not_stop_a_mark(tmp_path):
+    text = "T1 \N{GREEK SMALL LETTER ALPHA} " * 20
+    with quiet_dicom():
+        dataset = scan(SpecificCharacterSet="ISO_IR 192", SeriesDescription=text)
+        dataset.ImageType = ["original", "lower case, and far too long"]
+        dataset.PatientAge, dataset.ScanOptions = "old", "x" * 40
+        path = written(dataset, tmp_path / "a.dcm")
+    assert mark_dicom(path, RECORD) == "yes"
+    with quiet_dicom():
+        after = pydicom.dcmread(path)
+        assert list(after.ImageType) == ["DERIVED", "lower case, and far too long"]
+        assert after.SeriesDescription.startswith("SYNTHETIC T1 \N{GREEK SMALL LETTER ALPHA}")
+        assert after.PatientAge == "old"
 
 
 def test_what_is_no_dicom_is_refused_and_stays(tmp_path):
