@@ -61,7 +61,12 @@ FEATURES = {
     "clusters": clustered,
     "all equal": lambda x, y: (np.ones_like(x), np.ones_like(y)),
 }
-TIERS = {"coarse": (True, 2.0), "coarse, given up": (True, -1.0), "fine": (False, 2.0)}
+TIERS = {  # whether bfloat16 is used, the share of failures from which it is not, multiplications for oneDNN
+    "coarse": (True, 2.0, 2**26),
+    "coarse, given up": (True, -1.0, 2**26),
+    "fine": (False, 2.0, 2**60),
+    "fine, by oneDNN": (False, 2.0, 0),
+}
 
 
 @pytest.fixture(params=FEATURES)
@@ -70,8 +75,9 @@ def sets(request):
 
 
 def tier(monkeypatch, name):
-    """Whether bfloat16 is used whatever the machine, and given up at once."""
-    coarse, failed = TIERS[name]
+    """Take this one whatever the machine and the size."""
+    coarse, failed, large = TIERS[name]
+    monkeypatch.setattr(module, "LARGE", large)
     monkeypatch.setattr(module, "coarse_pays", lambda *_: coarse)
     monkeypatch.setattr(neighbors_module, "FAILED", failed)
     monkeypatch.setattr(manifold_module, "UNSETTLED", failed)
@@ -106,6 +112,18 @@ def test_the_bound_holds_where_all_that_rounding_takes_away_points_one_way():
     assert (norms + less.numpy() - error <= true).all()
     assert (true <= norms + more.numpy() + error).all()
     assert a.lost == pytest.approx(2.0**-8, rel=0.01)
+
+
+@pytest.mark.parametrize("large", [0, 2**60], ids=["oneDNN", "default"])
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+def test_float32_of_many_features_errs_by_far_less_than_its_bound(monkeypatch, large, shift):
+    monkeypatch.setattr(module, "LARGE", large)
+    a = rounded(Frame(center=np.zeros(4096), scale=2.0**-7, device="cpu"), normal(60, 4096) + shift, FINE)
+    with full_precision():
+        less, _ = products(a, a)
+    exact = a.rows.double()
+    error = (less.double() + 2.0 * exact @ exact.T).abs()
+    assert float((error / (a.error(a)[:, None] + a.error(a))).max()) < 0.5
 
 
 @pytest.mark.parametrize("name", TIERS)
