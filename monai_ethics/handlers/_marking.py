@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monai_ethics.errors import EthicsError, InputError
-from monai_ethics.provenance.images.digest import file_sha256
-from monai_ethics.provenance.log.canonical import canonical
-from monai_ethics.provenance.log.storage import write_atomically
-from monai_ethics.provenance.marks.sidecar import SIDECAR_SCHEMA, sidecar_path
+from monai_ethics.provenance.marks.sidecar import sidecar_path, write_least
 from monai_ethics.provenance.registry.stamp import stamp_file, stamp_files
 
 if TYPE_CHECKING:
@@ -87,5 +84,4 @@ def _marked(path: Path, *, log: Any, stamp: bool, synthetic: str, record: Mappin
 
 def _write_sidecar(path: Path, synthetic: str) -> None:
     """The least that can be said of any file."""
-    sidecar = {"schema": SIDECAR_SCHEMA, "synthetic": synthetic, "sha256": file_sha256(path), "marks": ["sidecar"]}
-    write_atomically(sidecar_path(path), canonical(sidecar) + b"\n")
+    write_least(path, synthetic)

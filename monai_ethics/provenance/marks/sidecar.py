@@ -26,6 +26,7 @@ __all__ = [
     "read_sidecar",
     "sidecar_marks",
     "sidecar_path",
+    "write_least",
     "write_marks",
     "write_sidecar",
 ]
@@ -140,6 +141,16 @@ def write_sidecar(
         stated["key"] = key.storage
         sidecar["statement"] = signed_statement(record, subjects=subjects, key=key, stated=stated)
     write_atomically(sidecar_path(path), canonical(sidecar) + b"\n")
+
+
+def write_least(path: Path, synthetic: str) -> None:
+    """Say the least that can be said of a file of any format: its state and its bytes, signed by nobody.
+
+    Raises:
+        OSError: if the folder cannot be written.
+    """
+    said = {"synthetic": synthetic, "sha256": file_sha256(path), "marks": ["sidecar"], "unsigned": _UNSIGNED}
+    write_atomically(sidecar_path(path), canonical({"schema": SIDECAR_SCHEMA, "statement": None, **said}) + b"\n")
 
 
 def _clear(

@@ -13,7 +13,7 @@ from monai_ethics.evidence import Finding, Observation, Verdict
 from monai_ethics.provenance.images.digest import FileDigests, digest_file
 from monai_ethics.provenance.images.listing import digests_of, image_files
 from monai_ethics.provenance.log.writer import EvidenceLog
-from monai_ethics.provenance.marks.sidecar import write_marks
+from monai_ethics.provenance.marks.sidecar import sidecar_path, write_marks
 from monai_ethics.provenance.record import Record, described_synthesis
 from monai_ethics.provenance.registry.known import Known, load_known, match, register
 from monai_ethics.provenance.synthetic_guard import SyntheticGuard
@@ -132,7 +132,8 @@ def _write(
     for path, digests, item, record, earlier in zip(files, found, names, records, registered, strict=True):
         identity = earlier or record.id
         marks: tuple[str, ...] = ()
-        if record.synthetic != "no" and not digests.marks.names(identity):
+        marked = digests.marks.names(identity) and sidecar_path(path).exists()
+        if record.synthetic != "no" and not marked:
             bare = {"id": identity, "synthetic": record.synthetic}  # its record stands in another log
             content = record.to_dict() if earlier is None else known.records.get(identity, bare)
             marks = write_marks(

@@ -16,10 +16,11 @@ from monai_ethics.errors import InputError
 from monai_ethics.provenance.images.digest import attrs_v1, digest_file
 from monai_ethics.provenance.log.canonical import canonical
 from monai_ethics.provenance.log.keys import SigningKey
-from monai_ethics.provenance.marks.sidecar import sidecar_path, write_marks
+from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.marks.sidecar import sidecar_path, write_least, write_marks
 from monai_ethics.provenance.marks.verify import verify_file, verify_marked
 from monai_ethics.provenance.record import Record
-from monai_ethics.provenance.registry.stamp import stamp_file
+from monai_ethics.provenance.registry.stamp import stamp_file, stamp_files
 
 ENDINGS = ("nii", "nii.gz", "png", "dcm", "npy")
 
@@ -309,3 +310,18 @@ def test_dicom_of_another_patient_is_not_told_by_the_file_alone(mark):
     path = mark("dcm")
     edit_dicom(path, lambda dataset: setattr(dataset, "PatientID", "DOE-18"))
     assert verify_file(path).status == "carried"
+
+
+def test_the_least_that_can_be_said_is_unsigned_and_no_tampering(tmp_path):
+    path = write_nifti(tmp_path / "a.nii")
+    write_least(path, "unknown")
+    assert verify_file(path).status == "unsigned"
+
+
+def test_a_lost_sidecar_is_written_again(mark, tmp_path, key):
+    path = mark("nii")
+    sidecar_path(path).unlink()
+    assert verify_file(path).status == "unsigned"
+    with EvidenceLog.open(tmp_path / "second", run_id="stamp", key=key) as log:
+        stamp_files([path], log)
+    assert verify_file(path).status == "as-signed"
