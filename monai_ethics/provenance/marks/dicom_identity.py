@@ -158,11 +158,12 @@ def _scrub_file(dataset: Dataset) -> None:
     if getattr(dataset, "preamble", None):
         dataset.preamble = b"\0" * 128
     meta = getattr(dataset, "file_meta", None)
-    for element in list(meta or ()):
+    if meta is None:
+        return
+    for element in list(meta):
         if element.keyword not in _META:
             del meta[element.tag]
-    if meta is not None:
-        meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
 
 
 def _scrub(dataset: Dataset, *, at: datetime, uids: dict[str, str], top: bool) -> None:

@@ -75,8 +75,8 @@ def write_synthetic_dicom(
     values = np.asarray(array)
     _check(values, modality, attributes or {})
     slices = values[..., None] if values.ndim == 2 else values
-    plane = None if modality == "SC" else _plane(affine)
     stored = _stored(slices, modality)
+    plane = None if modality == "SC" else _plane(affine, window=_window(stored))
     at = (options.at if options else None) or datetime.now(UTC)
     chosen = replace(options or DicomOptions(), at=at)
     chosen = replace(chosen, subject=chosen.subject or Subject(), burned_in=bool(chosen.burned_in))
@@ -128,16 +128,17 @@ def _targets(target: Path, *, n: int, folder: bool) -> list[Path]:
 
 @dataclass(frozen=True)
 class _Plane:
-    """Where slices lie: directions and first position in LPS, and millimeters."""
+    """Where slices lie: directions and first position in LPS, millimeters; and the window of their values."""
 
     along: np.ndarray
     down: np.ndarray
     step: np.ndarray
     origin: np.ndarray
     spacing: tuple[float, float, float]
+    window: tuple[DSfloat, DSfloat]
 
 
-def _plane(affine: np.ndarray | None) -> _Plane:
+def _plane(affine: np.ndarray | None, *, window: tuple[DSfloat, DSfloat]) -> _Plane:
     """Geometry of the slices of an affine.
 
     Raises:
@@ -158,6 +159,7 @@ def _plane(affine: np.ndarray | None) -> _Plane:
         step=lps[:, 2],
         origin=lps[:, 3],
         spacing=(float(lengths[0]), float(lengths[1]), float(lengths[2])),
+        window=window,
     )
 
 
@@ -197,7 +199,7 @@ def _dataset(stored: np.ndarray, number: int, modality: str, *, plane: _Plane | 
     _pixels(dataset, stored[:, :, number])
     if plane is not None:
         _place(dataset, plane, number)
-        _window(dataset, stored)
+        dataset.WindowCenter, dataset.WindowWidth = plane.window
     if modality == "MR":
         dataset.ScanningSequence, dataset.SequenceVariant = "RM", "NONE"  # research mode: no sequence was run
         dataset.MRAcquisitionType = "3D" if stored.shape[2] > 1 else "2D"
@@ -235,10 +237,11 @@ def _place(dataset: Dataset, plane: _Plane, number: int) -> None:
     dataset.PatientPosition = None
 
 
-def _window(dataset: Dataset, stored: np.ndarray) -> None:
-    """A window over the volume, the same for all slices."""
+def _window(stored: np.ndarray) -> tuple[DSfloat, DSfloat]:
+    """Center and width of a window over the volume, the same for all slices."""
     low, high = (float(number) for number in np.percentile(stored, [1, 99]))
-    dataset.WindowCenter, dataset.WindowWidth = _decimals([(low + high) / 2, max(high - low, 1)])
+    center, width = _decimals([(low + high) / 2, max(high - low, 1)])
+    return center, width
 
 
 def _decimals(numbers: Any) -> list[DSfloat]:
