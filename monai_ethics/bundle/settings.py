@@ -31,7 +31,7 @@ KEYS = (
 )
 SWITCHES = ("log", "marks", "synthetic")
 FLAGS = {"attributes": "attributes", "strata": "strata", "policy": "policy", "evidence": "out"}
-NESTED = ("plan", "synthesis", "guard")
+NESTED = ("plan", "record", "synthesis", "guard")
 PREFIX = re.compile(r"^ethics(?:#|::)(.+)$")
 
 
