@@ -19,7 +19,10 @@ from monai_ethics.provenance.marks.sidecar import read_sidecar
 from monai_ethics.provenance.registry.known import load_known
 from monai_ethics.provenance.registry.stamp import stamp_file
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # ITK crashes where a warning of its modules becomes an error
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),  # ITK crashes where a warning of its modules becomes an error
+]
 CASES = 3
 
 

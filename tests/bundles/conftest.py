@@ -26,13 +26,13 @@ def bundle() -> Path:
 def launch(past_abort: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[..., str]:
     """Run ``monai.bundle`` in the bundle's folder; returns what it printed."""
 
-    def run(command: str, *words: str, ranks: int = 0, **overrides: object) -> str:
+    def run(command: str, *words: str, ranks: int = 0, module: str = "monai.bundle", **overrides: object) -> str:
         start = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={ranks}"] if ranks else []
         flags = [word for key, value in overrides.items() for word in (f"--{key.replace('__', '#')}", str(value))]
 
         def once(_: int) -> subprocess.CompletedProcess[str]:
             return subprocess.run(
-                [sys.executable, *start, "-m", "monai.bundle", command, *words, *flags],
+                [sys.executable, *start, "-m", module, command, *words, *flags],
                 cwd=BUNDLE,
                 env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
                 stdout=subprocess.PIPE,
