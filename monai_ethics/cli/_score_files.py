@@ -172,6 +172,7 @@ def write_findings(
     """
     from hashlib import sha256
 
+    from monai_ethics.provenance.lineage.show import sketch_of
     from monai_ethics.provenance.log.read import read_report
     from monai_ethics.provenance.log.verify import verify_evidence
     from monai_ethics.provenance.log.writer import EvidenceLog
@@ -191,5 +192,6 @@ def write_findings(
                 log.put_private(kind, payload, media_type="application/json")
         log.add_findings(findings)
         log.seal()
-        log.add_report(write_report(read_report(target), target, integrity=verify_evidence(target).to_dict()))
+        found = verify_evidence(target).to_dict()
+        log.add_report(write_report(read_report(target), target, integrity=found, lineage=sketch_of(target)))
         return log.seal().fingerprint

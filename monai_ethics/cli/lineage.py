@@ -198,5 +198,7 @@ def _print(lines: Sequence[Any]) -> None:
     from monai_ethics.reporting.escape import for_terminal
 
     console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console = Console(highlight=False, soft_wrap=True, width=200)  # nothing is cut in a file
     for line in lines:
         console.print(Text(for_terminal(line)) if isinstance(line, str) else line)

@@ -185,6 +185,7 @@ def _write(
     uses: int,
 ) -> str:
     from monai_ethics.cli._score_files import require_room
+    from monai_ethics.provenance.lineage.show import sketch_of
     from monai_ethics.provenance.log.read import read_report
     from monai_ethics.provenance.log.verify import verify_evidence
     from monai_ethics.provenance.log.writer import EvidenceLog
@@ -210,7 +211,8 @@ def _write(
         log.append("mitigation", body)
         log.add_findings(findings)
         log.seal()
-        log.add_report(write_report(read_report(out), out, integrity=verify_evidence(out).to_dict()))
+        found = verify_evidence(out).to_dict()
+        log.add_report(write_report(read_report(out), out, integrity=found, lineage=sketch_of(out)))
         return log.seal().fingerprint
 
 

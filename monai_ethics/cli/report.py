@@ -38,7 +38,7 @@ def command(
             "See `monai-ethics verify`, or render it elsewhere with `--out`."
         )
     report = read_report(evidence, run_id=run_id)
-    digests = _beside(report, out, found) if out is not None else _inside(report, evidence, found)
+    digests = _beside(report, evidence, out, found) if out is not None else _inside(report, evidence, found)
     if as_json:
         print(json.dumps(digests, indent=1, sort_keys=True))
         return
@@ -46,28 +46,31 @@ def command(
     print(f"\nThe report is in {out or evidence}: {', '.join(digests)}.")
 
 
-def _beside(report: EvidenceReport, out: Path, found: Verification) -> dict[str, str]:
+def _beside(report: EvidenceReport, evidence: Path, out: Path, found: Verification) -> dict[str, str]:
+    from monai_ethics.provenance.lineage.show import sketch_of
     from monai_ethics.reporting.render import write_report
 
     if out.exists() and not out.is_dir():
         raise InputError("Expected `--out` to be a folder: got a file. Give another path.")
     out.mkdir(parents=True, exist_ok=True)
-    return write_report(report, out, integrity=found.to_dict())
+    return write_report(report, out, integrity=found.to_dict(), lineage=sketch_of(evidence))
 
 
 def _inside(report: EvidenceReport, evidence: Path, found: Verification) -> dict[str, str]:
+    from monai_ethics.provenance.lineage.show import sketch_of
     from monai_ethics.provenance.log.read import read_entries
     from monai_ethics.provenance.log.verify import verify_evidence
     from monai_ethics.provenance.log.writer import EvidenceLog
     from monai_ethics.reporting.render import write_report
 
-    run = read_entries(evidence)[-1].run_id
+    run, origin = read_entries(evidence)[-1].run_id, sketch_of(evidence)
     with EvidenceLog.open(evidence, run_id=f"report-of-{run}"[:120]) as log:
-        digests = write_report(report, evidence, integrity=found.to_dict())
+        digests = write_report(report, evidence, integrity=found.to_dict(), lineage=origin)
         log.add_report(digests)
         head = log.seal()
         if found.problems:  # the report itself was lost or changed: that is mended now, and the page says so
-            digests = write_report(report, evidence, integrity=verify_evidence(evidence).to_dict())
+            mended = verify_evidence(evidence).to_dict()
+            digests = write_report(report, evidence, integrity=mended, lineage=origin)
             log.add_report(digests)
             head = log.seal()
     print(f"Sealed; keep this fingerprint elsewhere: {head.fingerprint}")

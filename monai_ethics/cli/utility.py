@@ -29,6 +29,7 @@ def command(
 
     from monai_ethics.cli._score_files import require_room
     from monai_ethics.lifecycle.policy import Policy, apply_policy, read_policy
+    from monai_ethics.provenance.lineage.show import sketch_of
     from monai_ethics.provenance.log.read import read_report
     from monai_ethics.provenance.log.verify import verify_evidence
     from monai_ethics.provenance.log.writer import EvidenceLog
@@ -50,7 +51,7 @@ def command(
         log.add_findings(findings)
         log.seal()
         report = read_report(out)
-        log.add_report(write_report(report, out, integrity=verify_evidence(out).to_dict()))
+        log.add_report(write_report(report, out, integrity=verify_evidence(out).to_dict(), lineage=sketch_of(out)))
         head = log.seal()
     if as_json:
         print(json.dumps({"head": head.fingerprint, "findings": [item.to_dict() for item in findings]}, indent=1))

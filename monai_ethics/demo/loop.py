@@ -17,6 +17,7 @@ from monai_ethics.demo.training_list import offer_unmarked_copy
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import EvidenceReport
 from monai_ethics.lifecycle.policy import Policy, gate, read_policy
+from monai_ethics.provenance.lineage.show import sketch_of
 from monai_ethics.provenance.log.read import read_report
 from monai_ethics.provenance.log.verify import verify_evidence
 from monai_ethics.provenance.log.writer import EvidenceLog
@@ -114,7 +115,8 @@ def _conclude(evidence: Path, *, policy: Policy, step: Step) -> DemoResult:
     with EvidenceLog.open(evidence, run_id="6-report") as log:
         log.seal()
         report = read_report(evidence)
-        digests = write_report(report, evidence, integrity=verify_evidence(evidence).to_dict())
+        sound, origin = verify_evidence(evidence).to_dict(), sketch_of(evidence)
+        digests = write_report(report, evidence, integrity=sound, lineage=origin)
         log.add_report(digests)
         head = log.seal()
     step(text, 1, 1)

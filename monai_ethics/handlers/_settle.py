@@ -112,13 +112,15 @@ def _status(error: BaseException | None, outputs: OutputSweep | None) -> dict[st
 
 
 def _seal(log: EvidenceLog, n: int, error: BaseException | None) -> str:
+    from monai_ethics.provenance.lineage.show import sketch_of
     from monai_ethics.provenance.log.read import read_report
     from monai_ethics.provenance.log.verify import verify_evidence
     from monai_ethics.reporting.render import write_report
 
     log.seal()
     integrity = verify_evidence(log.folder).to_dict()
-    digests = write_report(read_report(log.folder), log.folder, integrity=integrity)
+    report, origin = read_report(log.folder), sketch_of(log.folder)
+    digests = write_report(report, log.folder, integrity=integrity, lineage=origin)
     log.add_report(digests)
     head = log.seal()
     end = f"failed ({type(error).__name__}); " if error is not None else ""

@@ -63,6 +63,7 @@ def _first(view: View) -> Iterator[str]:
     yield from _present(view.represented)
     yield from _compared(view.overview)
     yield from _ends(view)
+    yield from _origin(view)
     yield from ("", "## What this report does not show", "", f"- {STAGE_NOTE}")
     yield from (f"- {esc(text)}" for text in view.limitations)
     yield from (
@@ -132,6 +133,16 @@ def _ends(view: View) -> Iterator[str]:
         for item, pair in view.extremes
     )
     yield from _table(("score", "number", "one end", "other end", "groups"), rows)
+
+
+def _origin(view: View) -> Iterator[str]:
+    if view.lineage is None:
+        return
+    yield from ("", "## Where it came from", "", "| what | how many | made from |", "|---|---|---|")
+    yield from (f"| {esc(what)} | {count} | {esc(sources)} |" for what, count, sources in view.lineage.rows)
+    if view.lineage.unseen:
+        yield from ("", "What cannot be seen here:", "")
+        yield from (f"- {esc(what)} ({count})" for what, count in view.lineage.unseen)
 
 
 def _questions(view: View) -> Iterator[str]:

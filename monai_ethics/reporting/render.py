@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monai_ethics.errors import MissingDependencyError
 from monai_ethics.evidence import UNJUDGED, EvidenceReport
@@ -16,6 +16,9 @@ from monai_ethics.reporting.markdown import render_markdown
 from monai_ethics.reporting.plots import Picture, pictures
 from monai_ethics.reporting.view import View, view_of
 from monai_ethics.reporting.words import ATTENTION
+
+if TYPE_CHECKING:
+    from monai_ethics.provenance.lineage.sketch import Sketch
 
 __all__ = ["NO_PLOTS", "arrange", "render", "write_report"]
 
@@ -30,26 +33,35 @@ NO_PLOTS = (
 )
 
 
-def write_report(report: EvidenceReport, folder: Path, *, integrity: Mapping[str, Any] | None = None) -> dict[str, str]:
+def write_report(
+    report: EvidenceReport,
+    folder: Path,
+    *,
+    integrity: Mapping[str, Any] | None = None,
+    lineage: Sketch | None = None,
+) -> dict[str, str]:
     """Render a report into a folder; equal reports give equal bytes.
 
     Args:
         report: the evidence; nothing but this is read.
         folder: an existing folder; files of the same names are replaced, all or each as a whole.
         integrity: what a verification of the log found (``status``, ``text``, ``head``, ...), if one was made.
+        lineage: what the log says was made of what, see `sketch_of`.
 
     Returns:
         File name to the SHA-256 of its bytes, in hex.
     """
-    contents = render(report, integrity=integrity)
+    contents = render(report, integrity=integrity, lineage=lineage)
     for name, content in contents.items():
         _replace(Path(folder) / name, content)
     return {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
 
 
-def render(report: EvidenceReport, *, integrity: Mapping[str, Any] | None = None) -> dict[str, bytes]:
+def render(
+    report: EvidenceReport, *, integrity: Mapping[str, Any] | None = None, lineage: Sketch | None = None
+) -> dict[str, bytes]:
     """The bytes of every file, by name."""
-    view = arrange(report, integrity=integrity)
+    view = arrange(report, integrity=integrity, lineage=lineage)
     texts = {
         "report.html": render_html(view),
         "report.json": report.to_json() + "\n",
@@ -58,7 +70,9 @@ def render(report: EvidenceReport, *, integrity: Mapping[str, Any] | None = None
     return {name: text.encode("utf-8", "backslashreplace") for name, text in texts.items()}
 
 
-def arrange(report: EvidenceReport, *, integrity: Mapping[str, Any] | None = None) -> View:
+def arrange(
+    report: EvidenceReport, *, integrity: Mapping[str, Any] | None = None, lineage: Sketch | None = None
+) -> View:
     """Draw the figures, where matplotlib is installed, and put everything in order."""
     drawn: dict[int, tuple[Picture, ...]] = {}
     answered = [number for number, finding in enumerate(report.findings) if finding.verdict not in UNJUDGED]
@@ -70,7 +84,7 @@ def arrange(report: EvidenceReport, *, integrity: Mapping[str, Any] | None = Non
             drawn[number] = pictures(report.findings[number], salt=f"finding-{number + 1}", most=each)
     except MissingDependencyError:
         drawn, note = {}, NO_PLOTS
-    return view_of(report, integrity=integrity, pictures=drawn, plots_note=note)
+    return view_of(report, integrity=integrity, pictures=drawn, plots_note=note, lineage=lineage)
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -6,18 +6,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monai_ethics.evidence import UNJUDGED, EvidenceReport, Finding, Verdict
 from monai_ethics.reporting.asked import Asked
 from monai_ethics.reporting.frequencies import sentences
 from monai_ethics.reporting.matrix import Matrix, matrix_of, overview_of
+from monai_ethics.reporting.plots.lineage import lineage_picture
 from monai_ethics.reporting.plots.style import Picture
 from monai_ethics.reporting.quantity import name_label
 from monai_ethics.reporting.represented import Represented, represented
 from monai_ethics.reporting.shapes import NO_PEOPLE, Extremes, extremes, gap_of, label
 from monai_ethics.reporting.unjudged import Withheld, withheld
 from monai_ethics.reporting.words import ATTENTION, CONCERNS, GLOSSARY, INTEGRITY, ORDER, STATUSES
+
+if TYPE_CHECKING:
+    from monai_ethics.provenance.lineage.sketch import Sketch
 
 __all__ = ["Concern", "Matrix", "Question", "View", "view_of"]
 
@@ -90,6 +94,8 @@ class View:
     integrity: Mapping[str, Any] | None
     status: tuple[str, str]
     plots_note: str | None
+    lineage: Sketch | None = None
+    lineage_picture: Picture | None = None
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -164,6 +170,7 @@ def view_of(
     integrity: Mapping[str, Any] | None = None,
     pictures: Mapping[int, tuple[Picture, ...]] | None = None,
     plots_note: str | None = None,
+    lineage: Sketch | None = None,
 ) -> View:
     """Arrange a report.
 
@@ -172,6 +179,7 @@ def view_of(
         integrity: what a verification found (``status``, ``text``, ``head``, ...); ``None`` if none was made.
         pictures: figures by position of the finding.
         plots_note: why there are no figures, if there are none.
+        lineage: what was made of what, if anything was recorded.
     """
     asked = _asked(report, pictures or {})
     verdicts = [finding.verdict for finding in report.findings]
@@ -189,6 +197,8 @@ def view_of(
         integrity=integrity,
         status=_status(integrity),
         plots_note=plots_note,
+        lineage=lineage if lineage is not None and lineage.boxes else None,
+        lineage_picture=None if lineage is None else lineage_picture(lineage),
     )
 
 

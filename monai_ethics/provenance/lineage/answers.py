@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ __all__ = ["GRADES", "Answer", "Reached", "find", "find_file", "lineage_of", "li
 GRADES = ("direct", "transitive", "unknown")
 SHORTEST = 8  # hex digits by which a record can be asked for
 NO_KEY = "the pseudonym key of a log is not here: which of its patients this is"
+NO_ISSUER = "a patient of this number is recorded without an issuer: whether it is this one"
+ISSUED = "A patient who was recorded with an issuer is found with that issuer only."
 OUTSIDE = "Models and images of which no given log tells are not seen, whoever made them."
 
 
@@ -103,7 +105,7 @@ def find(store: Store, text: str) -> int:
         )
     rows = [
         number
-        for prefix in ("sha256:", "weights:")
+        for prefix in ("sha256:", "weights:", "file:")
         for (number,) in store.execute(
             "SELECT id FROM lineage_node WHERE name >= :low AND name < :high",
             low=prefix + digits,
@@ -129,7 +131,7 @@ def find_file(store: Store, path: Path) -> int:
     from monai_ethics.provenance.images.digest import digest_file, file_sha256
     from monai_ethics.provenance.marks.sidecar import sidecar_marks
 
-    rows = _named(store, [f"weights:{file_sha256(path)}"])
+    rows = _named(store, [f"file:{file_sha256(path)}"])
     if not rows:
         try:
             digests = digest_file(path, slices=False)
@@ -188,35 +190,34 @@ def lineage_of_patient(
         patient_id: the patient's number.
         issuer: who gave it out.
     """
-    identifier = patient_identifier(patient_id, issuer)
-    names, blind = [], []
+    identifier, bare = patient_identifier(patient_id, issuer), patient_identifier(patient_id)
+    names, perhaps, blind = [], [], []
     for item, folder in zip(indexed, folders, strict=True):
         key = read_pseudonym_key(Path(folder))
         if key is None or key_id_of(key) != item.key_id:
             blind.append(item.source)
         else:
             names.append(subject_name(item.key_id, pseudonym_of(key, PATIENT, identifier)))
+            perhaps.append(subject_name(item.key_id, pseudonym_of(key, PATIENT, bare)))
     known = {item.source for item in indexed}
     blind += [row[0] for row in store.execute("SELECT id FROM lineage_source") if row[0] not in known]
     starts = _named(store, dict.fromkeys(names))
     grades = closure.full(store, starts) if starts else {}
-    return _answer(
-        store,
-        "patient",
-        nodes_of(store, grades),
-        grades,
-        starts=starts,
-        up=False,
-        unknown=_unknown(store, grades, blind),
-    )
+    namesakes = [] if bare == identifier else _named(store, dict.fromkeys(perhaps))
+    unknown = _unknown(store, grades, blind, namesakes)
+    found = _answer(store, "patient", nodes_of(store, grades), grades, starts=starts, up=False, unknown=unknown)
+    return found if issuer.strip() else replace(found, unseen=(*found.unseen, ISSUED))
 
 
-def _unknown(store: Store, grades: Mapping[int, int], blind: Sequence[int]) -> dict[int, tuple[str, ...]]:
+def _unknown(
+    store: Store, grades: Mapping[int, int], blind: Sequence[int], namesakes: Sequence[int]
+) -> dict[int, tuple[str, ...]]:
     """Sets and models that may derive from the patient, and why that cannot be seen."""
     causes: dict[str, set[int]] = {}
     for node, why in store.execute("SELECT DISTINCT node, why FROM lineage_gap"):
         causes.setdefault(why, set()).add(node)
     placeholders = store.execute("SELECT id FROM lineage_node WHERE kind = 'record' AND type IS NULL")
+    causes[NO_ISSUER] = set(namesakes)
     causes[NOT_GIVEN] = {row[0] for row in placeholders}
     for source in blind:
         rows = store.execute("SELECT node FROM lineage_holds WHERE source = :source", source=source)

@@ -24,7 +24,7 @@ def lineage_findings(store: Store) -> tuple[Finding, Finding]:
 
 def depths_of(nodes: dict[int, Node]) -> SyntheticDepths:
     """Every record of synthesis."""
-    rows = [node for node in nodes.values() if node.type == "synthesis"]
+    rows = [node for node in nodes.values() if node.type == "synthesis" and node.kind == "record"]
     return SyntheticDepths(
         items=[node.name for node in rows],
         depths=[node.depth for node in rows],
@@ -37,7 +37,11 @@ def derivations_of(store: Store, nodes: dict[int, Node]) -> Derivations:
     """Every record of content and every image, with what their content came from."""
     known = {name: number for number, name in store.execute("SELECT id, name FROM lineage_role")}
     listed = ", ".join(str(known[role]) for role in CONTENT if role in known) or "NULL"
-    kept = {number for number, node in nodes.items() if node.kind == "image" or node.type in _JUDGED}
+    kept = {
+        number
+        for number, node in nodes.items()
+        if node.kind == "image" or (node.type in _JUDGED and node.kind != "run")
+    }
     parents: dict[int, list[str]] = {number: [] for number in kept}
     into = set()
     for parent, child, role in store.execute(f"SELECT parent, child, role FROM lineage_edge WHERE role IN ({listed})"):

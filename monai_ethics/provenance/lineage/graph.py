@@ -16,11 +16,14 @@ from monai_ethics.errors import ProvenanceError
 from monai_ethics.provenance.log.payload import read_payload
 from monai_ethics.provenance.log.read import Entry
 
-__all__ = ["CONTENT", "ROLES", "Facts", "Links", "subject_name"]
+__all__ = ["CONTENT", "INITIAL", "ROLES", "Facts", "Links", "subject_name"]
 
 # from the record of making something to the thing, its image or weights; from an image to the record of its import,
 # which finds the image and does not make it: so images are one node in all logs, and no circle arises
 ITSELF = "itself"
+INITIAL = "initial weights"
+#: roles of sets from which a training does not learn weights; they are not followed
+NOT_LEARNED = ("validation set", "test set", "evaluation set")
 MEMBER, SYNTHETIC_MEMBER = "member", "synthetic member"
 #: roles of parents whose content goes into the child; a mark goes with it
 CONTENT = ("source image", "conditioning image", "input", "label", MEMBER, SYNTHETIC_MEMBER, ITSELF)
@@ -107,27 +110,42 @@ class Facts:
     def _record(self, body: Mapping[str, Any], run_id: str, links: Links) -> None:
         name, kind = str(body.get("id")), str(body.get("type"))
         activity = _mapping(body.get("activity"))
-        this = ("set" if "set" in activity else "record", name)
+        # a run that made images has a record of its own besides theirs
+        ran = "engines" in activity and kind in ("synthesis", "inference")
+        this = ("set" if "set" in activity else "run" if ran else "record", name)
         self.named[name] = this[0]
         self.nodes[name] = (this[0], kind, str(body.get("synthetic", "unknown")))
         roles = set()
         for parent in _mappings(body.get("parents")):
             roles.add(str(parent.get("role")))
-            self._edge(("record", str(parent.get("id"))), this, str(parent.get("role")))
+            if kind != "training" or parent.get("role") not in NOT_LEARNED:
+                self._edge(("record", str(parent.get("id"))), this, str(parent.get("role")))
+        reads = kind in _READ or ran
+        learned = kind == "training" and not {"training set", "synthetic set"} & roles
         for subject in _mappings(body.get("subjects")):
-            self._subject(subject, this, reads=kind in _READ, links=links)
-        model = _mapping(body.get("model"))
-        if kind == "training":
-            self._trained[run_id] = name
-            if not {"training set", "synthetic set", "input"} & roles:
-                self.gaps[name, NO_SET] = None
-        for digest in _weights(model):
-            weights = ("weights", f"weights:{digest}")
-            self._edge(*((this, weights, ITSELF) if kind == "training" else (weights, this, "model")))
-        if kind == "synthesis" and "model" not in roles and not model:
+            if learned or kind != "training":  # where there is a set, it says who is in it
+                self._subject(subject, this, reads=reads, links=links)
+        self._model(body, this, kind=kind, run_id=run_id)
+        if kind == "training" and not {"training set", "synthetic set", "input"} & roles:
+            self.gaps[name, NO_SET] = None
+        if kind == "synthesis" and not ran and "model" not in roles and not _mapping(body.get("model")):
             self.gaps[name, NO_MODEL] = None
+
+    def _model(self, body: Mapping[str, Any], this: tuple[str, str], *, kind: str, run_id: str) -> None:
+        """Weights that a training made or began with, and that a result was made with."""
+        model = _mapping(body.get("model"))
+        made = {str(model.get("weights_sha256")), *_weights(model, ".end")}
+        begun = set(_weights(model, ".start"))
+        if kind == "training":
+            self._trained[run_id] = this[1]
+            for digest in sorted(filter(_HEX.fullmatch, made)):
+                self._edge(this, ("weights", f"weights:{digest}"), ITSELF)
+        else:
+            begun = {str(model["weights_sha256"])} if model.get("weights_sha256") else begun
+        for digest in sorted(filter(_HEX.fullmatch, begun - (made if kind == "training" else set()))):
+            self._edge(("weights", f"weights:{digest}"), this, INITIAL if kind == "training" else "model")
         if model.get("unknown_origin") is True:
-            self.gaps[name, DARK] = None
+            self.gaps[this[1], DARK] = None
 
     def _subject(self, subject: Mapping[str, Any], this: tuple[str, str], *, reads: bool, links: Links) -> None:
         patients = [subject.get("item")] if subject.get("role") == "patient" else [subject.get("patient")]
@@ -145,7 +163,7 @@ class Facts:
         """A record and its image; a patient whom the record of an import names is the image's."""
         ends = (("record", record), ("image", image))
         found = found or (record in self.nodes and self.nodes[record][1] in _FOUND)
-        self._edge(*(reversed(ends) if found else ends), role=ITSELF)
+        self._edge(ends[found], ends[not found], ITSELF)
         for name in self._patients.get(record, ()) if found else ():
             self._edge(("subject", name), ends[1], "patient")
 
@@ -195,18 +213,20 @@ class Facts:
 
     def _checkpoint(self, body: Mapping[str, Any], run_id: str) -> None:
         record = str(body.get("record") or self._trained.get(run_id) or "")
-        digest = str(body.get("sha256"))
-        if record and _HEX.fullmatch(digest):
+        states = body.get("weights")
+        if not record:
+            return
+        for digest in states if isinstance(states, (list, tuple)) else ():
             self._edge(("record", record), ("weights", f"weights:{digest}"), ITSELF)
+        if _HEX.fullmatch(str(body.get("sha256"))):
+            self._edge(("record", record), ("file", f"file:{body['sha256']}"), ITSELF)
 
 
-def _weights(model: Mapping[str, Any]) -> Iterator[str]:
-    """Digests of weights in the `model` of a record, at the top or under the name of a network."""
+def _weights(model: Mapping[str, Any], end: str) -> Iterator[str]:
+    """Digests of networks at the start or the end of a run."""
     for key, value in model.items():
-        if key in ("weights_sha256", "sha256") and isinstance(value, str) and _HEX.fullmatch(value):
-            yield value
-        elif isinstance(value, Mapping):
-            yield from _weights(value)
+        if str(key).endswith(end) and isinstance(value, Mapping) and value.get("sha256"):
+            yield str(value["sha256"])
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -65,7 +65,7 @@ class _Graph:
         types = np.array([str(row[2]) for row in nodes], dtype=object)
         self.set = kinds == "set"
         self.group = self.set | (kinds == "weights") | np.isin(types, GROUPS)
-        self.synthesis = types == "synthesis"
+        self.synthesis = (types == "synthesis") & (kinds == "record")
         self.placeholder = (kinds == "record") & np.array([row[2] is None for row in nodes], dtype=bool)
         self.marked = np.isin(np.array([str(row[3]) for row in nodes], dtype=object), _MARKED)
         self.synthetic_image = np.zeros(self.n, dtype=bool)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from monai_ethics.provenance.lineage.graph import ITSELF, ROLES
+from monai_ethics.provenance.lineage.graph import INITIAL, ITSELF, ROLES
 from monai_ethics.provenance.lineage.store import Store
 
 __all__ = ["Arrow", "Box", "Node", "Sketch", "edges_of", "folded", "nodes_of", "sketch"]
@@ -29,6 +29,8 @@ _STAGES = {
     "synthesis": (6, "synthetic image", "synthetic images"),
     "inference": (6, "result of a model", "results of a model"),
     "evaluation": (6, "evaluation", "evaluations"),
+    "run": (6, "run of a model", "runs of models"),
+    "file": (7, "file of weights", "files of weights"),
     "release": (7, "release", "releases"),
 }
 _OTHER = (7, "record", "records")
@@ -50,7 +52,7 @@ class Node:
     @property
     def what(self) -> str:
         """Word of `_STAGES`."""
-        if self.kind in ("subject", "image", "weights", "set"):
+        if self.kind in ("subject", "image", "weights", "set", "file", "run"):
             return self.kind
         return self.type or "unknown"
 
@@ -190,6 +192,9 @@ def sketch(
     """
     shown = dict(nodes_of(store) if nodes is None else nodes)
     edges = edges_of(store, None if nodes is None else shown)
+    bare = _unlearned(store, shown, edges)
+    shown = {number: node for number, node in shown.items() if number not in bare}
+    edges = [edge for edge in edges if edge[0] not in bare]
     standing = folded(shown, edges)
     marked = {number for number, node in shown.items() if node.synthetic in ("yes", "partial")}
     kept = {number: node for number, node in shown.items() if standing[number] == number}
@@ -238,12 +243,19 @@ def edges_of(store: Store, shown: Mapping[int, Node] | None) -> list[tuple[int, 
     ]
 
 
+def _unlearned(store: Store, shown: Mapping[int, Node], edges: Iterable[tuple[int, int, int]]) -> set[int]:
+    """Weights with which a training began and that no given log made: mostly drawn at random."""
+    roles = {row[0] for row in store.execute("SELECT id FROM lineage_role WHERE name = :name", name=INITIAL)}
+    made = {child for _, child, _ in edges} | {parent for parent, _, role in edges if role not in roles}
+    return {number for number, node in shown.items() if node.kind == "weights" and number not in made}
+
+
 def folded(shown: Mapping[int, Node], edges: Iterable[tuple[int, int, int]]) -> dict[int, int]:
     """The image that a record describes is shown as that record, the first one of several."""
     standing = {number: number for number in shown}
     own = sorted((parent, child) for parent, child, role in edges if role == ROLES[ITSELF])
     for parent, child in own:
-        if shown[child].kind == "image" and standing[child] == child:
+        if shown[child].kind in ("image", "file") and standing[child] == child:
             standing[child] = parent
     for parent, child in own:
         if shown[parent].kind == "image" and standing[parent] == parent:
@@ -266,12 +278,12 @@ def _box(key: tuple[Any, ...], node: Node, count: int, column: int, *, whole: bo
     if node.depth is None:
         notes.append("in a circle")
     elif node.depth > 1 or (node.depth == 1 and what != "synthesis"):
-        notes.append(f"generation {node.depth}" if what == "synthesis" else f"after {node.depth} syntheses")
+        notes.append(f"depth {node.depth}")
     if grade and not asked:
         notes.append(grade)
     return Box(
         label=one if count == 1 else f"{count:,} {many}",
-        note=", ".join(notes).replace("after 1 syntheses", "after 1 synthesis"),
+        note=", ".join(notes),
         count=count,
         column=column,
         marked=marked,

@@ -12,6 +12,7 @@ from monai_ethics.provenance.lineage.index import refresh
 from monai_ethics.provenance.lineage.store import open_store
 from monai_ethics.provenance.log.payload import PRIVATE_NAME, PSEUDONYM_KEY_NAME, payload_path
 from monai_ethics.provenance.log.read import read_entries
+from monai_ethics.provenance.record import Record
 
 
 def grades(answer):
@@ -175,3 +176,38 @@ def test_generations_are_counted_and_undeclared_mixtures_told(story, write, inde
     assert (values["beyond_first_generation"], values["beyond_first_generation_undeclared"]) == (2, 1)
     assert values["deepest_chain"] == 2
     assert [row.items for row in marks.observations] == [(quiet,)]
+
+
+def test_a_number_that_was_recorded_without_an_issuer_may_be_the_patient(story, indexed):
+    found = asked(indexed, "A", story["folder"], issuer="a hospital")
+    assert set(grades(found).values()) == {"unknown"}
+    assert any("without an issuer" in why for row in found.reached for why in row.grounds)
+
+
+def test_runs_of_models_are_no_images_and_validation_is_not_learned(write, indexed, tmp_path):
+    with write("evidence") as w:
+        w.acquired("a1")
+        learned = w.set_of([("a1", "A", "no")], synthetic="no")
+        looked = w.set_of([("b1", "B", "no")], synthetic="no", role="validation set")
+        parents = [{"id": learned, "role": "training set"}, {"id": looked, "role": "validation set"}]
+        ends = {"train.network.start": {"sha256": "2" * 64}, "train.network.end": {"sha256": "1" * 64}}
+        made = Record(type="training", synthetic="no", parents=parents, model={"weights_sha256": "1" * 64, **ends})
+        training = w.log.add_record(made.to_dict())
+        body = {"item": "i", "role": "checkpoint", "record": training, "sha256": "3" * 64, "weights": ["1" * 64]}
+        w.log.append("stored", body)
+        model = {"weights_sha256": "1" * 64}
+        run = Record(type="synthesis", synthetic="yes", activity={"engines": {"e": {}}}, model=model)
+        w.log.add_record(run.to_dict())
+        for image in ("s1", "s2"):
+            w.synthetic(image, model=training, weights="not these")
+    store, _ = indexed(tmp_path / "evidence")
+    first = asked(indexed, "A", tmp_path / "evidence")
+    assert counts(first) == {
+        ("import", "direct"): 1,
+        ("run", "transitive"): 1,
+        ("synthesis", "transitive"): 2,
+    }
+    assert training not in {row.id for row in asked(indexed, "B", tmp_path / "evidence").reached}
+    assert lineage_findings(store)[0].accounting == {"depth 1": 2}
+    assert not any("2" * 12 in box.note for box in first.sketch.boxes)
+    assert find(store, "3" * 64)
