@@ -13,7 +13,7 @@ from typing import Any
 
 from pydicom import Dataset
 from pydicom import Sequence as Items
-from pydicom.uid import UID, generate_uid
+from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID, generate_uid
 
 from monai_ethics.errors import InputError
 
@@ -110,7 +110,7 @@ _SEQUENCES = {
     "SegmentSequence",
     "SharedFunctionalGroupsSequence",
 }
-_META = {"FileMetaInformationVersion", "MediaStorageSOPClassUID", "TransferSyntaxUID"}
+_META = {"FileMetaInformationGroupLength", "FileMetaInformationVersion", "MediaStorageSOPClassUID", "TransferSyntaxUID"}
 _LINKS = re.compile("Referenced|Source|Derivation|Request|Original|Icon|Procedure|Patient|Issuer|Institution|Person")
 _WELL_KNOWN = "1.2.840.10008."
 
@@ -164,6 +164,7 @@ def _scrub_file(dataset: Dataset) -> None:
         if element.keyword not in _META:
             del meta[element.tag]
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
 
 
 def _scrub(dataset: Dataset, *, at: datetime, uids: dict[str, str], top: bool) -> None:
