@@ -19,6 +19,7 @@ def command(
     paths: Annotated[list[Path], typer.Argument(help="The evidence folder; or marked images, or folders of them.")],
     trust: Annotated[list[str] | None, typer.Option(help="Public key file or fingerprint; may be repeated.")] = None,
     expect_head: Annotated[str | None, typer.Option(help="Fingerprint of a head that you kept.")] = None,
+    evidence: Annotated[Path | None, typer.Option(help="With images: the evidence they were stamped under.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> int:
     """Verify an evidence folder, or marked files with their sidecars; exits with 1 for every fault."""
@@ -26,10 +27,12 @@ def command(
 
     trusted = read_trusted(trust or [])
     if _is_evidence(paths):
+        if evidence is not None:
+            raise InputError("Expected images with --evidence: got an evidence folder. Leave the option out.")
         return _evidence(paths[0], trusted, expect_head=expect_head, as_json=as_json)
     if expect_head is not None:
         raise InputError("Expected one evidence folder with --expect-head: got images. Leave the option out.")
-    return _files(paths, trusted, as_json=as_json)
+    return _files(paths, trusted, evidence=evidence, as_json=as_json)
 
 
 def _is_evidence(paths: Sequence[Path]) -> bool:
@@ -63,9 +66,9 @@ def _evidence(folder: Path, trusted: Sequence[bytes], *, expect_head: str | None
     return 0 if result.intact else 1
 
 
-def _files(paths: Sequence[Path], trusted: Sequence[bytes], *, as_json: bool) -> int:
+def _files(paths: Sequence[Path], trusted: Sequence[bytes], *, evidence: Path | None, as_json: bool) -> int:
     from monai_ethics.provenance.marks.verify import verify_marked
 
-    found = verify_marked(paths, trusted=trusted)
+    found = verify_marked(paths, trusted=trusted, evidence=evidence)
     print(json.dumps(found.to_dict(), indent=1) if as_json else found.text)
     return 0 if found.intact else 1

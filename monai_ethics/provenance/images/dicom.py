@@ -15,7 +15,7 @@ from monai_ethics.errors import InputError
 from monai_ethics.provenance.images.dicom_marks import marks_of, synthesizing_equipment
 from monai_ethics.provenance.images.read import Image
 
-__all__ = ["attributes_of", "image_of", "read_dicom"]
+__all__ = ["attributes_of", "image_of", "read_dicom", "read_patient"]
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 _COVERED = (
@@ -36,6 +36,13 @@ _COVERED = (
 def read_dicom(path: Path) -> Image:
     """Read one DICOM file of one or several frames; frames are ordered along their normal where they have positions."""
     return image_of(pydicom.dcmread(path))
+
+
+@quiet_dicom()
+def read_patient(path: Path) -> tuple[str, str]:
+    """Patient ID and its issuer of a file, each empty where it has none; pixel data is not read."""
+    dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID", "IssuerOfPatientID"])
+    return str(dataset.get("PatientID") or ""), str(dataset.get("IssuerOfPatientID") or "")
 
 
 def image_of(dataset: pydicom.Dataset) -> Image:

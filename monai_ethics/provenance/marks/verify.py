@@ -18,6 +18,7 @@ from monai_ethics.provenance.marks.compare import CHANGED, compare_clear, compar
 from monai_ethics.provenance.marks.sidecar import SIDECAR_SCHEMA, read_sidecar
 from monai_ethics.provenance.marks.taint import carries_synthetic
 from monai_ethics.provenance.record import record_id
+from monai_ethics.provenance.registry.witness import Witness, load_witness
 
 __all__ = ["STATUSES", "FileVerification", "FilesVerification", "verify_file", "verify_marked"]
 
@@ -125,19 +126,24 @@ class FilesVerification:
         return {"intact": self.intact, "counts": self.counts, "files": rows}
 
 
-def verify_marked(paths: Sequence[Path], *, trusted: Sequence[bytes] = ()) -> FilesVerification:
+def verify_marked(
+    paths: Sequence[Path], *, trusted: Sequence[bytes] = (), evidence: Path | None = None
+) -> FilesVerification:
     """Verify files, and the images in folders, each with its sidecar.
 
     Args:
         paths: files and folders.
         trusted: raw public keys or fingerprints, 32 bytes each, from elsewhere.
+        evidence: evidence folder under which they were stamped, as a witness of the patients of DICOM files.
 
     Raises:
+        GateError: if the evidence is not as it was signed.
         InputError: if there is no image, or a path does not exist, or nothing is known of any file.
     """
     from monai_ethics.provenance.images.listing import image_files
 
-    files = tuple(verify_file(path, trusted=trusted) for path in image_files(paths))
+    witness = None if evidence is None else load_witness(evidence, trusted=trusted)
+    files = tuple(verify_file(path, trusted=trusted, witness=witness) for path in image_files(paths))
     if all(file.status == "unreadable" and not file.fields for file in files):
         raise InputError(
             "Expected marked images, or an evidence folder: got files that are no images and have no sidecar. "
@@ -146,7 +152,7 @@ def verify_marked(paths: Sequence[Path], *, trusted: Sequence[bytes] = ()) -> Fi
     return FilesVerification(files=files)
 
 
-def verify_file(path: Path, *, trusted: Sequence[bytes] = ()) -> FileVerification:
+def verify_file(path: Path, *, trusted: Sequence[bytes] = (), witness: Witness | None = None) -> FileVerification:
     """Compare one file, the marks in it and its sidecar with the statement that was signed of it.
 
     The statement is the sidecar's; where that is gone, the one that is embedded in the file.
@@ -174,6 +180,10 @@ def verify_file(path: Path, *, trusted: Sequence[bytes] = ()) -> FileVerificatio
     if sidecar is not None and statement is not None:
         fields |= compare_clear(sidecar, statement)
     notes = _notes(image, digests, said, fields, beside=statement is not None)
+    if witness is not None:
+        known, told = witness.judge(path, str(said.record.get("id")), media_type=image.media_type)
+        fields |= known
+        notes += told
     return _result(fields, said, notes)
 
 

@@ -14,6 +14,7 @@ from monai_ethics.provenance.images.digest import FileDigests, digest_file
 from monai_ethics.provenance.images.listing import digests_of, image_files
 from monai_ethics.provenance.log.writer import EvidenceLog
 from monai_ethics.provenance.marks.sidecar import sidecar_path, write_marks
+from monai_ethics.provenance.patients import PATIENT, patient_identifier
 from monai_ethics.provenance.record import Record, described_synthesis
 from monai_ethics.provenance.registry.known import Known, load_known, match, register
 from monai_ethics.provenance.synthetic_guard import SyntheticGuard
@@ -140,9 +141,21 @@ def _write(
                 path, content, voxel_v1=digests.voxel_v1, header=header, key=log.key, slices=digests.slices
             )
         items.append(StampedItem(item=item, record=identity, marks=marks, already=earlier is not None))
-        stored.append(("stored", {"item": item, "role": "stamped", "record": identity, "marks": list(marks)}))
+        body = {"item": item, "role": "stamped", "record": identity, "marks": list(marks)}
+        stored.append(("stored", body | _patient(log, path, digests)))
     log.append_many(stored)
     return items
+
+
+def _patient(log: EvidenceLog, path: Path, digests: FileDigests) -> dict[str, str]:
+    """Keyed pseudonym of the patient whom a DICOM file names now: it stands in the evidence, never in a file."""
+    if digests.media_type != "application/dicom":
+        return {}
+    from monai_ethics.provenance.images.dicom import read_patient
+
+    number, issuer = read_patient(path)
+    named = bool(number.strip(" \0\t\r\n"))
+    return {"patient": log.pseudonym(PATIENT, patient_identifier(number, issuer))} if named else {}
 
 
 def check_template(template: Mapping[str, Any], synthetic: str) -> None:

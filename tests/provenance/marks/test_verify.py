@@ -306,10 +306,26 @@ def test_what_is_printed_names_no_file_and_says_what_is_not_shown(mark):
     assert "not that what was signed is true" in text
 
 
-def test_dicom_of_another_patient_is_not_told_by_the_file_alone(mark):
+@pytest.mark.parametrize(
+    ("number", "state"), [("DOE-17", "kept"), (" DOE-17 ", "kept"), ("DOE-18", "changed"), ("", "removed")]
+)
+def test_another_patient_is_told_by_the_evidence_and_not_by_the_file(mark, tmp_path, number, state):
     path = mark("dcm")
-    edit_dicom(path, lambda dataset: setattr(dataset, "PatientID", "DOE-18"))
-    assert verify_file(path).status == "carried"
+    edit_dicom(path, lambda dataset: setattr(dataset, "PatientID", number))
+    assert verify_file(path).intact
+    found = verify_marked([path], evidence=tmp_path / "evidence").files[0]
+    assert found.fields["patient"] == state
+    assert found.intact == (state == "kept")
+    assert "DOE" not in (tmp_path / "evidence" / "log.jsonl").read_text()
+
+
+def test_evidence_that_does_not_know_a_file_or_came_without_its_key_says_so(mark, tmp_path):
+    path, other = mark("dcm"), tmp_path / "other"
+    with EvidenceLog.open(other, run_id="another"):
+        pass
+    assert "stamped elsewhere" in verify_marked([path], evidence=other).files[0].notes[0]
+    (tmp_path / "evidence" / "private" / "pseudonym.key").unlink()
+    assert "cannot be told" in verify_marked([path], evidence=tmp_path / "evidence").files[0].notes[0]
 
 
 def test_the_least_that_can_be_said_is_unsigned_and_no_tampering(tmp_path):
