@@ -169,3 +169,34 @@ def test_a_file_name_that_is_no_unicode_is_stamped_and_guarded(images, tmp_path,
     words = ["guard", str(tmp_path / "odd"), "--policy", "deny-list", "--evidence", str(tmp_path / "log")]
     assert main(words) == 1
     assert capsys.readouterr().err == ""
+
+
+def test_either_registry_is_enough_and_none_is_told_in_one_sentence(images, evidence, tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("MONAI_ETHICS_SITE", raising=False)
+    guard = ["guard", str(images), "--policy", "deny-list"]
+    assert main([*guard, "--site", str(evidence)]) == 1
+    assert main([*guard, "--evidence", str(evidence), "--site", str(evidence)]) == 1
+    capsys.readouterr()
+    assert main(guard) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "neither evidence nor a site log" in error
+    monkeypatch.setenv("MONAI_ETHICS_SITE", str(evidence))
+    assert main(guard) == 1
+
+
+def test_a_near_copy_is_listed_for_review_and_not_refused(images, evidence, tmp_path, capsys):
+    image = nib.load(images / "0.nii.gz")
+    nib.save(nib.Nifti1Image(1.5 * image.get_fdata() + 3, image.affine), tmp_path / "rescaled.nii")
+    words = ["guard", str(tmp_path / "rescaled.nii"), "--evidence", str(evidence), "--policy"]
+    assert main([*words, "deny-list"]) == 0
+    shown = capsys.readouterr().out
+    assert "1 near-copy" in shown
+    assert "review 1 (" in shown
+    assert "for review: differs in 0.0% of the bits" in shown
+    assert "No match shows that an image is real" in shown
+    assert main([*words, "allow-list"]) == 1
+    assert "refused 1 (" in capsys.readouterr().out
+    assert main([*words, "deny-list", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["items"]
+    assert (row["kind"], row["refused"], row["distance"]) == ("near-copy", False, 0.0)

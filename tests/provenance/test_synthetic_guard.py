@@ -8,10 +8,11 @@ import pytest
 
 from monai_ethics.errors import GateError, InputError
 from monai_ethics.evidence import Verdict
-from monai_ethics.provenance.images.digest import FileDigests
+from monai_ethics.provenance.images.digest import FileDigests, digest_file
 from monai_ethics.provenance.images.read import Marks
 from monai_ethics.provenance.log.writer import EvidenceLog
 from monai_ethics.provenance.registry.guard import admit
+from monai_ethics.provenance.registry.known import load_known
 from monai_ethics.provenance.registry.stamp import stamp_files
 from monai_ethics.provenance.synthetic_guard import CLASSES, AdmissionList, SyntheticGuard, classify
 
@@ -260,3 +261,51 @@ def test_the_same_list_in_another_order_gives_the_same_finding():
     check = SyntheticGuard(policy="allow-list")
     assert check(data).to_dict() == check(data.reordered(order)).to_dict()
     assert replace(check, listed=1)(data).observations == check(data).observations[:1]
+
+
+# near copies ---------------------------------------------------------------------------------------------------------
+
+
+def near_list(*, real=False):
+    text = "a" * 53 + "8"
+    items = (FileDigests(file_sha256="f", voxel_v1="v", geometry_v1="g", robust_v1=text),)
+    registered = {"a" * 52 + "b8": "sha256:n"}
+    return AdmissionList(
+        items=("a",),
+        digests=items,
+        known_real=R if real else {},
+        near_synthetic=registered,
+        near_real={text: "sha256:r"},
+    )
+
+
+def test_a_near_copy_is_listed_with_its_distance_and_admitted_by_the_deny_list():
+    finding = SyntheticGuard(policy="deny-list")(near_list())
+    assert finding.verdict is Verdict.PASSED
+    (seen,) = finding.observations
+    assert (seen.label, seen.value) == ("near-copy", 1 / 215)
+    assert seen.note.startswith("for review: ")
+    assert "0.0% from an acquired one" in seen.note
+    assert "1 look like a registered synthetic image and are for review" in finding.statement
+    assert SyntheticGuard(policy="allow-list")(near_list()).verdict is Verdict.FAILED
+    assert SyntheticGuard(policy="deny-list", near=0)(near_list()).accounting == {"unknown": 1}
+    with pytest.raises(InputError, match="`near` must lie in"):
+        SyntheticGuard(near=2)
+
+
+def test_an_attested_image_stays_attested_however_near_it_is():
+    assert SyntheticGuard(policy="allow-list").judge(near_list(real=True))[0].kind == "real-attested"
+
+
+def test_robust_hashes_of_acquired_images_are_private_and_partly_synthetic_ones_have_none(tmp_path, key):
+    for seed, name in enumerate(("made", "scan", "inpainted")):
+        nib.save(nib.Nifti1Image(volume(seed), AFFINE), tmp_path / f"{name}.nii")
+    with EvidenceLog.open(tmp_path / "evidence", run_id="r", key=key) as log:
+        stamp_files([tmp_path / "made.nii"], log)
+        stamp_files([tmp_path / "scan.nii"], log, synthetic="no")
+        stamp_files([tmp_path / "inpainted.nii"], log, synthetic="partial")
+    known = load_known([log.folder])
+    hashes = [digest_file(tmp_path / f"{name}.nii", robust=True).robust_v1 for name in ("made", "scan", "inpainted")]
+    assert (set(known.near_synthetic), set(known.near_real)) == ({hashes[0]}, {hashes[1]})
+    text = (log.folder / "log.jsonl").read_text()
+    assert [one in text for one in hashes] == [True, False, False]

@@ -47,16 +47,16 @@ def robust_v1(array: np.ndarray, *, axes: str, affine: np.ndarray | None) -> str
     References:
         C. Zauner, Implementation and benchmarking of perceptual image hash functions, 2010, section 3.2 (2-D).
     """
-    values = _one_image(arrange(array, affine=affine, axes=axes))
+    spatial = 3 if affine is not None else sum(role in axes for role in "xyz")
+    values = _one_image(arrange(array, affine=affine, axes=axes), spatial)
     if values is None:
         return None
     grid = _body_grid(values)
     return None if grid is None else _bits(grid)
 
 
-def _one_image(view: np.ndarray) -> np.ndarray | None:
-    """Float32 samples of the spatial axes, clipped to [0, 1], or nothing."""
-    spatial = min(3, view.ndim)
+def _one_image(view: np.ndarray, spatial: int) -> np.ndarray | None:
+    """Float32 samples of the spatial axes, which come first, clipped to [0, 1], or nothing."""
     sizes = [size for size in view.shape[:spatial] if size > 1]
     if len(sizes) not in _LOW or min(sizes) < _FEWEST:
         return None
