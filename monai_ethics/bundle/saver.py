@@ -15,7 +15,9 @@ from typing import Any, Self
 
 from monai_ethics.errors import InputError
 from monai_ethics.handlers._marking import is_image, mark_image
+from monai_ethics.provenance.log.keys import SigningKey
 from monai_ethics.provenance.marks.sidecar import SIDECAR
+from monai_ethics.transforms.writers import Written, mark_written, writing
 
 __all__ = ["WrappedSaver", "mark_new_images", "wrap_saver"]
 
@@ -30,11 +32,19 @@ class WrappedSaver:
         session: session of a run, told of each file; ``None`` writes sidecars only.
         stamp: whether each written file is itself marked as synthetic, which changes its bytes.
         synthetic: what is known of the files: ``"yes"``, ``"partial"`` or ``"unknown"``.
+        key: signs the sidecars where there is no session, whose own key does.
     """
 
     def __init__(
-        self, saver: Callable[..., Any], *, session: Any = None, stamp: bool = True, synthetic: str = "yes"
+        self,
+        saver: Callable[..., Any],
+        *,
+        session: Any = None,
+        stamp: bool = True,
+        synthetic: str = "yes",
+        key: SigningKey | None = None,
     ) -> None:
+        self._key = key
         self._saver = saver
         self._session = session
         self._stamp = stamp
@@ -60,6 +70,11 @@ class WrappedSaver:
         return result
 
     def _describe(self, path: Path) -> None:
+        if self._session is None and self._key is not None and self._synthetic != "unknown":
+            how = Written(template={"type": "synthesis"}, key=lambda: self._key, header=self._stamp)
+            with writing(how):
+                mark_written(path, self._synthetic, ())
+            return
         _describe(path, session=self._session, stamp=self._stamp, synthetic=self._synthetic)
 
 
@@ -70,6 +85,7 @@ def wrap_saver(
     out: str | Path | None = None,
     stamp: bool = True,
     synthetic: str = "yes",
+    key: SigningKey | None = None,
 ) -> WrappedSaver:
     """Let a saver leave evidence for what it writes.
 
@@ -85,6 +101,7 @@ def wrap_saver(
         stamp: whether the files themselves are marked too; `python -m monai_ethics run` leaves a bundle's files as
             they are and marks in sidecars and evidence only.
         synthetic: what is known of the images: ``"yes"``, ``"partial"`` or ``"unknown"``.
+        key: signs the sidecars; a session signs with its own.
 
     Returns:
         The saver to use instead.
@@ -104,7 +121,7 @@ def wrap_saver(
         session = overlay_session(out=Path(out).absolute())
         session.start()
         atexit.register(session.finish)
-    return WrappedSaver(saver, session=session, stamp=stamp, synthetic=synthetic)
+    return WrappedSaver(saver, session=session, stamp=stamp, synthetic=synthetic, key=key)
 
 
 @contextmanager

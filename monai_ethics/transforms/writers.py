@@ -44,13 +44,13 @@ class Written:
         template: fields of a `Record` that every record shares, such as `type` and `model`.
         key: signs sidecars; called for each file, ``None`` for unsigned ones.
         told: hears of each marked file.
-        active: whether files are marked at all.
+        header: whether the files themselves may be marked; otherwise only their sidecars say it.
     """
 
     template: Mapping[str, Any] | None = None
     key: Callable[[], Any] | None = None
     told: Callable[[Path], None] | None = None
-    active: bool = True
+    header: bool = True
 
 
 _RECORD = re.compile(r"sha256:[0-9a-f]{64}")
@@ -98,7 +98,7 @@ def mark_written(path: Path, state: str, parents: tuple[str, ...]) -> None:
         parents: ids of the records of what it was made from.
     """
     how = _HOW[-1]
-    if not (how.active and carries_synthetic(state)):
+    if not carries_synthetic(state):
         return
     subject: dict[str, Any] = {"role": "written"}
     voxel = None
@@ -121,7 +121,7 @@ def mark_written(path: Path, state: str, parents: tuple[str, ...]) -> None:
         }
     )
     key = how.key() if how.key is not None else None
-    write_marks(path, record.to_dict(), voxel_v1=voxel, **({} if key is None else {"key": key}))
+    write_marks(path, record.to_dict(), voxel_v1=voxel, header=how.header, key=key)
     if how.told is not None:
         how.told(path)
 

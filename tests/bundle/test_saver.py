@@ -144,3 +144,24 @@ def test_wrong_arguments_are_one_sentence(tmp_path):
         wrap_saver(print, session=Session(), out=tmp_path)
     with pytest.raises(InputError, match="must be callable"):
         wrap_saver(3)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("ending", "in_file"), [("nii.gz", True), ("png", True), ("mha", False)])
+def test_without_a_session_a_key_signs_the_sidecars_of_plain_tensors(tmp_path, ending, in_file):
+    import torch
+    from monai.transforms import SaveImage
+
+    from monai_ethics.provenance.envelope import read_statement
+    from monai_ethics.provenance.log.keys import SigningKey
+
+    key = SigningKey.generate()
+    saver = SaveImage(output_dir=tmp_path, output_ext=f".{ending}", print_log=False, separate_folder=False)
+    wrap_saver(saver, key=key)(torch.rand(1, 8, 8, 4) if ending != "png" else torch.rand(1, 8, 8))
+    written = next(tmp_path.glob(f"*.{ending}"))
+    said = sidecar(written)
+    statement = read_statement(said["statement"], trusted=[key.public])
+    assert (statement.signature_holds, statement.trusted) == (True, True)
+    assert (said["record"]["type"], said["synthetic"]) == ("synthesis", "yes")
+    assert ("header" in said["marks"]) == in_file
