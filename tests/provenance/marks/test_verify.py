@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib import resources
 
 import nibabel as nib
 import numpy as np
@@ -317,6 +318,17 @@ def test_another_patient_is_told_by_the_evidence_and_not_by_the_file(mark, tmp_p
     assert found.fields["patient"] == state
     assert found.intact == (state == "kept")
     assert "DOE" not in (tmp_path / "evidence" / "log.jsonl").read_text()
+
+
+def test_the_evidence_of_a_stamped_dicom_file_follows_its_schema(mark, tmp_path):
+    jsonschema = pytest.importorskip("jsonschema")
+    mark("dcm")
+    schema = json.loads(resources.files("monai_ethics").joinpath("schemas/entry-1.schema.json").read_text())
+    entries = [json.loads(line) for line in (tmp_path / "evidence" / "log.jsonl").read_text().splitlines()]
+    stored = [entry for entry in entries if entry["kind"] == "stored"]
+    assert len(stored[0]["body"]["patient"]) == 32
+    for entry in stored:
+        jsonschema.validate(entry, schema)
 
 
 def test_evidence_that_does_not_know_a_file_or_came_without_its_key_says_so(mark, tmp_path):
