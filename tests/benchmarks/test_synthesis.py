@@ -57,7 +57,7 @@ def beside(ours, theirs, spread_of, *, pairs, warm_up=True):
 
 
 def told(row, what, peer, ratio):
-    ms = f"{1e3 * ratio.theirs:,.0f} / {1e3 * ratio.ours:,.0f}"  # of the ratio, the second side is ours
+    ms = f"{1e3 * ratio.ours:,.0f} / {1e3 * ratio.theirs:,.0f}"  # the peer is the first side of the ratio
     row(what, peer, f"{ratio.median:.1f} ({ratio.low:.1f}-{ratio.high:.1f})", ms, ratio.n)
 
 
