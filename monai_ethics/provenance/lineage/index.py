@@ -21,7 +21,7 @@ from monai_ethics.provenance.log.read import parse_entry, raw_lines
 from monai_ethics.provenance.log.storage import read_file, write_atomically
 from monai_ethics.provenance.log.verify import Verification, verify_evidence
 
-__all__ = ["Indexed", "link_key", "refresh"]
+__all__ = ["Indexed", "bulk", "link_key", "refresh"]
 
 LINK_KEY_NAME = "lineage.key"
 MANY = 50_000  # new edges for which the index over them is made anew
@@ -239,7 +239,7 @@ def _add(store: Store, facts: Facts, source: int) -> None:
     store.insert("lineage_payload", ("source", "commitment"), [(source, item) for item in facts.payloads])
     roles = _roles(store, {role for _, _, role in facts.edges})
     edges = sorted((known[parent], known[child], roles[role], source) for parent, child, role in facts.edges)
-    with _bulk(store, len(edges)):
+    with bulk(store, len(edges)):
         store.insert("lineage_edge", ("parent", "child", "role", "source"), edges)
     store.insert("lineage_gap", ("node", "source", "why"), [(known[name], source, why) for name, why in facts.gaps])
 
@@ -253,7 +253,7 @@ def _roles(store: Store, names: set[str]) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def _bulk(store: Store, rows: int) -> Iterator[None]:
+def bulk(store: Store, rows: int) -> Iterator[None]:
     """Many rows come in without the index over them, which is made anew: it costs a fifth."""
     name = "lineage_edge_up"
     if rows < MANY:

@@ -164,7 +164,9 @@ class PostgresStore:
         self._error: type[Exception] = sqlalchemy.exc.SQLAlchemyError
         self._held = False  # inside a transaction
         try:
-            self._engine = sqlalchemy.create_engine(url, isolation_level="READ COMMITTED")
+            self._engine = sqlalchemy.create_engine(
+                url, isolation_level="READ COMMITTED", connect_args={"client_encoding": "utf8"}
+            )
             self._connection = self._engine.connect()
         except (self._error, ImportError, ValueError):
             # the URL holds a password: nothing of it is repeated
