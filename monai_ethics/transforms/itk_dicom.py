@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics._quiet import quiet_dicom
-from monai_ethics.provenance.marks.dicom import Identity, copy_marks, mark_dataset, write_dataset
+from monai_ethics.provenance.marks.dicom import IdentityCase, copy_marks, mark_dataset, write_dataset
 
 __all__ = ["itk_safe", "write_dicom_with_itk"]
 
@@ -47,7 +47,7 @@ def write_dicom_with_itk(
     *,
     source: Path | None = None,
     record: Mapping[str, Any] | None = None,
-    identity: Identity | None = None,
+    identity: IdentityCase | None = None,
 ) -> None:
     """Write an ITK image as DICOM and put back the marks that ITK cannot write; no unmarked file is ever at `path`.
 

@@ -24,7 +24,7 @@ from monai_ethics.provenance.log.keys import SigningKey
 from monai_ethics.provenance.marks.dicom import (
     DicomOptions,
     DistributionConsent,
-    Identity,
+    IdentityCase,
     SourceImage,
     mark_dataset,
     mark_dicom,
@@ -149,7 +149,7 @@ def test_dciodvfy_finds_no_error_in_a_patient_derived_image(series, tmp_path, cl
     source, dataset = pydicom.dcmread(series[0]), pydicom.dcmread(series[0])
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
     options = DicomOptions(sources=[SourceImage.of(source)], clinical_use=clinical_use, overlay=True)
-    mark_dataset(dataset, RECORD, identity=Identity.PATIENT_DERIVED, options=options)
+    mark_dataset(dataset, RECORD, identity=IdentityCase.PATIENT_DERIVED, options=options)
     dataset.save_as(tmp_path / "a.dcm")
     assert errors(tmp_path / "a.dcm") == [TOO_OLD]
 
@@ -161,7 +161,7 @@ def test_segmentations_and_reports_of_synthetic_images_are_marked_and_valid(seri
     dataset = build(series)
     dataset.save_as(bare)
     options = DicomOptions(inputs=inputs)
-    state = mark_dataset(dataset, ANALYSIS, identity=Identity.ANALYSIS, options=options)
+    state = mark_dataset(dataset, ANALYSIS, identity=IdentityCase.ANALYSIS, options=options)
     dataset.save_as(path)
     tainted = "yes" in inputs
     assert errors(path) == errors(bare) + [TOO_OLD] * tainted

@@ -26,7 +26,7 @@ from monai_ethics.provenance.marks.dicom_carry import copy_marks, derive_type
 from monai_ethics.provenance.marks.dicom_identity import (
     GENERATED_METHOD,
     REPLACED_METHOD,
-    Identity,
+    IdentityCase,
     SourceImage,
     Subject,
     replace_identity,
@@ -50,7 +50,7 @@ from monai_ethics.provenance.marks.taint import carries_synthetic, combined, sta
 __all__ = [
     "DicomOptions",
     "DistributionConsent",
-    "Identity",
+    "IdentityCase",
     "SourceImage",
     "Subject",
     "apply_provenance",
@@ -105,7 +105,7 @@ def mark_dataset(
     dataset: Dataset,
     record: Mapping[str, Any],
     *,
-    identity: Identity | None = None,
+    identity: IdentityCase | None = None,
     voxel_v1: str | None = None,
     statement: Mapping[str, Any] | str | None = None,
     options: DicomOptions = _DEFAULTS,
@@ -151,7 +151,7 @@ def mark_dicom(
     path: Path,
     record: Mapping[str, Any],
     *,
-    identity: Identity | None = None,
+    identity: IdentityCase | None = None,
     voxel_v1: str | None = None,
     key: SigningKey | None = None,
     options: DicomOptions = _DEFAULTS,
@@ -221,7 +221,7 @@ def apply_provenance(
     dataset: Dataset,
     record: Mapping[str, Any],
     *,
-    identity: Identity = Identity.ANALYSIS,
+    identity: IdentityCase = IdentityCase.ANALYSIS,
     options: DicomOptions = _DEFAULTS,
 ) -> Dataset:
     """A marked copy of a dataset, as an operator of a deployed application hands it on; the argument stays as it is."""
@@ -249,18 +249,18 @@ def _state(dataset: Dataset, record: Mapping[str, Any], options: DicomOptions) -
     return stated if carries_synthetic(stated) else found[0]
 
 
-def _check(dataset: Dataset, identity: Identity | None, *, state: str, options: DicomOptions) -> None:
-    if identity in (Identity.GENERATED_SUBJECT, Identity.PATIENT_DERIVED) and not carries_synthetic(state):
+def _check(dataset: Dataset, identity: IdentityCase | None, *, state: str, options: DicomOptions) -> None:
+    if identity in (IdentityCase.GENERATED_SUBJECT, IdentityCase.PATIENT_DERIVED) and not carries_synthetic(state):
         raise InputError(
             f"The identity case '{identity}' is of synthetic images: got a record that is not of one. "
-            f"Use '{Identity.ANALYSIS}'."
+            f"Use '{IdentityCase.ANALYSIS}'."
         )
-    if identity is Identity.GENERATED_SUBJECT and options.sources:
+    if identity is IdentityCase.GENERATED_SUBJECT and options.sources:
         raise InputError(
             f"A generated subject has no source images: got {len(options.sources)}. "
-            f"Use '{Identity.PATIENT_DERIVED}', or leave them out."
+            f"Use '{IdentityCase.PATIENT_DERIVED}', or leave them out."
         )
-    if identity is not Identity.PATIENT_DERIVED:
+    if identity is not IdentityCase.PATIENT_DERIVED:
         return
     if not options.sources:
         raise InputError("A patient-derived image must have source images: got none. Give `sources`.")
@@ -269,9 +269,9 @@ def _check(dataset: Dataset, identity: Identity | None, *, state: str, options: 
         raise InputError("A patient-derived image must have a SOP Instance UID of its own: got that of its source.")
 
 
-def _identify(dataset: Dataset, identity: Identity | None, *, options: DicomOptions, at: datetime) -> None:
-    derived = identity is Identity.PATIENT_DERIVED
-    if identity is Identity.GENERATED_SUBJECT or (derived and not options.clinical_use):
+def _identify(dataset: Dataset, identity: IdentityCase | None, *, options: DicomOptions, at: datetime) -> None:
+    derived = identity is IdentityCase.PATIENT_DERIVED
+    if identity is IdentityCase.GENERATED_SUBJECT or (derived and not options.clinical_use):
         method = REPLACED_METHOD if derived else GENERATED_METHOD
         replace_identity(dataset, options.subject or Subject(), at=at, method=method)
         if options.recognizable is None and not dataset.get("RecognizableVisualFeatures"):
@@ -292,7 +292,7 @@ def _describe(
     record: Mapping[str, Any],
     state: str,
     *,
-    identity: Identity | None,
+    identity: IdentityCase | None,
     options: DicomOptions,
     at: datetime,
 ) -> None:
@@ -300,7 +300,7 @@ def _describe(
     synthetic = carries_synthetic(state)
     model = options.generator or _named(record)
     text = _sentence(state, identity or _seen(dataset), model)
-    made_here = synthetic and identity is not Identity.ANALYSIS
+    made_here = synthetic and identity is not IdentityCase.ANALYSIS
     purpose = code(SYNTHESIZING, "Synthesizing Equipment") if made_here else code("109102", "Processing Equipment")
     add_equipment(dataset, record, model=model, purpose=purpose, description=text, at=at)
     if options.description is not None:
@@ -327,21 +327,21 @@ def _named(record: Mapping[str, Any]) -> str:
     return "not named"
 
 
-def _seen(dataset: Dataset) -> Identity | None:
+def _seen(dataset: Dataset) -> IdentityCase | None:
     """The identity case that a dataset was marked with before."""
     if GENERATED_METHOD in str(dataset.get("DeidentificationMethod") or ""):
-        return Identity.GENERATED_SUBJECT
+        return IdentityCase.GENERATED_SUBJECT
     purposes = [item.get("PurposeOfReferenceCodeSequence") for item in dataset.get("SourceImageSequence") or ()]
     marked = marks_of(dataset).record is not None
-    return Identity.PATIENT_DERIVED if marked and any(purposes) else None
+    return IdentityCase.PATIENT_DERIVED if marked and any(purposes) else None
 
 
-def _sentence(state: str, identity: Identity | None, model: str) -> str:
+def _sentence(state: str, identity: IdentityCase | None, model: str) -> str:
     start = {"yes": "Synthetic", "partial": "Partly synthetic"}.get(state, "Derived")
-    if identity is Identity.ANALYSIS:
+    if identity is IdentityCase.ANALYSIS:
         return f"{start}: made from its inputs by {model}" if start == "Derived" else f"{start}, as its inputs: {model}"
     told = {
-        Identity.GENERATED_SUBJECT: "generated; it shows no patient",
-        Identity.PATIENT_DERIVED: "made from an image of a patient",
-    }.get(identity or Identity.ANALYSIS, "not to be used as an acquired image")
+        IdentityCase.GENERATED_SUBJECT: "generated; it shows no patient",
+        IdentityCase.PATIENT_DERIVED: "made from an image of a patient",
+    }.get(identity or IdentityCase.ANALYSIS, "not to be used as an acquired image")
     return f"{start} content, {told}; model {model}".replace(";", ",")

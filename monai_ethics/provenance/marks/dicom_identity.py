@@ -17,7 +17,15 @@ from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID, generate_uid
 
 from monai_ethics.errors import InputError
 
-__all__ = ["GENERATED_METHOD", "PREFIX", "REPLACED_METHOD", "Identity", "SourceImage", "Subject", "replace_identity"]
+__all__ = [
+    "GENERATED_METHOD",
+    "PREFIX",
+    "REPLACED_METHOD",
+    "IdentityCase",
+    "SourceImage",
+    "Subject",
+    "replace_identity",
+]
 
 PREFIX = "SYN-"
 GENERATED_METHOD = "No patient: generated"
@@ -25,7 +33,7 @@ REPLACED_METHOD = "Attributes of identity replaced; pixel data not examined"
 _ISSUER = "MONAI_ETHICS"
 
 
-class Identity(StrEnum):
+class IdentityCase(StrEnum):
     """The three identity cases of a marked object."""
 
     GENERATED_SUBJECT = "generated subject"

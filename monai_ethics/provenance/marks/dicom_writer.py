@@ -22,7 +22,7 @@ from monai_ethics.errors import InputError
 from monai_ethics.provenance.images.dicom import image_of
 from monai_ethics.provenance.images.digest import voxel_v1
 from monai_ethics.provenance.log.storage import write_atomically
-from monai_ethics.provenance.marks.dicom import DicomOptions, Identity, Subject, mark_dataset
+from monai_ethics.provenance.marks.dicom import DicomOptions, IdentityCase, Subject, mark_dataset
 
 __all__ = ["MODALITIES", "write_synthetic_dicom"]
 
@@ -85,7 +85,7 @@ def write_synthetic_dicom(
         dataset = _dataset(stored, number, modality, plane=plane, at=at.astimezone(UTC))
         image = image_of(dataset)
         digest = voxel_v1(image.array, affine=image.affine, axes=image.axes)
-        mark_dataset(dataset, record, identity=Identity.GENERATED_SUBJECT, voxel_v1=digest, options=chosen)
+        mark_dataset(dataset, record, identity=IdentityCase.GENERATED_SUBJECT, voxel_v1=digest, options=chosen)
         for name, value in (attributes or {}).items():
             setattr(dataset, name, value)
         if "BodyPartExamined" not in dataset:

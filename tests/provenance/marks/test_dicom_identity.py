@@ -12,7 +12,7 @@ from monai_ethics.errors import GateError, InputError
 from monai_ethics.provenance.images.dicom_marks import marks_of
 from monai_ethics.provenance.marks.dicom import (
     DicomOptions,
-    Identity,
+    IdentityCase,
     SourceImage,
     Subject,
     mark_dataset,
@@ -25,7 +25,7 @@ def test_a_generated_subject_keeps_nothing_of_the_patient_of_the_template():
     before = scan()
     dataset = copy.deepcopy(before)
     subject = Subject()
-    mark_dataset(dataset, RECORD, identity=Identity.GENERATED_SUBJECT, options=DicomOptions(subject=subject, at=AT))
+    mark_dataset(dataset, RECORD, identity=IdentityCase.GENERATED_SUBJECT, options=DicomOptions(subject=subject, at=AT))
     data = whole(dataset)
     assert b"DOE" not in data
     for name in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"):
@@ -80,7 +80,7 @@ KEPT = {"AnatomicRegionSequence", "SegmentSequence", "DimensionOrganizationSeque
 def test_no_text_attribute_of_the_standard_keeps_a_person():
     dataset, n = _planted()
     dataset.preamble = b"DOE".ljust(128, b"\0")
-    mark_dataset(dataset, RECORD, identity=Identity.GENERATED_SUBJECT, options=DicomOptions(at=AT))
+    mark_dataset(dataset, RECORD, identity=IdentityCase.GENERATED_SUBJECT, options=DicomOptions(at=AT))
     left = []
 
     def look(part):
@@ -115,7 +115,7 @@ def test_no_text_attribute_of_the_standard_keeps_a_person():
 def test_files_of_one_subject_share_study_and_series():
     subject = Subject(patient_id="SYN-1")
     one, two = (
-        marked(scan(), identity=Identity.GENERATED_SUBJECT, options=DicomOptions(subject=subject)) for _ in range(2)
+        marked(scan(), identity=IdentityCase.GENERATED_SUBJECT, options=DicomOptions(subject=subject)) for _ in range(2)
     )
     assert (one.PatientID, one.StudyInstanceUID, one.SeriesInstanceUID, one.FrameOfReferenceUID) == (
         two.PatientID,
@@ -130,7 +130,7 @@ def test_files_of_one_subject_share_study_and_series():
 def test_a_patient_derived_image_names_its_source_and_the_patient_only_in_clinical_use(clinical_use):
     source = SourceImage.of(scan())
     options = DicomOptions(sources=[source], clinical_use=clinical_use)
-    dataset = marked(scan(), identity=Identity.PATIENT_DERIVED, options=options)
+    dataset = marked(scan(), identity=IdentityCase.PATIENT_DERIVED, options=options)
     (item,) = dataset.SourceImageSequence
     assert item.ReferencedSOPInstanceUID == source.sop_instance
     assert dataset.SyntheticData == "YES"
@@ -141,7 +141,10 @@ def test_a_patient_derived_image_names_its_source_and_the_patient_only_in_clinic
 
 def test_the_analysis_of_a_real_image_keeps_its_patient_and_gets_no_flag():
     dataset = scan()
-    assert mark_dataset(dataset, ANALYSIS, identity=Identity.ANALYSIS, options=DicomOptions(inputs=[None])) == "unknown"
+    assert (
+        mark_dataset(dataset, ANALYSIS, identity=IdentityCase.ANALYSIS, options=DicomOptions(inputs=[None]))
+        == "unknown"
+    )
     assert "SyntheticData" not in dataset
     assert dataset.PatientID == "DOE-4711"
     assert dataset.SeriesDescription == "t1 DOE"
@@ -158,7 +161,7 @@ def test_the_analysis_of_a_real_image_keeps_its_patient_and_gets_no_flag():
 )
 def test_what_is_made_from_synthetic_images_is_marked(inputs, state):
     dataset = scan()
-    found = mark_dataset(dataset, ANALYSIS, identity=Identity.ANALYSIS, options=DicomOptions(inputs=inputs))
+    found = mark_dataset(dataset, ANALYSIS, identity=IdentityCase.ANALYSIS, options=DicomOptions(inputs=inputs))
     assert found == state == marks_of(dataset).synthetic
     assert dataset.SyntheticData == "YES"
     assert dataset.SeriesDescription.startswith("SYNTHETIC")
@@ -168,7 +171,7 @@ def test_what_is_made_from_synthetic_images_is_marked(inputs, state):
 def test_absent_never_becomes_no_and_yes_is_never_removed():
     assert "SyntheticData" not in marked(scan(), REAL)
     assert marked(scan(), REAL).get("SeriesDescription") == "t1 DOE"
-    dataset = marked(scan(SyntheticData="YES"), ANALYSIS, identity=Identity.ANALYSIS)
+    dataset = marked(scan(SyntheticData="YES"), ANALYSIS, identity=IdentityCase.ANALYSIS)
     assert dataset.SyntheticData == "YES"
     assert marks_of(dataset).synthetic == "yes"
 
@@ -188,9 +191,9 @@ def test_contradictions_are_refused_and_change_nothing(flag, record, inputs):
 @pytest.mark.parametrize(
     ("identity", "record", "options"),
     [
-        (Identity.GENERATED_SUBJECT, ANALYSIS, DicomOptions()),
-        (Identity.GENERATED_SUBJECT, RECORD, DicomOptions(sources=[SourceImage.of(scan())])),
-        (Identity.PATIENT_DERIVED, RECORD, DicomOptions()),
+        (IdentityCase.GENERATED_SUBJECT, ANALYSIS, DicomOptions()),
+        (IdentityCase.GENERATED_SUBJECT, RECORD, DicomOptions(sources=[SourceImage.of(scan())])),
+        (IdentityCase.PATIENT_DERIVED, RECORD, DicomOptions()),
         (None, {"synthetic": "yes"}, DicomOptions()),
         (None, {"synthetic": "yes", "id": "sha256:1"}, DicomOptions()),
     ],
@@ -207,7 +210,7 @@ def test_a_patient_derived_image_is_not_its_own_source():
     dataset = scan()
     options = DicomOptions(sources=[SourceImage.of(dataset)], clinical_use=True)
     with pytest.raises(InputError, match="of its own"):
-        mark_dataset(dataset, RECORD, identity=Identity.PATIENT_DERIVED, options=options)
+        mark_dataset(dataset, RECORD, identity=IdentityCase.PATIENT_DERIVED, options=options)
 
 
 @pytest.mark.parametrize("patient_id", ["DOE", "SYN-", "SYN-a b", "SYN-" + "x" * 61])
