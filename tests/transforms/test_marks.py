@@ -202,6 +202,7 @@ def test_every_pair_of_reader_and_writer_loses_the_mark_without_us_and_keeps_it_
     assert all("file" in row[-1] for row in rows if row[3] in ("nii.gz", "nii", "png", "jpg", "dcm"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("reader", "kind"), READS)
 def test_our_readers_bring_the_marks_into_the_meta(files, reader, kind):
     real, made = files[kind]
@@ -213,6 +214,7 @@ def test_our_readers_bring_the_marks_into_the_meta(files, reader, kind):
     assert isinstance(ours(made).meta["record"], str)
 
 
+@pytest.mark.slow
 def test_a_config_names_our_reader_and_loads_on_many_threads(tmp_path):
     paths = [nifti(tmp_path / f"{i}.nii.gz") for i in range(12)]
     for path in paths[::3]:
@@ -230,6 +232,7 @@ def test_a_config_names_our_reader_and_loads_on_many_threads(tmp_path):
     ] * 4
 
 
+@pytest.mark.slow
 def test_channels_and_series_count_every_file(tmp_path, series):
     real, made = nifti(tmp_path / "r.nii.gz"), synthetic(nifti(tmp_path / "s.nii.gz"))
     loaded = LoadImage(reader=MarkedNibabelReader())([real, made])
@@ -369,6 +372,7 @@ def test_blocks_nest_and_an_error_takes_everything_back(tmp_path):
         assert LoadImage(image_only=False)(nifti(tmp_path / "a.nii"))[1]["synthetic"] == "unknown"
 
 
+@pytest.mark.slow
 def test_workers_that_are_forked_keep_marks(tmp_path):
     items = [{"image": str(synthetic(nifti(tmp_path / "s.nii.gz")))}, {"image": str(nifti(tmp_path / "r.nii.gz"))}]
     with keep_marks(), warnings.catch_warnings():
