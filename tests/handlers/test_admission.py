@@ -217,7 +217,7 @@ def test_every_process_stops_and_none_waits(site, tmp_path, setting, past_abort)
         run = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
         command = [sys.executable, *run, str(WORKER), str(tmp_path), str(folder), setting]
         env = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=env)
         done.folder = folder
         return done
 
