@@ -99,14 +99,17 @@ def jpeg_segments(data: bytes) -> tuple[list[tuple[int, bytes]], int]:
 
 def _itxt(rest: bytes) -> bytes:
     """Text of an iTXt chunk after its keyword: compression flag and method, language, translated keyword, text."""
-    compressed, rest = rest[:1] == b"\1", rest[2:]
-    text = rest.split(b"\0", 2)[-1]
-    if not compressed:
-        return text
+    flag, method, parts = rest[:1], rest[1:2], rest[2:].split(b"\0", 2)
+    text = parts[-1] if len(parts) == 3 else b""
     try:
-        return zlib.decompressobj().decompress(text, 1_000_000)
-    except zlib.error:
+        if flag == b"\1" and method == b"\0":
+            text = zlib.decompressobj().decompress(text, 1_000_000)
+        elif flag != b"\0":  # no reader knows another
+            return b""
+        text.decode()  # the standard asks for UTF-8, and readers drop what is not
+    except (zlib.error, UnicodeDecodeError):
         return b""
+    return text
 
 
 def _xmp(packet: bytes) -> dict[str, str]:
@@ -121,10 +124,10 @@ def _xmp(packet: bytes) -> dict[str, str]:
     for name, text in _properties(root):
         if name == f"{{{IPTC}}}DigitalSourceType":
             said["digital_source_type"] = text
-            term = _TERMS.get(text.rstrip("/").rpartition("/")[2])
-            said |= {"synthetic": term} if term and "synthetic" not in said else {}
         elif name.startswith(f"{{{OURS}}}"):
             said[name.rpartition("}")[2]] = text
+    if set(said) == {"digital_source_type"}:  # of other software: there the term alone says it
+        said["synthetic"] = _TERMS.get(said["digital_source_type"].rstrip("/").rpartition("/")[2], "")
     if said.get("synthetic") not in ("yes", "no", "partial"):
         said.pop("synthetic", None)
     return {name: text for name, text in said.items() if name in _FIELDS}
