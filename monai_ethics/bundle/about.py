@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.bundle.engines import walk
-from monai_ethics.provenance.licenses import spdx_of_text
+from monai_ethics.provenance.records.licenses import spdx_of_text
 
 __all__ = ["about_bundle"]
 

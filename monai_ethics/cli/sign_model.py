@@ -29,7 +29,7 @@ def command(
 
 def _sign(folder: Path, out: Path, *, as_json: bool) -> int:
     from monai_ethics.provenance.log.storage import write_atomically
-    from monai_ethics.provenance.manifest import load_or_create_ec_key, manifest_of, sign_manifest
+    from monai_ethics.provenance.signed.manifest import load_or_create_ec_key, manifest_of, sign_manifest
 
     statement = manifest_of(folder, leave_out=[out])
     try:
@@ -48,7 +48,7 @@ def _sign(folder: Path, out: Path, *, as_json: bool) -> int:
 
 
 def _check(folder: Path, signature: Path | None, key: Path | None, *, as_json: bool) -> int:
-    from monai_ethics.provenance.manifest import verify_manifest
+    from monai_ethics.provenance.signed.manifest import verify_manifest
 
     if key is None or signature is None:
         raise InputError("Expected --key with --check: got none. Get the public key from the signer.")

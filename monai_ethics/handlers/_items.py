@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.provenance.images.listing import item_files
-from monai_ethics.provenance.patients import PATIENT_KEYS
+from monai_ethics.provenance.records.patients import PATIENT_KEYS
 
 __all__ = ["ItemDigests", "item_files"]
 

@@ -13,7 +13,7 @@ from monai_ethics.errors import SchemaError
 from monai_ethics.provenance.images.digest import FileDigests
 from monai_ethics.provenance.marks.sidecar import read_sidecar
 from monai_ethics.provenance.marks.taint import carries_synthetic
-from monai_ethics.provenance.record import Record
+from monai_ethics.provenance.records.record import Record
 from monai_ethics.provenance.registry.known import register
 
 if TYPE_CHECKING:

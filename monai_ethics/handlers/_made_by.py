@@ -45,7 +45,7 @@ def model_origin(session: RunSession, folders: Sequence[Path], *, training: bool
         folders: evidence folders and site logs that may know the weights.
         training: whether the run made new weights; the start of those is not called unknown then.
     """
-    from monai_ethics.provenance.models import known_models
+    from monai_ethics.provenance.records.models import known_models
 
     noted: dict[str, Any] = dict(session.activity.get("model", {}))
     start, end = _main(noted, "start"), _main(noted, "end")

@@ -140,7 +140,7 @@ def _full(record: Any, known: Known) -> str | None:
 
 def _patients(session: RunSession, items: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Patient of each case as it is given to the pseudonym: of the item or its file, else of the side table."""
-    from monai_ethics.provenance.patients import patient_identifier
+    from monai_ethics.provenance.records.patients import patient_identifier
 
     found: dict[str, str] = {}
     for item in items:
@@ -171,7 +171,7 @@ def add_sets(
         fields: of the records of sets, such as `license`.
     """
     from monai_ethics.provenance.marks.taint import combined
-    from monai_ethics.provenance.sets import TrainingSet, add_training_set, leaf_of
+    from monai_ethics.provenance.records.sets import TrainingSet, add_training_set, leaf_of
 
     by_role: dict[str, list[Item]] = {}
     for item in items:

@@ -45,7 +45,7 @@ def activity_record(
     Returns:
         A record as JSON.
     """
-    from monai_ethics.provenance.record import Record, described_synthesis
+    from monai_ethics.provenance.records.record import Record, described_synthesis
 
     ran = [notes for notes in session.ledger.engines.values() if notes.ran]
     kind = run_kind(session)

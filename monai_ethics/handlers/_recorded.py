@@ -84,7 +84,7 @@ def _mark(session: RunSession, log: EvidenceLog, files: Sequence[OutputFile]) ->
 def _checked(session: RunSession, log: EvidenceLog, *, sets: Mapping[str, RunSet]) -> list[Finding]:
     """What the checks of records say of a run that trained, or that generated images."""
     from monai_ethics.provenance.generation_record import GenerationRecord
-    from monai_ethics.provenance.recorded_fields import generation_table, synthesis_records
+    from monai_ethics.provenance.records.recorded_fields import generation_table, synthesis_records
 
     found = _training_data(session, log, sets[TRAINING]) if TRAINING in sets else []
     generated = synthesis_records(log.folder, run_id=log.run_id)
@@ -94,7 +94,7 @@ def _checked(session: RunSession, log: EvidenceLog, *, sets: Mapping[str, RunSet
 def _training_data(session: RunSession, log: EvidenceLog, one: RunSet) -> list[Finding]:
     from monai_ethics.provenance.data_origin import DataOrigin
     from monai_ethics.provenance.license_compatibility import LicenseCompatibility, LicenseTable
-    from monai_ethics.provenance.recorded_fields import origin_table, records_of
+    from monai_ethics.provenance.records.recorded_fields import origin_table, records_of
 
     folders = [log.folder, *site_logs(session)]
     records = records_of(folders, {item.record for item in one.items if item.record})

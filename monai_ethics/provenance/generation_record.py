@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from monai_ethics.evidence import Finding, Source, Stage, Verdict
-from monai_ethics.provenance.field_coverage import FieldTable, field_estimates, field_observations, missing_of
+from monai_ethics.provenance.records.field_coverage import FieldTable, field_estimates, field_observations, missing_of
 
 __all__ = ["GENERATION_FIELDS", "GenerationRecord"]
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Direction, Estimate, Finding, Limit, Observation, Source, Stage, Verdict
-from monai_ethics.provenance.licenses import LICENSES, License, terms_of
+from monai_ethics.provenance.records.licenses import LICENSES, License, terms_of
 
 __all__ = ["USES", "LicenseCompatibility", "LicenseTable"]
 

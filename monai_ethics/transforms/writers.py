@@ -18,7 +18,7 @@ from monai_ethics.errors import InputError
 from monai_ethics.provenance.images.digest import digest_file
 from monai_ethics.provenance.marks.sidecar import write_marks
 from monai_ethics.provenance.marks.taint import carries_synthetic, combined
-from monai_ethics.provenance.record import Record
+from monai_ethics.provenance.records.record import Record
 from monai_ethics.transforms.readers import FILE_KEY, file_mark
 from monai_ethics.transforms.taint import RECORD, state_in
 

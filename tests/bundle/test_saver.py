@@ -153,8 +153,8 @@ def test_without_a_session_a_key_signs_the_sidecars_of_plain_tensors(tmp_path, e
     import torch
     from monai.transforms import SaveImage
 
-    from monai_ethics.provenance.envelope import read_statement
     from monai_ethics.provenance.log.keys import SigningKey
+    from monai_ethics.provenance.signed.envelope import read_statement
 
     key = SigningKey.generate()
     saver = SaveImage(output_dir=tmp_path, output_ext=f".{ending}", print_log=False, separate_folder=False)

@@ -6,7 +6,7 @@ import pytest
 from monai_ethics.__main__ import main
 from monai_ethics.provenance.images.read import read_image
 from monai_ethics.provenance.marks.dicom_writer import write_synthetic_dicom
-from monai_ethics.provenance.record import Record
+from monai_ethics.provenance.records.record import Record
 
 RECORD = Record(type="synthesis", synthetic="yes").to_dict()
 

@@ -17,9 +17,9 @@ from monai_ethics.errors import InputError
 from monai_ethics.handlers import attach
 from monai_ethics.provenance.log.read import read_entries, read_private
 from monai_ethics.provenance.log.writer import EvidenceLog
-from monai_ethics.provenance.patients import patient_identifier
+from monai_ethics.provenance.records.patients import patient_identifier
+from monai_ethics.provenance.records.sets import proves_absence, read_sets
 from monai_ethics.provenance.registry.stamp import stamp_files
-from monai_ethics.provenance.sets import proves_absence, read_sets
 
 TRANSFORM = Compose([LoadImaged(["image", "label"]), EnsureChannelFirstd(["image", "label"])])
 

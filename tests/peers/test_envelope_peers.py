@@ -10,9 +10,9 @@ import json
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from monai_ethics.provenance.envelope import PREDICATE_TYPE, read_statement, signed_statement
 from monai_ethics.provenance.log.keys import SigningKey
-from monai_ethics.provenance.record import Record
+from monai_ethics.provenance.records.record import Record
+from monai_ethics.provenance.signed.envelope import PREDICATE_TYPE, read_statement, signed_statement
 
 pytestmark = pytest.mark.peers
 RECORD = Record(type="synthesis", synthetic="yes", activity={"seed": 3, "share": 0.25}).to_dict()

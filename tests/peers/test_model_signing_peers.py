@@ -3,7 +3,7 @@
 
 import pytest
 
-from monai_ethics.provenance.manifest import load_or_create_ec_key, manifest_of, public_pem, sign_manifest
+from monai_ethics.provenance.signed.manifest import load_or_create_ec_key, manifest_of, public_pem, sign_manifest
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 model_signing = pytest.importorskip("model_signing")

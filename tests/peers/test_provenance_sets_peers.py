@@ -6,7 +6,7 @@ import random
 import pytest
 
 from monai_ethics.provenance.log.canonical import canonical
-from monai_ethics.provenance.sets import Leaf, TrainingSet, proves_absence, proves_inclusion
+from monai_ethics.provenance.records.sets import Leaf, TrainingSet, proves_absence, proves_inclusion
 
 pytestmark = pytest.mark.peers
 pymerkle = pytest.importorskip("pymerkle")

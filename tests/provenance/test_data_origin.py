@@ -4,8 +4,8 @@ import pytest
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Verdict
 from monai_ethics.provenance.data_origin import ORIGIN_FIELDS, DataOrigin
-from monai_ethics.provenance.field_coverage import FieldTable
-from monai_ethics.provenance.recorded_fields import origin_table
+from monai_ethics.provenance.records.field_coverage import FieldTable
+from monai_ethics.provenance.records.recorded_fields import origin_table
 
 RECORD = "sha256:" + "a" * 64
 

@@ -2,10 +2,10 @@
 import pytest
 
 from monai_ethics.evidence import Verdict
-from monai_ethics.provenance.field_coverage import FieldTable
 from monai_ethics.provenance.generation_record import GENERATION_FIELDS, GenerationRecord
 from monai_ethics.provenance.log.writer import EvidenceLog
-from monai_ethics.provenance.recorded_fields import generation_table, records_of, synthesis_records
+from monai_ethics.provenance.records.field_coverage import FieldTable
+from monai_ethics.provenance.records.recorded_fields import generation_table, records_of, synthesis_records
 
 RECORD = "sha256:" + "a" * 64
 

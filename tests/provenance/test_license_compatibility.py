@@ -3,7 +3,7 @@ import pytest
 
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.license_compatibility import LicenseCompatibility, LicenseTable
-from monai_ethics.provenance.licenses import LICENSES, spdx_of_text, terms_of
+from monai_ethics.provenance.records.licenses import LICENSES, spdx_of_text, terms_of
 
 
 def table(*licenses):

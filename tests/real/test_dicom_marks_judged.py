@@ -30,7 +30,7 @@ from monai_ethics.provenance.marks.dicom import (
     mark_dicom,
 )
 from monai_ethics.provenance.marks.dicom_writer import write_synthetic_dicom
-from monai_ethics.provenance.record import Record
+from monai_ethics.provenance.records.record import Record
 
 pytestmark = pytest.mark.real
 RECORD = Record(type="synthesis", synthetic="yes", model={"name": "brain generator"}).to_dict()

@@ -20,7 +20,7 @@ from monai_ethics.provenance.consent_coverage import NOBODY, ConsentCoverage, Co
 from monai_ethics.provenance.images.listing import item_files
 from monai_ethics.provenance.log.payload import pseudonym_of, read_pseudonym_key
 from monai_ethics.provenance.log.writer import utc_now
-from monai_ethics.provenance.patients import PATIENT, PATIENT_KEYS, patient_identifier
+from monai_ethics.provenance.records.patients import PATIENT, PATIENT_KEYS, patient_identifier
 from monai_ethics.provenance.registry.admission import Judgement, Namer, Refusal
 
 __all__ = ["ConsentJudge", "PersonOf", "person_of_item"]

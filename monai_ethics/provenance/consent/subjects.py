@@ -13,7 +13,7 @@ from pathlib import Path
 from monai_ethics.errors import InputError, ProvenanceError
 from monai_ethics.provenance.log.payload import PRIVATE_NAME, pseudonym_of, read_pseudonym_key
 from monai_ethics.provenance.log.storage import private_folder, read_file, sync_folder, write_atomically
-from monai_ethics.provenance.patients import PATIENT, patient_identifier
+from monai_ethics.provenance.records.patients import PATIENT, patient_identifier
 
 __all__ = ["SALTS_NAME", "Subjects"]
 

@@ -34,7 +34,7 @@ from monai_ethics.provenance.log.payload import (
 from monai_ethics.provenance.log.read import ENTRY_SCHEMA, LOG_NAME
 from monai_ethics.provenance.log.resume import Tail, inspect_log
 from monai_ethics.provenance.log.storage import private_folder, sync_folder, write_all, write_atomically
-from monai_ethics.provenance.record import record_id
+from monai_ethics.provenance.records.record import record_id
 
 __all__ = ["EvidenceLog", "utc_now"]
 

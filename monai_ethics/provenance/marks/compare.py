@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from monai_ethics.provenance.envelope import Statement
 from monai_ethics.provenance.images.digest import FileDigests, compare_attrs
 from monai_ethics.provenance.log.canonical import canonical, sha256_hex
 from monai_ethics.provenance.marks.sidecar import clear_part
+from monai_ethics.provenance.signed.envelope import Statement
 
 __all__ = ["CHANGED", "compare_clear", "compare_file", "compare_layers"]
 

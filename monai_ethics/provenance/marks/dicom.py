@@ -16,7 +16,6 @@ from pydicom import Dataset
 
 from monai_ethics._quiet import quiet_dicom
 from monai_ethics.errors import GateError, InputError
-from monai_ethics.provenance.envelope import signed_statement
 from monai_ethics.provenance.images.dicom import attributes_of, image_of
 from monai_ethics.provenance.images.dicom_marks import SYNTHESIZING, marks_of
 from monai_ethics.provenance.images.digest import FileDigests, attrs_v1, digest_image
@@ -46,6 +45,7 @@ from monai_ethics.provenance.marks.dicom_parts import (
 )
 from monai_ethics.provenance.marks.statement import subjects_of
 from monai_ethics.provenance.marks.taint import carries_synthetic, combined, state_of
+from monai_ethics.provenance.signed.envelope import signed_statement
 
 __all__ = [
     "DicomOptions",

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import GateError, InputError, SchemaError
-from monai_ethics.provenance.envelope import Statement, read_statement, signed_statement
 from monai_ethics.provenance.images.digest import FileDigests, digest_file, file_sha256
 from monai_ethics.provenance.images.read import Marks, is_dicom
 from monai_ethics.provenance.log.canonical import canonical, sha256_hex, strict_loads
@@ -18,6 +17,7 @@ from monai_ethics.provenance.log.keys import SigningKey
 from monai_ethics.provenance.log.storage import write_atomically
 from monai_ethics.provenance.marks.statement import source_type, subjects_of
 from monai_ethics.provenance.marks.taint import carries_synthetic
+from monai_ethics.provenance.signed.envelope import Statement, read_statement, signed_statement
 
 __all__ = [
     "SIDECAR",

@@ -11,14 +11,14 @@ from typing import Any
 
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.evidence import FrozenDict
-from monai_ethics.provenance.envelope import Statement, read_statement
 from monai_ethics.provenance.images.digest import FileDigests, digest_image, file_sha256, slice_digests
 from monai_ethics.provenance.images.read import Image, read_image
 from monai_ethics.provenance.marks.compare import CHANGED, compare_clear, compare_file
 from monai_ethics.provenance.marks.sidecar import SIDECAR_SCHEMA, read_sidecar
 from monai_ethics.provenance.marks.taint import carries_synthetic
-from monai_ethics.provenance.record import record_id
+from monai_ethics.provenance.records.record import record_id
 from monai_ethics.provenance.registry.witness import Witness, load_witness
+from monai_ethics.provenance.signed.envelope import Statement, read_statement
 
 __all__ = ["STATUSES", "FileVerification", "FilesVerification", "verify_file", "verify_marked"]
 

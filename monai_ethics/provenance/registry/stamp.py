@@ -14,8 +14,8 @@ from monai_ethics.provenance.images.digest import FileDigests, digest_file
 from monai_ethics.provenance.images.listing import digests_of, image_files
 from monai_ethics.provenance.log.writer import EvidenceLog
 from monai_ethics.provenance.marks.sidecar import sidecar_path, write_marks
-from monai_ethics.provenance.patients import PATIENT, patient_identifier
-from monai_ethics.provenance.record import Record, described_synthesis
+from monai_ethics.provenance.records.patients import PATIENT, patient_identifier
+from monai_ethics.provenance.records.record import Record, described_synthesis
 from monai_ethics.provenance.registry.known import Known, load_known, match, register
 from monai_ethics.provenance.synthetic_guard import SyntheticGuard
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from monai_ethics.provenance.log.payload import pseudonym_of, read_pseudonym_key
 from monai_ethics.provenance.log.read import read_entries
-from monai_ethics.provenance.patients import PATIENT, patient_identifier
+from monai_ethics.provenance.records.patients import PATIENT, patient_identifier
 from monai_ethics.provenance.registry.known import load_known
 
 __all__ = ["Witness", "load_witness"]

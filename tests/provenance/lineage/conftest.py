@@ -9,9 +9,9 @@ import pytest
 from monai_ethics.provenance.lineage.index import refresh
 from monai_ethics.provenance.lineage.store import open_store
 from monai_ethics.provenance.log.writer import EvidenceLog
-from monai_ethics.provenance.patients import patient_identifier
-from monai_ethics.provenance.record import Record
-from monai_ethics.provenance.sets import TrainingSet, add_training_set, leaf_of
+from monai_ethics.provenance.records.patients import patient_identifier
+from monai_ethics.provenance.records.record import Record
+from monai_ethics.provenance.records.sets import TrainingSet, add_training_set, leaf_of
 
 
 def digest(text):

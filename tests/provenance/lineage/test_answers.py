@@ -12,7 +12,7 @@ from monai_ethics.provenance.lineage.index import refresh
 from monai_ethics.provenance.lineage.store import open_store
 from monai_ethics.provenance.log.payload import PRIVATE_NAME, PSEUDONYM_KEY_NAME, payload_path
 from monai_ethics.provenance.log.read import read_entries
-from monai_ethics.provenance.record import Record
+from monai_ethics.provenance.records.record import Record
 
 
 def grades(answer):

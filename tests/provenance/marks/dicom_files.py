@@ -18,7 +18,7 @@ from pydicom.uid import (
 )
 
 from monai_ethics.provenance.marks.dicom import mark_dataset
-from monai_ethics.provenance.record import Record
+from monai_ethics.provenance.records.record import Record
 
 MR, SC = "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.7"
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

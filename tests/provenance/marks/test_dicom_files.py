@@ -18,7 +18,6 @@ from pydicom.uid import (
 
 from monai_ethics._quiet import quiet_dicom
 from monai_ethics.errors import InputError
-from monai_ethics.provenance.envelope import read_statement
 from monai_ethics.provenance.images.dicom_marks import CREATOR, GROUP, MARK, marks_of
 from monai_ethics.provenance.images.digest import digest_file
 from monai_ethics.provenance.images.read import read_image
@@ -32,6 +31,7 @@ from monai_ethics.provenance.marks.dicom import (
 from monai_ethics.provenance.marks.sidecar import write_marks
 from monai_ethics.provenance.registry.guard import admit
 from monai_ethics.provenance.registry.stamp import stamp_files
+from monai_ethics.provenance.signed.envelope import read_statement
 
 # files ----------------------------------------------------------------------------------------------------------------
 

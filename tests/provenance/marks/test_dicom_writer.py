@@ -11,7 +11,7 @@ from monai_ethics.provenance.images.digest import digest_file, geometry_v1, voxe
 from monai_ethics.provenance.images.read import read_image
 from monai_ethics.provenance.marks.dicom import DicomOptions, Subject
 from monai_ethics.provenance.marks.dicom_writer import write_synthetic_dicom
-from monai_ethics.provenance.record import Record
+from monai_ethics.provenance.records.record import Record
 
 RECORD = Record(type="synthesis", synthetic="yes", model={"name": "brain generator"}).to_dict()
 REAL = Record(type="import", synthetic="no").to_dict()

@@ -20,7 +20,7 @@ from monai_ethics.provenance.log.keys import SigningKey
 from monai_ethics.provenance.log.writer import EvidenceLog
 from monai_ethics.provenance.marks.sidecar import sidecar_path, write_least, write_marks
 from monai_ethics.provenance.marks.verify import verify_file, verify_marked
-from monai_ethics.provenance.record import Record
+from monai_ethics.provenance.records.record import Record
 from monai_ethics.provenance.registry.stamp import stamp_file, stamp_files
 
 ENDINGS = ("nii", "nii.gz", "png", "dcm", "npy")

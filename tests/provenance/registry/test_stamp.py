@@ -14,7 +14,7 @@ from monai_ethics.provenance.log.read import read_entries, read_report
 from monai_ethics.provenance.log.verify import verify_evidence
 from monai_ethics.provenance.log.writer import EvidenceLog
 from monai_ethics.provenance.marks.nifti import mark_nifti
-from monai_ethics.provenance.record import SYNTHETIC_LIMITS, SYNTHETIC_USE, record_id
+from monai_ethics.provenance.records.record import SYNTHETIC_LIMITS, SYNTHETIC_USE, record_id
 from monai_ethics.provenance.registry.stamp import stamp_file, stamp_files
 
 AFFINE = np.diag([-1.5, -1.5, 2, 1])

@@ -5,7 +5,13 @@ import pytest
 
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.evidence import INTRINSIC_LIMITS
-from monai_ethics.provenance.record import SYNTHETIC_LIMITS, SYNTHETIC_USE, Record, described_synthesis, record_id
+from monai_ethics.provenance.records.record import (
+    SYNTHETIC_LIMITS,
+    SYNTHETIC_USE,
+    Record,
+    described_synthesis,
+    record_id,
+)
 
 DIGEST = "a" * 64
 RECORD = Record(

@@ -11,10 +11,10 @@ import json
 import pytest
 
 from monai_ethics.errors import InputError, SchemaError
-from monai_ethics.provenance.envelope import PAYLOAD_TYPE, read_statement, signed_statement
 from monai_ethics.provenance.log.canonical import canonical
 from monai_ethics.provenance.log.keys import SigningKey
-from monai_ethics.provenance.record import Record
+from monai_ethics.provenance.records.record import Record
+from monai_ethics.provenance.signed.envelope import PAYLOAD_TYPE, read_statement, signed_statement
 
 RECORD = Record(type="synthesis", synthetic="yes", limits=("not for diagnosis",)).to_dict()
 SUBJECTS = {"image": {"voxel_v1": "ab" * 32}, "file": {"sha256": "cd" * 32}}

@@ -17,7 +17,7 @@ from monai_ethics.provenance.log.merkle import inclusion_proof, leaf_hash, tree_
 from monai_ethics.provenance.log.payload import read_payload
 from monai_ethics.provenance.log.read import read_entries
 from monai_ethics.provenance.log.writer import EvidenceLog
-from monai_ethics.provenance.record import Record
+from monai_ethics.provenance.records.record import Record
 
 __all__ = [
     "Leaf",

@@ -4,12 +4,12 @@ import random
 import pytest
 
 from monai_ethics.errors import InputError, ProvenanceError
-from monai_ethics.provenance import sets
 from monai_ethics.provenance.log.read import read_entries
 from monai_ethics.provenance.log.verify import verify_evidence
 from monai_ethics.provenance.log.writer import EvidenceLog
-from monai_ethics.provenance.record import Record
-from monai_ethics.provenance.sets import (
+from monai_ethics.provenance.records import sets
+from monai_ethics.provenance.records.record import Record
+from monai_ethics.provenance.records.sets import (
     Leaf,
     TrainingSet,
     add_training_set,
