@@ -47,6 +47,8 @@ def read_patient(path: Path) -> tuple[str, str]:
 
 def image_of(dataset: pydicom.Dataset) -> Image:
     """The image that a dataset holds, as `read_dicom` reads it from a file."""
+    if not any(name in dataset for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+        raise InputError("Expected a DICOM image: got an object without pixels, such as a report. Leave it out.")
     try:
         stored = dataset.pixel_array
     except (RuntimeError, NotImplementedError) as error:

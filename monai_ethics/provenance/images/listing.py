@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import InputError
-from monai_ethics.provenance.images.digest import FileDigests, digest_file
+from monai_ethics.provenance.images.digest import FileDigests, digest_file, file_sha256
 from monai_ethics.provenance.images.read import is_dicom
 from monai_ethics.provenance.log.read import LOG_NAME
+from monai_ethics.provenance.marks.peek import peek_marks
 from monai_ethics.provenance.marks.sidecar import SIDECAR, sidecar_marks
+from monai_ethics.provenance.marks.taint import carries_synthetic
 
-__all__ = ["digests_of", "image_files", "is_image_file", "item_files", "marked_digests"]
+__all__ = ["declared_digests", "digests_of", "image_files", "is_image_file", "item_files", "marked_digests"]
 
 MOST_IN_SERIES = 5000
 _SUFFIXES = (".nii", ".nii.gz", ".hdr", ".dcm", ".dicom", ".npy", ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -55,8 +57,13 @@ def is_image_file(path: Path) -> bool:
     return path.name.lower().endswith(_SUFFIXES) or (not path.suffix and is_dicom(path))
 
 
-def digests_of(files: Sequence[Path]) -> list[FileDigests]:
+def digests_of(files: Sequence[Path], *, declared: bool = False) -> list[FileDigests]:
     """Digests of files with the marks that they or their sidecars carry.
+
+    Args:
+        files: the files.
+        declared: whether a file whose values cannot be read may stand in the list with its marks alone, where those
+            say that it is synthetic.
 
     Raises:
         InputError: if one cannot be read; nothing is written before all were read.
@@ -66,7 +73,10 @@ def digests_of(files: Sequence[Path]) -> list[FileDigests]:
         try:
             found.append(marked_digests(path))
         except InputError as error:
-            raise InputError(f"Image {position} of {len(files)}: {error}") from error
+            bare = declared_digests(path) if declared else None
+            if bare is None or not carries_synthetic(bare.marks.synthetic):
+                raise InputError(f"Image {position} of {len(files)}: {error}") from error
+            found.append(bare)
     return found
 
 
@@ -78,6 +88,22 @@ def marked_digests(path: Path) -> FileDigests:
     """
     digests = digest_file(path, robust=True)
     return replace(digests, marks=sidecar_marks(path, digests))
+
+
+def declared_digests(path: Path) -> FileDigests:
+    """The bytes' digest and the marks of a file whose values cannot be read here, as those of some compressions.
+
+    Others may read them: what the header or the sidecar says must not get lost with them.
+    """
+    try:
+        digest = file_sha256(path)
+    except OSError:  # a folder, or nothing
+        return FileDigests(file_sha256="", voxel_v1=None, geometry_v1="")
+    bare = FileDigests(file_sha256=digest, voxel_v1=None, geometry_v1="")
+    marks = sidecar_marks(path, bare)
+    if not carries_synthetic(marks.synthetic):
+        marks = replace(peek_marks(path), voxel_v1=None)  # nothing here tells whose values they are
+    return replace(bare, marks=marks)
 
 
 def item_files(item: Mapping[str, Any]) -> list[tuple[str, str]]:

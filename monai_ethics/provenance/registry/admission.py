@@ -11,12 +11,12 @@ from typing import Any, Protocol
 
 from monai_ethics.errors import GateError, InputError
 from monai_ethics.evidence import Finding
-from monai_ethics.provenance.images.digest import FileDigests, file_sha256
-from monai_ethics.provenance.images.listing import is_image_file, item_files, marked_digests
+from monai_ethics.provenance.images.digest import FileDigests
+from monai_ethics.provenance.images.listing import declared_digests, is_image_file, item_files, marked_digests
 from monai_ethics.provenance.log.head import HEAD_NAME
 from monai_ethics.provenance.log.payload import PRIVATE_NAME, pseudonym_of, read_pseudonym_key
 from monai_ethics.provenance.log.read import LOG_NAME
-from monai_ethics.provenance.marks.sidecar import SIDECAR, sidecar_marks
+from monai_ethics.provenance.marks.sidecar import SIDECAR
 from monai_ethics.provenance.registry.guard import registries
 from monai_ethics.provenance.registry.known import load_known
 from monai_ethics.provenance.synthetic_guard import AdmissionList, SyntheticGuard
@@ -217,12 +217,11 @@ def _registry_stamp(folder: Path) -> tuple[Any, ...]:
 
 
 def _digests(path: Path) -> FileDigests:
-    """Digests; of a format that is not read here the bytes' alone, so that its sidecar can still speak for it."""
+    """Digests; of what is not read here the bytes' alone, so that its header or sidecar can still speak for it."""
     try:
         return marked_digests(path)
     except InputError:
-        bare = FileDigests(file_sha256=file_sha256(path), voxel_v1=None, geometry_v1="")
-        return replace(bare, marks=sidecar_marks(path, bare))
+        return declared_digests(path)
 
 
 def _saying(digests: FileDigests, said: str | None) -> FileDigests:

@@ -86,7 +86,8 @@ def admit(
         trusted: keys by which the registries must be signed, as for `verify_evidence`.
 
     Raises:
-        InputError: if there is no image, one cannot be read, the policy is unknown, or no registry is given.
+        InputError: if there is no image, one can neither be read nor says that it is synthetic, the policy is
+            unknown, or no registry is given.
         GateError: if a registry is not as it was signed.
     """
     check = SyntheticGuard(policy=policy)
@@ -100,7 +101,7 @@ def admit(
     ]
     data = AdmissionList(
         items=items,
-        digests=digests_of(files),
+        digests=digests_of(files, declared=True),
         known_synthetic=known.synthetic,
         known_real=known.real,
         near_synthetic=known.near_synthetic,
