@@ -34,7 +34,7 @@ def test_python_of_page_runs(page, tmp_path, monkeypatch):
 
 
 #: commands that hold further ones
-GROUPS = ("consent",)
+GROUPS = ("consent", "watermark")
 
 COMMANDS = [
     (page.name, line.strip())

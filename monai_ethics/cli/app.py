@@ -36,6 +36,7 @@ COMMANDS = (
     "synthesis",
     "utility",
     "verify",
+    "watermark",
 )
 # typer carries a click of its own, or uses the installed one: its public errors lead to the right base either way
 UsageError: Any = typer.BadParameter.__mro__[1]
