@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from monai_ethics.errors import InputError
-from monai_ethics.evidence import Direction, Estimate, Finding, Limit, Observation, Source, Stage, Verdict
+from monai_ethics.evidence import Direction, Finding, Limit, Observation, Source, Stage, Verdict
 from monai_ethics.provenance.consent.state import REASONS, Decision
 from monai_ethics.provenance.consent.terms import PURPOSES
+from monai_ethics.provenance.records.counts import counted
 
 __all__ = ["NOBODY", "RULES", "ConsentCoverage", "ConsentUse", "refuses"]
 
@@ -134,11 +135,14 @@ class ConsentCoverage:
         covered = sum(row[1] is not None and row[2].covered for row in rows)
         opposed = sum(row[1] is not None and row[2].opposed for row in rows)
         people = {row[1] for row in rows if row[1] is not None}
+        n = len(rows)
         estimates = [
-            _count("covered", covered, len(rows), "images whose use a valid consent covers"),
-            _count("opposed", opposed, len(rows), "images whose person withdrew, refused or let the consent expire"),
-            _count("refused", len(refused), len(rows), "images that the rule refuses"),
-            _count("people", len(people), len(rows), "different people among those known", unit="people"),
+            counted("covered", covered, n, estimand="images whose use a valid consent covers"),
+            counted("opposed", opposed, n, estimand="images whose person withdrew, refused or let the consent expire"),
+            counted("refused", len(refused), n, estimand="images that the rule refuses"),
+            counted(
+                "people", len(people), n, estimand="different people among those known", unit="people", n_unit="images"
+            ),
         ]
         limit, verdict = None, Verdict.MEASURED
         if self.rule is not None:
@@ -179,7 +183,7 @@ class ConsentCoverage:
 
     @staticmethod
     def example(n: int, seed: int) -> ConsentUse:
-        """`n` images of as many people, of whom every fourth withdrew and every fifth, from the first on, is not known."""
+        """`n` images of as many people: every fourth withdrew; every fifth, from the first on, is not known."""
 
         def name(index: int) -> str:
             return hashlib.sha256(f"{seed}/{index}".encode()).hexdigest()[:32]
@@ -196,15 +200,3 @@ class ConsentCoverage:
 
 def _note(decision: Decision) -> str:
     return f"conditions: {', '.join(decision.conditions)}" if decision.conditions else ""
-
-
-def _count(name: str, value: int, n: int, estimand: str, *, unit: str = "images") -> Estimate:
-    return Estimate(
-        name=name,
-        value=value,
-        unit=unit,
-        n=n,
-        n_unit="images",
-        estimand=estimand,
-        reason="A complete count of this list, not a sample of a larger one.",
-    )

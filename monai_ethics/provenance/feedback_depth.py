@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from monai_ethics.errors import InputError
-from monai_ethics.evidence import Estimate, Finding, Observation, Source, Stage, Verdict
+from monai_ethics.evidence import Finding, Observation, Source, Stage, Verdict
+from monai_ethics.provenance.records.counts import IN_LOGS, counted
 
 __all__ = ["FeedbackDepth", "SyntheticDepths"]
-
-COUNTED = "A complete count of the given logs, not a sample."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +97,23 @@ class FeedbackDepth:
             Verdict.MEASURED,
             statement,
             estimates=[
-                _count("beyond_first_generation", len(deep), len(rows)),
-                _count("beyond_first_generation_undeclared", len(quiet), len(rows)),
-                _count("depth_is_lower_bound", lower, len(rows)),
-                _deepest(deepest, len(rows)),
+                *(
+                    counted(name, value, len(rows), estimand="number of recorded synthetic images", why=IN_LOGS)
+                    for name, value in (
+                        ("beyond_first_generation", len(deep)),
+                        ("beyond_first_generation_undeclared", len(quiet)),
+                        ("depth_is_lower_bound", lower),
+                    )
+                ),
+                counted(
+                    "deepest_chain",
+                    deepest,
+                    len(rows),
+                    unit="syntheses",
+                    n_unit="images",
+                    estimand="most syntheses on a recorded way to a synthetic image",
+                    why=IN_LOGS,
+                ),
             ],
             observations=[
                 Observation(
@@ -148,27 +160,3 @@ class FeedbackDepth:
             unseen=[index % 5 == 0 for index in range(n)],
             undeclared=[index % 3 == 2 for index in range(n)],
         )
-
-
-def _count(name: str, value: int, n: int) -> Estimate:
-    return Estimate(
-        name=name,
-        value=value,
-        unit="images",
-        n=n,
-        n_unit="images",
-        estimand="number of recorded synthetic images",
-        reason=COUNTED,
-    )
-
-
-def _deepest(value: int, n: int) -> Estimate:
-    return Estimate(
-        name="deepest_chain",
-        value=value,
-        unit="syntheses",
-        n=n,
-        n_unit="images",
-        estimand="most syntheses on a recorded way to a synthetic image",
-        reason=COUNTED,
-    )

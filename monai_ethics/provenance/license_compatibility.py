@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from monai_ethics.errors import InputError
-from monai_ethics.evidence import Direction, Estimate, Finding, Limit, Observation, Source, Stage, Verdict
+from monai_ethics.evidence import Direction, Finding, Limit, Observation, Source, Stage, Verdict
+from monai_ethics.provenance.records.counts import counted
 from monai_ethics.provenance.records.licenses import LICENSES, License, terms_of
 
 __all__ = ["USES", "LicenseCompatibility", "LicenseTable"]
@@ -85,7 +86,10 @@ class LicenseCompatibility:
             reason = "Nothing was given." if not n else "No item has a recorded licence whose terms are in the table."
             return self._finding(Verdict.NOT_ASSESSABLE, reason, accounting=counts, reason=reason)
         conflicts = counts["in conflict"]
-        estimates = [_count("licences_in_conflict", conflicts, n), _count("licences_known", known, n)]
+        estimates = [
+            counted(name, value, n, unit="items", estimand="number of data sets and weights in this list")
+            for name, value in (("licences_in_conflict", conflicts), ("licences_known", known))
+        ]
         limit, verdict = None, Verdict.MEASURED
         if self.uses and (conflicts or known == n):
             limit = Limit(estimate="licences_in_conflict", value=0, direction=Direction.AT_MOST, source=_source(rows))
@@ -153,15 +157,3 @@ def _forbids(terms: License, use: str) -> bool:
 def _source(rows: Sequence[tuple[str, str, str]]) -> Source:
     met = sorted({one.url for _, _, text in rows for one in terms_of(text) if one is not None})
     return Source(title="Terms of the licences that are recorded", locator="; ".join(met[:10]))
-
-
-def _count(name: str, value: int, n: int) -> Estimate:
-    return Estimate(
-        name=name,
-        value=value,
-        unit="items",
-        n=n,
-        n_unit="items",
-        estimand="number of data sets and weights in this list",
-        reason="A complete count of this list, not a sample of a larger one.",
-    )

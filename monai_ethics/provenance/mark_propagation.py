@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from monai_ethics.errors import InputError
-from monai_ethics.evidence import Estimate, Finding, Observation, Source, Stage, Verdict
+from monai_ethics.evidence import Finding, Observation, Source, Stage, Verdict
+from monai_ethics.provenance.records.counts import IN_LOGS, counted
 
 __all__ = ["Derivations", "MarkPropagation"]
 
@@ -111,8 +112,13 @@ class MarkPropagation:
             Verdict.MEASURED,
             statement,
             estimates=[
-                _count("unmarked_children", len(first), records),
-                _count("unmarked_descendants", len(first) + len(later), records),
+                counted(
+                    name, value, records, unit="records", estimand="number of records in the given logs", why=IN_LOGS
+                )
+                for name, value in (
+                    ("unmarked_children", len(first)),
+                    ("unmarked_descendants", len(first) + len(later)),
+                )
             ],
             observations=[
                 Observation(label=kind, items=(item,), value=None, unit="1", note="")
@@ -161,15 +167,3 @@ def _behind(
         seen |= found
         front = [place for place in found if through_records or data.synthetic[place] is None]
     return seen
-
-
-def _count(name: str, value: int, n: int) -> Estimate:
-    return Estimate(
-        name=name,
-        value=value,
-        unit="records",
-        n=n,
-        n_unit="records",
-        estimand="number of records in the given logs",
-        reason="A complete count of the given logs, not a sample.",
-    )

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from monai_ethics.errors import InputError
-from monai_ethics.evidence import Direction, Estimate, Finding, Limit, Observation, Source, Stage, Verdict
+from monai_ethics.evidence import Direction, Finding, Limit, Observation, Source, Stage, Verdict
 from monai_ethics.provenance.images.digest import FileDigests
 from monai_ethics.provenance.images.read import Marks
 from monai_ethics.provenance.images.robust import NEAR
+from monai_ethics.provenance.records.counts import counted
 from monai_ethics.provenance.registry.known import match
 from monai_ethics.provenance.registry.near import Near, nearest
 
@@ -240,9 +241,8 @@ class SyntheticGuard:
         known = sum(row.kind in _KNOWN for row in rows)
         near = sum(row.kind == "near-copy" for row in rows)
         estimates = [
-            _count("known_synthetic", known, len(rows)),
-            _count("refused", len(refused), len(rows)),
-            _count("near_copies", near, len(rows)),
+            counted(name, value, len(rows), estimand="number of images in this list")
+            for name, value in (("known_synthetic", known), ("refused", len(refused)), ("near_copies", near))
         ]
         limit = None
         verdict = Verdict.MEASURED
@@ -319,15 +319,3 @@ class SyntheticGuard:
             known_real={digest(index): "sha256:" + digest(4) for index, kind in enumerate(kinds) if kind == 4},
             near_synthetic={bits(6): "sha256:" + digest(6)},
         )
-
-
-def _count(name: str, value: int, n: int) -> Estimate:
-    return Estimate(
-        name=name,
-        value=value,
-        unit="images",
-        n=n,
-        n_unit="images",
-        estimand="number of images in this list",
-        reason="A complete count of this list, not a sample of a larger one.",
-    )
