@@ -173,8 +173,41 @@ def erase(site: Site, patient: Patient = None, issuer: Issuer = "") -> int:
     return 0
 
 
+@group.command("proof")
+def proof(
+    evidence: Annotated[Path | None, typer.Argument(help="Evidence of a run, with its private part.")] = None,
+    patient: Patient = None,
+    issuer: Issuer = "",
+    out: Annotated[Path | None, typer.Option(help="New file for the proofs.")] = None,
+    check: Annotated[Path | None, typer.Option(help="A file of proofs to check instead.")] = None,
+    trust: Annotated[list[str] | None, typer.Option(help="Key that must have signed the evidence.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Prove that a person was, or was not, in the sets that a run used; or check such proofs (exit 1 if one fails)."""
+    from monai_ethics.provenance.consent.proofs import check_proofs, membership_proofs, read_proofs
+    from monai_ethics.provenance.log.canonical import canonical
+    from monai_ethics.provenance.log.keys import read_trusted
+    from monai_ethics.provenance.log.storage import write_atomically
+
+    if (evidence is None) == (check is None):
+        raise InputError("Expected evidence, or `--check` with a file of proofs: got both or none. Give one.")
+    if evidence is not None:
+        if out is None or out.exists():
+            raise InputError("Expected a new file for `--out`: got none, or one that exists. Name another one.")
+        proofs = membership_proofs(evidence, _person(patient, issuer))
+        write_atomically(out, canonical(proofs) + b"\n", replace=False)
+    else:
+        proofs = read_proofs(_bytes(check)) if check is not None else {}
+    found = check_proofs(proofs, trusted=read_trusted(trust or []))
+    if as_json:
+        print(json.dumps([{"record": one.record, "claim": one.claim, "holds": one.holds} for one in found], indent=1))
+    else:
+        print("\n".join(one.text for one in found))
+    return 0 if all(one.holds and one.trusted is not False for one in found) else 1
+
+
 @group.command("receipt")
-def check(
+def receipt_check(
     file: Annotated[Path, typer.Argument(help="A receipt that was handed out.")],
     trust: Annotated[list[str] | None, typer.Option(help="Key of the site: public key file or fingerprint.")] = None,
     as_json: Json = False,

@@ -76,6 +76,27 @@ def test_a_withdrawal_names_the_models_and_asks_what_becomes_of_each(trained, ca
     assert "tell: 0" in capsys.readouterr().out
 
 
+def test_a_person_is_proved_to_be_in_a_set_or_not_and_nobody_else_is_shown(trained, tmp_path, capsys):
+    folder, _ = trained
+    assert consent("proof", folder, "--patient", "DOE-4711", "--out", tmp_path / "in.json") == 0
+    assert "contains this person" in capsys.readouterr().out
+    assert consent("proof", folder, "--patient", "stranger", "--out", tmp_path / "out.json") == 0
+    assert "does not contain this person" in capsys.readouterr().out
+    assert consent("proof", "--check", tmp_path / "out.json") == 0
+    proofs = json.loads((tmp_path / "in.json").read_text())
+    assert "DOE" not in json.dumps(proofs)
+    swapped = {**proofs, "subject": json.loads((tmp_path / "out.json").read_text())["subject"]}
+    (tmp_path / "swapped.json").write_text(json.dumps(swapped))
+    assert consent("proof", "--check", tmp_path / "swapped.json") == 1
+    assert "does not hold" in capsys.readouterr().out
+    proofs["sets"][0]["receipt"]["head"]["root"] = "0" * 64
+    (tmp_path / "forged.json").write_text(json.dumps(proofs))
+    assert consent("proof", "--check", tmp_path / "forged.json") == 1
+    assert consent("proof", folder, "--patient", "DOE-4711", "--out", tmp_path / "in.json") == 2
+    assert consent("proof", "--check", folder / "head.json") == 2
+    assert consent("proof", "--check", tmp_path / "in.json", "--trust", "0" * 64) == 1
+
+
 def test_without_evidence_the_answer_says_that_nothing_was_searched(capsys):
     assert consent("withdraw", "--patient", "DOE-4711") == 0
     assert "nothing was searched" in capsys.readouterr().out
