@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,15 +19,51 @@ def command(
     out: Annotated[Path | None, typer.Option(help="Where to write the signature.")] = None,
     check: Annotated[Path | None, typer.Option(help="A signature to check instead.")] = None,
     key: Annotated[Path | None, typer.Option(help="With --check: the signer's public key (PEM).")] = None,
+    evidence: Annotated[Path | None, typer.Option(help="With --out: evidence that records the release.")] = None,
+    site: Annotated[Path | None, typer.Option(envvar="MONAI_ETHICS_SITE", help="Site log to ask as well.")] = None,
+    intended_use: Annotated[str, typer.Option(help="With --evidence: what the model is meant for.")] = "",
+    spdx: Annotated[str, typer.Option("--license", help="With --evidence: SPDX expression of the weights.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> int:
     """Sign a model's folder so that `model_signing verify key` accepts it; with --check, verify (exit 1 if changed)."""
     if (out is None) == (check is None):
         raise InputError("Expected one of --out and --check: got both or none. Give the file of the signature.")
-    return _sign(folder, out, as_json=as_json) if out is not None else _check(folder, check, key, as_json=as_json)
+    if out is None:
+        return _check(folder, check, key, as_json=as_json)
+    told = _sign(folder, out)
+    if evidence is not None:
+        told |= _release(folder, out, evidence, site=site, fields={"intended_use": intended_use, "spdx": spdx})
+    if as_json:
+        print(json.dumps(told))
+        return 0
+    print(f"Signed {told['files']} files, digest {told['sha256']}.")
+    print("Give ecdsa-p256.pub.pem of your key home to whoever checks it.")
+    if evidence is not None:
+        wrote = ", ".join(told["trainings"]) or "none that a given log knows"
+        print(f"Release recorded as {told['record']}; trainings that wrote its weights: {wrote}.")
+    return 0
 
 
-def _sign(folder: Path, out: Path, *, as_json: bool) -> int:
+def _release(folder: Path, out: Path, evidence: Path, *, site: Path | None, fields: dict[str, str]) -> dict[str, Any]:
+    from monai_ethics.provenance.images.digest import file_sha256
+    from monai_ethics.provenance.log.read import raw_lines
+    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.registry.release import record_release
+    from monai_ethics.provenance.signed.manifest import manifest_of
+
+    next(raw_lines(evidence), None)  # a folder that is no evidence is not made one
+    with EvidenceLog.open(evidence, run_id="release") as log:
+        released = record_release(
+            manifest_of(folder, leave_out=[out]),
+            log,
+            signature_sha256=file_sha256(out),
+            folders=[site] if site is not None else [],
+            **fields,
+        )
+    return {"record": released.record, "trainings": list(released.trainings), "synthetic": released.synthetic}
+
+
+def _sign(folder: Path, out: Path) -> dict[str, Any]:
     from monai_ethics.provenance.log.storage import write_atomically
     from monai_ethics.provenance.signed.manifest import load_or_create_ec_key, manifest_of, sign_manifest
 
@@ -38,13 +74,7 @@ def _sign(folder: Path, out: Path, *, as_json: bool) -> int:
         raise InputError(
             f"Expected a place for the signature that can be written: got '{error.strerror}'. Choose another."
         ) from error
-    told = {"files": len(statement["predicate"]["resources"]), "sha256": statement["subject"][0]["digest"]["sha256"]}
-    if as_json:
-        print(json.dumps(told))
-    else:
-        print(f"Signed {told['files']} files, digest {told['sha256']}.")
-        print("Give ecdsa-p256.pub.pem of your key home to whoever checks it.")
-    return 0
+    return {"files": len(statement["predicate"]["resources"]), "sha256": statement["subject"][0]["digest"]["sha256"]}
 
 
 def _check(folder: Path, signature: Path | None, key: Path | None, *, as_json: bool) -> int:
