@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from monai_ethics.provenance.consent.admission import ConsentJudge
     from monai_ethics.provenance.consent.registry import Person
 
-__all__ = ["consent_judge", "purpose_of"]
+__all__ = ["consent_judge", "purpose_of", "serve"]
 
 
-def purpose_of(engine: Engine | None) -> str:
-    """What an engine uses images for, where nobody says: training if it trains, evaluation if not."""
-    parts = vars(engine) if engine is not None else {"optimizer": True}
+def purpose_of(engine: Engine) -> str:
+    """What an engine that was built uses images for, where nobody says: training if it trains, evaluation if not."""
+    parts = vars(engine)
     return "training" if any(parts.get(name) is not None for name in ("optimizer", "g_optimizer")) else "evaluation"
 
 
@@ -33,7 +33,7 @@ def consent_judge(
     Args:
         site: the site log.
         rule: ``"opt-in"`` or ``"opt-out"``.
-        purpose: what the images are used for.
+        purpose: what the images are used for; ``None`` takes `purpose_of` the engine when it starts.
         checked: codes of conditions that somebody checked.
         attributes: side table of the run, where it is a file.
 
@@ -50,7 +50,20 @@ def consent_judge(
     def people(items: Sequence[Mapping[str, Any]]) -> list[Person | None]:
         return _people(table, items) if table is not None else [None] * len(items)
 
-    return ConsentJudge(site, rule=rule, purpose=purpose, people=people, checked=codes)
+    judge = ConsentJudge(site, rule=rule, purpose=purpose or "training", people=people, checked=codes)
+    judge.follows_engine = not purpose
+    return judge
+
+
+def serve(judges: Iterable[Any], engine: Engine) -> None:
+    """Tell the judges of consent whose purpose nobody named what this engine is about to do.
+
+    A handler that a bundle lists is attached while its engine is built, before the engine has its optimizer. So the
+    purpose is taken when the engine starts.
+    """
+    for judge in judges:
+        if getattr(judge, "follows_engine", False):
+            judge.purpose = purpose_of(engine)
 
 
 def _people(table: Path, items: Sequence[Mapping[str, Any]]) -> list[Person | None]:

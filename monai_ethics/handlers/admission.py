@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from monai_ethics.errors import EthicsError, GateError, InputError
 from monai_ethics.evidence import Finding, Verdict
-from monai_ethics.handlers._consent import consent_judge, purpose_of
+from monai_ethics.handlers._consent import consent_judge, serve
 from monai_ethics.handlers._events import has_kind, move_to_front, owners
 from monai_ethics.provenance.registry.admission import ItemJudge, Judgement, RegistryJudge, judged
 from monai_ethics.transforms.guarded import GuardedDataset, items_of
@@ -122,6 +122,7 @@ class AdmissionGuard:
             if self.strict:
                 raise GateError(f"Expected a dataset that shows its items: got another. {_HIDDEN} Use GuardedDataset.")
             items = []
+        serve(self.judges, engine)
         judgement = judged(self.judges, items, pseudonym=log.pseudonym if log is not None else None)
         if not items:
             return replace(judgement, findings=tuple(replace(one, reason=_HIDDEN) for one in judgement.findings))
@@ -167,7 +168,7 @@ class RunGuard:
         """Join an engine; nothing happens without settings."""
         settings = getattr(self.session, "guard", None)
         if settings is not None and not has_kind(engine, AdmissionGuard):
-            guard = checked_guard(settings, session=self.session, engine_id=self.engine_id, engine=engine)
+            guard = checked_guard(settings, session=self.session, engine_id=self.engine_id)
             guard.attach(engine)
 
 
@@ -188,16 +189,13 @@ def absolute_guard(settings: Any) -> Any:
     }
 
 
-def checked_guard(
-    settings: Mapping[str, Any], *, session: Any = None, engine_id: str = "", engine: Engine | None = None
-) -> AdmissionGuard:
+def checked_guard(settings: Mapping[str, Any], *, session: Any = None, engine_id: str = "") -> AdmissionGuard:
     """A guard from the settings of a run.
 
     Args:
         settings: some of `SETTINGS`; without a registry the site log of the environment is asked.
         session: the run's `RunSession`.
         engine_id: id of the engine in the config.
-        engine: the engine, which tells the purpose where the settings do not.
 
     Raises:
         InputError: if a setting is unknown or wrong.
@@ -216,7 +214,7 @@ def checked_guard(
         given["keys"] = [key.strip() for key in given["keys"].split(",")]
     rule, purpose, codes = (given.pop(name, None) for name in ("consent", "purpose", "checked"))
     if rule is not None:
-        how = {"rule": rule, "purpose": purpose or purpose_of(engine), "checked": codes or ()}
+        how = {"rule": rule, "purpose": purpose, "checked": codes or ()}
         given["judges"] = [consent_judge(given.get("site"), **how, attributes=getattr(session, "attributes", None))]
     elif purpose or codes:
         raise InputError("`purpose` and `checked` go with `consent`: got them alone. Add `consent: opt-in` or opt-out.")

@@ -119,6 +119,23 @@ def test_what_an_engine_does_tells_the_purpose(registry, items, tmp_path):
         engine.run()
 
 
+def test_a_handler_that_a_bundle_lists_learns_the_purpose_when_the_engine_starts(registry, items):
+    """MONAI attaches listed handlers before the engine has its optimizer."""
+    registry.withdraw(Person(patient_id=PEOPLE[0]), purposes=("training",))
+    network = torch.nn.Conv2d(1, 1, 1)
+    engine = SupervisedTrainer(
+        device=torch.device("cpu"),
+        max_epochs=1,
+        train_data_loader=DataLoader(Loaded(items), batch_size=1),
+        network=network,
+        optimizer=torch.optim.SGD(network.parameters(), lr=0.1),
+        loss_function=torch.nn.MSELoss(),
+        train_handlers=[checked_guard(guard(registry, "opt-out"))],
+    )
+    with pytest.raises(GateError, match=r"at 1 \([0-9a-f]{32}: withdrawn: training\)"):
+        engine.run()
+
+
 def test_the_side_table_tells_whose_image_it_is(registry, items, tmp_path):
     rows = [f"{Path(item['image']).name}\t{item.pop('patient_id')}\tF" for item in items]
     table = tmp_path / "participants.tsv"

@@ -60,6 +60,7 @@ class ConsentJudge:
         self.check = ConsentCoverage(rule=rule)
         self.site = Path(site).absolute()
         self.purpose = purpose
+        self.follows_engine = False  # whether a run tells the purpose when an engine starts
         self._people, self._checked = people, tuple(checked)
         self._trusted, self._clock = tuple(trusted), clock
 
@@ -88,7 +89,7 @@ class ConsentJudge:
             at=at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
         refusals = tuple(
-            Refusal(position=place, item=who or item, kind=reason, why=f"{reason}, for {self.purpose}")
+            Refusal(position=place, item=who or item, kind=f"{reason}: {self.purpose}", why=reason)
             for place, (item, who, decision, reason) in enumerate(
                 zip(use.items, use.people, use.decisions, use.reasons(), strict=True), start=1
             )

@@ -18,16 +18,18 @@ from monai_ethics.provenance.log.payload import PRIVATE_NAME, pseudonym_of, read
 from monai_ethics.provenance.log.read import LOG_NAME
 from monai_ethics.provenance.marks.sidecar import SIDECAR
 from monai_ethics.provenance.registry.guard import registries
-from monai_ethics.provenance.registry.known import load_known
+from monai_ethics.provenance.registry.known import Known, load_known
 from monai_ethics.provenance.synthetic_guard import AdmissionList, SyntheticGuard
 
 __all__ = ["ANNOTATIONS", "ItemJudge", "Judgement", "Namer", "Refusal", "RegistryJudge", "judged", "refuse"]
 
 Namer = Callable[[str, str], str]
 ANNOTATIONS = ("label", "mask", "seg", "segmentation", "lesion", "lesions")
-UNREAD = (".mha", ".mhd", ".nrrd", ".nii.bz2", ".mgz", ".mgh", ".img", ".webp")
+# whatever else an item names may hold an image, for one reader or another
+TEXTS = (".json", ".csv", ".tsv", ".txt", ".yaml", ".yml", ".xml", ".md", ".bval", ".bvec")
 _SAID = {"true": "yes", "yes": "yes", "1": "yes", "synthetic": "yes", "partial": "partial", "false": "no", "no": "no"}
 _SHOWN = 20
+_Row = tuple[int, str, FileDigests, bool]  # position, name, digests, whether it is an annotation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,7 @@ class Judgement:
         more = f" and {len(self.positions) - _SHOWN} more" if len(self.positions) > _SHOWN else ""
         return (
             f"Expected a dataset that may be used: {len(self.positions)} of {self.n} items are refused, at "
-            f"{', '.join(told)}{more}. Take them out, or see what registered them."
+            f"{', '.join(told)}{more}. Take them out; `monai-ethics guard` or `monai-ethics consent status` tells more."
         )
 
 
@@ -116,8 +118,8 @@ class RegistryJudge:
         site: a site log that registers images.
         evidence: an evidence folder that does; one of the two is needed.
         trusted: keys by which they must be signed.
-        keys: item keys to look at; ``None`` takes every file under the deny-list, and under the allow-list every file
-            but those under the keys in `ANNOTATIONS`, since nobody attests that a label was acquired.
+        keys: item keys to look at; ``None`` takes every file. Under the allow-list those under the keys in
+            `ANNOTATIONS` are judged by the deny-list, since nobody attests that a label was acquired.
 
     Raises:
         InputError: if the policy is unknown or no registry is given.
@@ -152,27 +154,42 @@ class RegistryJudge:
         before = [_registry_stamp(folder) for folder in self.folders]
         name = pseudonym or self._namer()
         rows = [row for position, item in enumerate(items, start=1) for row in self._rows(position, item)]
-        seen = (before, len(items), [(place, name("file", said), digests) for place, said, digests in rows])
+        seen = (before, len(items), [(place, name("file", said), digests) for place, said, digests, _ in rows])
         if self._last is not None and self._last[0] == seen:
             return self._last[1]
         known = load_known(self.folders, trusted=self.trusted)
+        labels = [row for row in rows if row[3]]
+        images = [row for row in rows if not row[3]]
+        refusals, finding = self._judged(self.check, images, known, name)
+        findings = [finding]
+        if labels:
+            more, finding = self._judged(SyntheticGuard(policy="deny-list"), labels, known, name)
+            refusals += more
+            findings += [finding] if more else []
+        refusals.sort(key=lambda refusal: refusal.position)
+        judgement = Judgement(n=len(items), refusals=tuple(refusals), findings=tuple(findings))
+        self._last = (seen, judgement)
+        return judgement
+
+    @staticmethod
+    def _judged(
+        check: SyntheticGuard, rows: Sequence[_Row], known: Known, name: Namer
+    ) -> tuple[list[Refusal], Finding]:
         data = AdmissionList(
-            items=tuple(name("file", said) for _, said, _ in rows),
-            digests=tuple(digests for _, _, digests in rows),
+            items=tuple(name("file", said) for _, said, _, _ in rows),
+            digests=tuple(digests for _, _, digests, _ in rows),
             known_synthetic=known.synthetic,
             known_real=known.real,
             near_synthetic=known.near_synthetic,
             near_real=known.near_real,
             gaps=known.gaps,
         )
-        refusals = tuple(
+        refusals = [
             Refusal(position=position, item=row.item, kind=row.kind, why=row.why)
-            for (position, _, _), row in zip(rows, self.check.judge(data), strict=True)
+            for (position, *_), row in zip(rows, check.judge(data), strict=True)
             if row.refused
-        )
-        judgement = Judgement(n=len(items), refusals=refusals, findings=(self.check(data),))
-        self._last = (seen, judgement)
-        return judgement
+        ]
+        return refusals, check(data)
 
     def _namer(self) -> Namer:
         key = read_pseudonym_key(self.folders[0])
@@ -180,34 +197,35 @@ class RegistryJudge:
             return lambda domain, text: "item"
         return lambda domain, text: pseudonym_of(key, domain, text)
 
-    def _rows(self, position: int, item: Mapping[str, Any]) -> list[tuple[int, str, FileDigests]]:
-        """Position, name and digests of each file of an item; one row for an item without a file."""
+    def _rows(self, position: int, item: Mapping[str, Any]) -> list[_Row]:
+        """Each file of an item; one row for an item without a file that its own policy speaks of."""
         said = _SAID.get(str(item.get("synthetic", "")).strip().lower())
         rows = []
         for key, path in item_files(item):
-            if self._looks_at(key) and (image := self._of(Path(path))) is not None:
-                rows.append((position, str(Path(path).absolute()), _saying(image, said)))
-        if rows:
+            if (self.keys is None or key in self.keys) and (image := self._of(Path(path))) is not None:
+                label = self.keys is None and self.check.policy == "allow-list" and key.lower() in ANNOTATIONS
+                rows.append((position, str(Path(path).absolute()), _saying(image, said), label))
+        if any(not row[3] for row in rows):
             return rows
         nothing = FileDigests(file_sha256="", voxel_v1=None, geometry_v1="")
-        return [(position, f"item#{position}", _saying(nothing, said))]
-
-    def _looks_at(self, key: str) -> bool:
-        if self.keys is not None:
-            return key in self.keys
-        return self.check.policy == "deny-list" or key.lower() not in ANNOTATIONS
+        return [*rows, (position, f"item#{position}", _saying(nothing, said), False)]
 
     def _of(self, path: Path) -> FileDigests | None:
-        """Digests of an image file, computed once while it stays the same; ``None`` for a file that is no image."""
-        if path.name.endswith(SIDECAR) or not (is_image_file(path) or path.name.lower().endswith(UNREAD)):
+        """Digests of a file, computed once while it stays the same; ``None`` for one that holds no image."""
+        name = path.name.lower()
+        if name.endswith(SIDECAR) or (name.endswith(TEXTS) and not is_image_file(path)):
             return None
-        info = os.stat(path)
         sidecar = path.with_name(path.name + SIDECAR)
-        beside = sidecar.stat().st_mtime_ns if sidecar.is_file() else 0
-        stamp = (str(path), info.st_size, info.st_mtime_ns, info.st_ino, beside)
+        stamp = (str(path), _file_stamp(path), _file_stamp(sidecar) if sidecar.is_file() else None)
         if stamp not in self._digests:
             self._digests[stamp] = _digests(path)
         return self._digests[stamp]
+
+
+def _file_stamp(path: Path) -> tuple[int, ...]:
+    """What changes with a file; the time of the last change of its inode cannot be set back."""
+    info = os.stat(path)
+    return (info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino, info.st_dev)
 
 
 def _registry_stamp(folder: Path) -> tuple[Any, ...]:
