@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from monai_ethics.provenance.log.writer import EvidenceLog
     from monai_ethics.provenance.registry.known import Known
 
-__all__ = ["Item", "RunSet", "add_sets", "known_items", "site_logs"]
+__all__ = ["LEFT_OUT", "Item", "RunSet", "add_sets", "known_items", "logs_to_ask"]
 
 SITE = "MONAI_ETHICS_SITE"
+LEFT_OUT = "logs_not_as_signed"  # in the activity of the run's record
 TRAINING, VALIDATION, INPUTS = "training set", "validation set", "input set"
 _ID = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -71,22 +72,49 @@ class RunSet:
     items: tuple[Item, ...]
 
 
-def site_logs(session: RunSession) -> list[Path]:
-    """Site logs that this run knows: the guard's, and that of the environment."""
+def logs_to_ask(session: RunSession, own: Sequence[Path]) -> list[Path]:
+    """Logs that may tell this run where things came from: its own, the guard's site, and that of the environment.
+
+    One that is not as it was signed, or is no log, may have lost what matters: it is left out, and the record of the
+    run says how many were. The run goes on: its evidence is worth more than what that log would have said.
+
+    Args:
+        session: the run.
+        own: its evidence folder, if it has one.
+    """
+    from monai_ethics.provenance.log.verify import as_signed
+
     guard = getattr(session, "guard", None)
     named = [guard.get("site") if isinstance(guard, Mapping) else None, os.environ.get(SITE)]
-    return [Path(str(name)) for name in dict.fromkeys(named) if name and Path(str(name)).is_dir()]
+    asked, refused = [], 0
+    for folder in dict.fromkeys([*own, *(Path(str(name)) for name in named if name)]):
+        try:
+            as_signed(folder)
+            asked.append(folder)
+        except EthicsError:
+            refused += 1
+    if refused:
+        session.note(**{LEFT_OUT: refused})
+    return asked
 
 
-def known_items(session: RunSession, log: EvidenceLog, items: Sequence[Mapping[str, Any]]) -> list[Item]:
+def known_items(
+    session: RunSession, log: EvidenceLog, items: Sequence[Mapping[str, Any]], *, folders: Sequence[Path]
+) -> list[Item]:
     """What is known of each file: its patient, whether it is synthetic, and the record behind it.
 
     Args:
-        session: gives the side table and the sites.
-        log: gives the pseudonyms and its own registrations.
+        session: gives the side table.
+        log: gives the pseudonyms.
         items: `ItemDigests.results`.
+        folders: evidence and site logs that hold the registrations.
+
+    Raises:
+        GateError: if a folder is not as it was signed.
     """
-    known = _registry([log.folder, *site_logs(session)])
+    from monai_ethics.provenance.registry.known import load_known
+
+    known = load_known(folders)
     patients = _patients(session, items)
     found = []
     for item in items:
@@ -107,15 +135,6 @@ def known_items(session: RunSession, log: EvidenceLog, items: Sequence[Mapping[s
             )
         )
     return found
-
-
-def _registry(folders: Sequence[Path]) -> Known:
-    from monai_ethics.provenance.registry.known import Known, load_known
-
-    try:
-        return load_known(folders)
-    except EthicsError:  # a log that was altered, or is none, says nothing of any item
-        return Known()
 
 
 def _origin(digest: str | None, item: Mapping[str, Any], known: Known) -> tuple[str, str | None]:

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monai_ethics.handlers._made_by import checkpoint_weights, model_origin
-from monai_ethics.handlers._members import TRAINING, RunSet, add_sets, known_items, site_logs
+from monai_ethics.handlers._members import LEFT_OUT, TRAINING, RunSet, add_sets, known_items, logs_to_ask
 from monai_ethics.handlers._private import store_items
 from monai_ethics.handlers._record import activity_record, run_kind, stored_outputs
 from monai_ethics.handlers._trace import store_trace
@@ -32,12 +34,14 @@ def record_run(session: RunSession, log: EvidenceLog, *, files: Sequence[OutputF
     """
     read = _items(session, wait=wait)
     store_items(log, read, files)
-    items = known_items(session, log, read)
+    folders = logs_to_ask(session, [log.folder])
+    items = known_items(session, log, read, folders=folders)
     sets = add_sets(session, log, items, fields=_set_fields(session.described))
     traced = store_trace(log, session.traces, read)
     if traced is not None:
         session.note(inference_trace=traced)
-    folders = [log.folder, *site_logs(session)]
+    if not wait and _never_began(session, sets, files):
+        return []
     if session.synthetic:
         _mark(session, log, files)
     record = activity_record(
@@ -50,7 +54,12 @@ def record_run(session: RunSession, log: EvidenceLog, *, files: Sequence[OutputF
     )
     identity = log.add_record(record)
     log.append_many(stored_outputs(log, files, record=identity, weights=checkpoint_weights(files)))
-    return _checked(session, log, sets=sets)
+    return _checked(session, log, sets=sets, folders=folders)
+
+
+def _never_began(session: RunSession, sets: Mapping[str, RunSet], files: Sequence[OutputFile]) -> bool:
+    """Whether a training was refused before it touched a network: it made no model that anybody could ask about."""
+    return run_kind(session) == "training" and not session.activity.get("model") and not sets and not files
 
 
 def _items(session: RunSession, *, wait: bool) -> list[dict[str, Any]]:
@@ -81,22 +90,27 @@ def _mark(session: RunSession, log: EvidenceLog, files: Sequence[OutputFile]) ->
     session.note(images_declared_synthetic=mark_images(images, log=log, record=session.synthesis_fields()))
 
 
-def _checked(session: RunSession, log: EvidenceLog, *, sets: Mapping[str, RunSet]) -> list[Finding]:
+def _checked(
+    session: RunSession, log: EvidenceLog, *, sets: Mapping[str, RunSet], folders: Sequence[Path]
+) -> list[Finding]:
     """What the checks of records say of a run that trained, or that generated images."""
     from monai_ethics.provenance.generation_record import GenerationRecord
     from monai_ethics.provenance.records.recorded_fields import generation_table, synthesis_records
 
-    found = _training_data(session, log, sets[TRAINING]) if TRAINING in sets else []
+    found = _training_data(session, sets[TRAINING], folders) if TRAINING in sets else []
     generated = synthesis_records(log.folder, run_id=log.run_id)
-    return found + ([GenerationRecord()(generation_table(generated))] if generated else [])
+    found += [GenerationRecord()(generation_table(generated))] if generated else []
+    if refused := session.activity.get(LEFT_OUT):
+        said = f"Logs that are not as they were signed, and were not asked: {refused}."
+        found = [replace(finding, limitations=(*finding.limitations, said)) for finding in found]
+    return found
 
 
-def _training_data(session: RunSession, log: EvidenceLog, one: RunSet) -> list[Finding]:
+def _training_data(session: RunSession, one: RunSet, folders: Sequence[Path]) -> list[Finding]:
     from monai_ethics.provenance.data_origin import DataOrigin
     from monai_ethics.provenance.license_compatibility import LicenseCompatibility, LicenseTable
     from monai_ethics.provenance.records.recorded_fields import origin_table, records_of
 
-    folders = [log.folder, *site_logs(session)]
     records = records_of(folders, {item.record for item in one.items if item.record})
     told = session.described.get("data", {})
     rows = [(item.item, item.voxel_v1, item.record) for item in one.items]

@@ -230,10 +230,10 @@ class RunSession:
         """Fields that the records of generated images share, read once a run: who made them, how, from what."""
         if self._synthesis is None:
             from monai_ethics.handlers._made_by import synthesis_fields
-            from monai_ethics.handlers._members import site_logs
+            from monai_ethics.handlers._members import logs_to_ask
 
             own = [self._evidence.folder] if self._evidence is not None else []
-            self._synthesis = synthesis_fields(self, [*own, *site_logs(self)])
+            self._synthesis = synthesis_fields(self, logs_to_ask(self, own))
         return self._synthesis
 
     def output_file(self, path: str | Path, *, role: str = "output") -> None:

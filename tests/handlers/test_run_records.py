@@ -126,6 +126,25 @@ def test_a_site_log_tells_who_wrote_the_weights(data, tmp_path, toy, monkeypatch
     assert {"id": training["id"], "role": "model"} in [dict(parent) for parent in inference["parents"]]
 
 
+def test_a_site_log_that_was_altered_is_not_asked_and_the_run_says_so(data, tmp_path, toy, monkeypatch):
+    network = train(data, tmp_path / "site", toy)
+    log = tmp_path / "site" / "log.jsonl"
+    log.write_text(log.read_text().replace("supervised", "Supervised", 1).replace("training", "Training", 1))
+    monkeypatch.setenv("MONAI_ETHICS_SITE", str(tmp_path / "site"))
+    out = tmp_path / "e"
+    with EvidenceLog.open(out, run_id="stamp") as own:
+        stamp_files([Path(item["image"]) for item in data], own, header=False)
+    infer(data, out, network)
+    train(data, out, toy)
+    (inference,) = records(out, "inference")
+    assert inference["model"]["unknown_origin"] is True
+    assert inference["activity"]["logs_not_as_signed"] == 1
+    (training,) = records(out, "training")
+    assert training["synthetic"] == "partial"  # what its own evidence registers still counts
+    (finding,) = [e.body for e in read_entries(out) if e.body.get("check") == "provenance.data_origin"]
+    assert any("not as they were signed" in text for text in finding["limitations"])
+
+
 def test_a_stored_checkpoint_is_known_by_the_weights_in_it(data, tmp_path, toy):
     network = train(data, tmp_path / "e", toy)
     (stored,) = [e.body for e in read_entries(tmp_path / "e") if e.kind == "stored" and e.body["role"] == "checkpoint"]

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from monai_ethics.errors import GateError, InputError
+from monai_ethics.errors import InputError
 from monai_ethics.provenance.consent.receipts import receipt_for
 from monai_ethics.provenance.consent.state import ConsentState, fold
 from monai_ethics.provenance.consent.statements import Consent, Disposition, Withdrawal
@@ -17,7 +17,7 @@ from monai_ethics.provenance.consent.subjects import Subjects
 from monai_ethics.provenance.consent.terms import PURPOSES
 from monai_ethics.provenance.log.read import read_entries
 from monai_ethics.provenance.log.site import open_site
-from monai_ethics.provenance.log.verify import verify_evidence
+from monai_ethics.provenance.log.verify import as_signed
 from monai_ethics.provenance.log.writer import EvidenceLog, utc_now
 
 __all__ = ["ConsentRegistry", "Person", "Will", "load_consent"]
@@ -159,9 +159,5 @@ def load_consent(site: Path, *, trusted: Sequence[bytes] = ()) -> ConsentState:
         InputError: if the folder holds no log.
         SchemaError: if an entry has another form.
     """
-    found = verify_evidence(Path(site), trusted=trusted)
-    if found.status in ("wrong-key", "stale") or not found.log_intact:
-        raise GateError(
-            f"Expected a site log as it was signed: got '{found.status}'. Run verify on it, and use an intact copy."
-        )
+    as_signed(Path(site), trusted=trusted, called="the site log")
     return fold(read_entries(Path(site)))

@@ -19,13 +19,12 @@ from monai_ethics.provenance.log.merkle import Frontier, leaf_hash
 from monai_ethics.provenance.log.payload import payload_path
 from monai_ethics.provenance.log.read import parse_entry, raw_lines
 from monai_ethics.provenance.log.storage import read_file, write_atomically
-from monai_ethics.provenance.log.verify import Verification, verify_evidence
+from monai_ethics.provenance.log.verify import Verification, as_signed, verify_evidence
 
 __all__ = ["Indexed", "bulk", "link_key", "refresh"]
 
 LINK_KEY_NAME = "lineage.key"
 MANY = 50_000  # new edges for which the index over them is made anew
-_REFUSED = ("altered", "wrong-key", "stale")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,12 +102,10 @@ def refresh(
     with store.transaction():
         changed = _same_key(store, links)
         for position, folder in enumerate(folders, start=1):
-            found = verify_evidence(folder, trusted=trusted)
-            if found.status in _REFUSED and not even_altered:
-                raise GateError(
-                    f"Expected evidence {position} to be as it was signed: got '{found.status}'. "
-                    "Run verify on it, and use an intact copy."
-                )
+            if even_altered:
+                found = verify_evidence(folder, trusted=trusted)
+            else:
+                found = as_signed(folder, trusted=trusted, called=f"evidence {position}")
             item = _take(store, Path(folder), found, links, position=position, even_altered=even_altered)
             done.append(item)
             changed |= item.added > 0

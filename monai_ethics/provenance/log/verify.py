@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from monai_ethics.errors import InputError
+from monai_ethics.errors import GateError, InputError
 from monai_ethics.provenance.log.audit import REPORT_NAMES, Audit, audit
 from monai_ethics.provenance.log.head import Head
 from monai_ethics.provenance.log.keys import fingerprint
 
-__all__ = ["STATUSES", "Verification", "verify_evidence"]
+__all__ = ["STATUSES", "Verification", "as_signed", "verify_evidence"]
 
 STATUSES = ("trusted", "intact-signer-unknown", "stale", "redacted", "torn", "altered", "wrong-key")
 _INTACT = ("trusted", "intact-signer-unknown", "redacted")
@@ -126,6 +126,26 @@ def verify_evidence(folder: Path, *, trusted: Sequence[bytes] = (), expect_head:
         problems=tuple(found.problems),
         notes=tuple(_notes(found, signer_trusted=signer_trusted, place=place)),
     )
+
+
+def as_signed(folder: Path, *, trusted: Sequence[bytes] = (), called: str = "evidence") -> Verification:
+    """Verify a log on which something is about to rest; a report that was changed since does no harm to it.
+
+    Args:
+        folder: the evidence folder or site log.
+        trusted: keys one of which must have signed it, as for `verify_evidence`.
+        called: what the log is to whoever reads the message, such as ``"evidence 2"``.
+
+    Raises:
+        GateError: if the log is not as it was signed: somebody may have taken entries out.
+        InputError: if the folder holds no log.
+    """
+    found = verify_evidence(folder, trusted=trusted)
+    if not found.log_intact:
+        raise GateError(
+            f"Expected {called} to be as it was signed: got '{found.status}'. Run verify on it, and use an intact copy."
+        )
+    return found
 
 
 def _normal_fingerprint(text: str) -> str:

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from monai_ethics.errors import GateError
 from monai_ethics.provenance.images.digest import FileDigests
 from monai_ethics.provenance.images.robust import is_hash
 from monai_ethics.provenance.log.payload import read_payload
 from monai_ethics.provenance.log.read import Entry, read_entries
-from monai_ethics.provenance.log.verify import verify_evidence
+from monai_ethics.provenance.log.verify import as_signed
 from monai_ethics.provenance.log.writer import EvidenceLog
 
 __all__ = ["Known", "load_known", "match", "register"]
@@ -102,12 +101,7 @@ def load_known(folders: Sequence[Path], *, trusted: Sequence[bytes] = ()) -> Kno
     records: dict[str, Mapping[str, Any]] = {}
     gaps, notes = 0, []
     for position, folder in enumerate(folders, start=1):
-        result = verify_evidence(folder, trusted=trusted)
-        if result.status in ("altered", "wrong-key", "stale"):
-            raise GateError(
-                f"Expected evidence {position} to be as it was signed: got '{result.status}'. "
-                "Run verify on it, and use an intact copy."
-            )
+        result = as_signed(folder, trusted=trusted, called=f"evidence {position}")
         notes.append(f"evidence {position}: {result.status}")
         for entry in read_entries(folder):
             if entry.kind == "record" and entry.body.get("synthetic") in ("yes", "partial"):
