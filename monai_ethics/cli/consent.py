@@ -22,6 +22,10 @@ group = typer.Typer(
     no_args_is_help=True, help="Record consent and withdrawal in the site log, and ask what they cover."
 )
 
+_ONLY_HERE = (
+    "By this site log alone, as of now. A wrong number or issuer, and a person who was forgotten, look like silence."
+)
+
 Site = Annotated[Path, typer.Option(envvar="MONAI_ETHICS_SITE", help="The site log.")]
 Patient = Annotated[str | None, typer.Option(help="Patient ID; `-` reads it from standard input.")]
 Issuer = Annotated[str, typer.Option(help="Issuer of the Patient ID.")]
@@ -69,7 +73,7 @@ def record(
     else:
         counts = Counter(purpose for will in wills for purpose in will.consent.purposes if will.consent.permit)
         told = ", ".join(f"{purpose} {number}" for purpose, number in counts.items()) or "nothing is permitted"
-        print(f"{len(entries)} statements of {people} people recorded: {told}")
+        print(f"{_counted(len(entries), 'statement')} of {_counted(people, 'person', 'people')} recorded: {told}")
     return 0
 
 
@@ -98,6 +102,7 @@ def withdraw(
     chosen = purposes_of(purposes) if purposes else PURPOSES
     time = moment(at) if at else None
     touched = affected_by(person, evidence or [])  # all is read before anything is written
+    known = _known(site, person)
     entry, proof = ConsentRegistry(site).withdraw(person, purposes=chosen, at=time)
     if receipt is not None:
         from monai_ethics.provenance.log.canonical import canonical
@@ -105,9 +110,11 @@ def withdraw(
 
         write_atomically(receipt, canonical(proof) + b"\n", replace=False)
     if as_json:
-        print(json.dumps({"withdrawal": entry, **touched.to_dict()}, indent=1))
+        print(json.dumps({"withdrawal": entry, "known_before": known, **touched.to_dict()}, indent=1))
         return 0
     print(f"withdrawal {entry}\nfor {', '.join(chosen)}")
+    if not known:
+        print("The site log knew nothing of this person before: check the number and the issuer.")
     print(touched.text)
     if touched.derived:
         print(f"Say what becomes of each: monai-ethics consent dispose --withdrawal {entry} --record ID --as ...")
@@ -122,12 +129,14 @@ def dispose(
     what: Annotated[str, typer.Option("--as", help="retrain, unlearn, retain-with-reason or retire.")],
     reason: Annotated[str, typer.Option(help="Why; stored privately.")] = "",
     audit: Annotated[str | None, typer.Option(help="Id of the entry of a finding on what remains.")] = None,
+    as_json: Json = False,
 ) -> int:
     """Record what became of a model or a synthetic set after a withdrawal."""
     from monai_ethics.provenance.consent.registry import ConsentRegistry
 
     entry = ConsentRegistry(site).dispose(record_id, withdrawal, what, reason=reason, audit=audit)
-    print(f"disposition {entry}")
+    said = f"disposition {entry}\nThis is what somebody decided; whether it was done is not visible here."
+    print(json.dumps({"disposition": entry}) if as_json else said)
     return 0
 
 
@@ -147,6 +156,8 @@ def status(site: Site, patient: Patient = None, issuer: Issuer = "", as_json: Js
         tokens = list(Subjects(site).tokens(person.patient_id, issuer=person.issuer))
         rows = {purpose: state.covers_all(tokens, purpose, now).reason for purpose in PURPOSES}
         print(json.dumps(rows, indent=1) if as_json else "\n".join(f"{name:13} {why}" for name, why in rows.items()))
+        if not as_json:
+            print(_ONLY_HERE)
         return 0
     table = {purpose: Counter(state.covers(token, purpose, now).reason for token in tokens) for purpose in PURPOSES}
     facts = {
@@ -158,18 +169,20 @@ def status(site: Site, patient: Patient = None, issuer: Issuer = "", as_json: Js
     if as_json:
         print(json.dumps({**facts, "purposes": {name: dict(found) for name, found in table.items()}}, indent=1))
         return 0
-    print(f"{facts['people']} people, {len(state.withdrawals)} withdrawals, {facts['forgotten']} forgotten")
+    who, ended = _counted(len(tokens), "person", "people"), _counted(len(state.withdrawals), "withdrawal")
+    print(f"{who}, {ended}, {facts['forgotten']} forgotten")
     for name, found in table.items():
         print(f"{name:13} " + (", ".join(f"{number} {why}" for why, number in found.most_common()) or "nothing said"))
     return 0
 
 
 @group.command("erase")
-def erase(site: Site, patient: Patient = None, issuer: Issuer = "") -> int:
+def erase(site: Site, patient: Patient = None, issuer: Issuer = "", as_json: Json = False) -> int:
     """Forget a person: destroy the salt that links the person to entries of the site log."""
     from monai_ethics.provenance.consent.registry import ConsentRegistry
 
-    print(ConsentRegistry(site).erase(_person(patient, issuer)))
+    told = ConsentRegistry(site).erase(_person(patient, issuer))
+    print(json.dumps({"erased": True, "what_it_means": told}, indent=1) if as_json else told)
     return 0
 
 
@@ -220,6 +233,22 @@ def receipt_check(
     facts = {"holds": found.holds, "kind": found.kind, "time": found.time, "body": dict(found.body)}
     print(json.dumps(facts, indent=1) if as_json else found.text)
     return 0 if found.holds else 1
+
+
+def _counted(number: int, one: str, several: str = "") -> str:
+    return f"{number} {one if number == 1 else several or one + 's'}"
+
+
+def _known(site: Path, person: Person) -> bool:
+    """Whether the site log holds a statement of this person already."""
+    from monai_ethics.provenance.consent.registry import load_consent
+    from monai_ethics.provenance.consent.subjects import Subjects
+    from monai_ethics.provenance.log.read import LOG_NAME
+
+    if not (site / LOG_NAME).is_file():
+        return False
+    said = load_consent(site).said
+    return any(token in said for token in Subjects(site).tokens(person.patient_id, issuer=person.issuer))
 
 
 def _read_wills(*, table: Path | None, fhir: list[Path] | None, dicom: list[Path] | None) -> list[Will]:

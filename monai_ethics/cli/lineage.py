@@ -128,6 +128,8 @@ def _answered(answer: Answer) -> list[Any]:
 
 
 def _graded(answer: Answer) -> list[str]:
+    from monai_ethics.provenance.lineage.sketch import kind_name
+
     lines = []
     for grade in ("direct", "transitive", "unknown"):
         rows = [row for row in answer.reached if row.grade == grade]
@@ -135,17 +137,19 @@ def _graded(answer: Answer) -> list[str]:
         singles = [row for row in rows if row.id is not None]
         for row in singles[:_SHOWN]:
             why = f" ({'; '.join(row.grounds)})" if row.grounds else ""
-            lines.append(f"  {row.what} {row.id}{why}")
+            lines.append(f"  {kind_name(row.what, 1)} {row.id}{why}")
         if len(singles) > _SHOWN:
             lines.append(f"  and {len(singles) - _SHOWN} more; --json lists all")
     return lines
 
 
 def _counted(rows: Sequence[Any]) -> str:
+    from monai_ethics.provenance.lineage.sketch import kind_name
+
     counts: dict[str, int] = {}
     for row in rows:
         counts[row.what] = counts.get(row.what, 0) + row.count
-    return ", ".join(f"{count:,} {what}" for what, count in sorted(counts.items())) or "none"
+    return ", ".join(f"{count:,} {kind_name(what, count)}" for what, count in sorted(counts.items())) or "none"
 
 
 def _tree(drawn: Sketch, *, up: bool) -> list[Any]:

@@ -51,6 +51,7 @@ def test_a_person_agrees_withdraws_and_is_forgotten(site, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "2 people" not in said
     assert "training      consented" in said
+    assert "look like silence" in said
     assert consent("withdraw", "--patient", "DOE-4711", "--purposes", "synthesis", "--receipt", tmp_path / "r") == 0
     assert consent("receipt", tmp_path / "r") == 0
     assert "holds: the log contained this withdrawal" in capsys.readouterr().out
@@ -60,7 +61,7 @@ def test_a_person_agrees_withdraws_and_is_forgotten(site, tmp_path, capsys):
     assert consent("erase", "--patient", "DOE-4711") == 0
     assert "no withdrawal or refusal" in capsys.readouterr().out
     assert consent("status") == 0
-    assert "1 people, 1 withdrawals, 1 forgotten" in capsys.readouterr().out
+    assert "1 person, 1 withdrawal, 1 forgotten" in capsys.readouterr().out
 
 
 def test_a_withdrawal_names_the_models_and_asks_what_becomes_of_each(trained, capsys):
@@ -74,6 +75,8 @@ def test_a_withdrawal_names_the_models_and_asks_what_becomes_of_each(trained, ca
     assert "needs a reason" in capsys.readouterr().err
     assert consent("withdraw", "--patient", "nobody", "--evidence", folder) == 0
     assert "tell: 0" in capsys.readouterr().out
+    assert consent("dispose", *words, "--as", "retire", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["disposition"]
 
 
 def test_a_person_is_proved_to_be_in_a_set_or_not_and_nobody_else_is_shown(trained, tmp_path, capsys):
@@ -95,6 +98,15 @@ def test_a_person_is_proved_to_be_in_a_set_or_not_and_nobody_else_is_shown(train
     assert consent("proof", folder, "--patient", "DOE-4711", "--out", tmp_path / "in.json") == 2
     assert consent("proof", "--check", folder / "head.json") == 2
     assert consent("proof", "--check", tmp_path / "in.json", "--trust", "0" * 64) == 1
+
+
+def test_a_withdrawal_of_somebody_unknown_is_recorded_and_questioned(capsys):
+    consent("record", "--patient", "DOE-4711", "--purposes", "training")
+    capsys.readouterr()
+    assert consent("withdraw", "--patient", "DOE-4711") == 0
+    assert "check the number" not in capsys.readouterr().out
+    assert consent("withdraw", "--patient", "DOE-4712") == 0
+    assert "check the number and the issuer" in capsys.readouterr().out
 
 
 def test_without_evidence_the_answer_says_that_nothing_was_searched(capsys):

@@ -15,6 +15,7 @@ from monai_ethics.provenance.lineage.store import open_store
 
 __all__ = ["Affected", "affected_by"]
 
+NOTHING = "no evidence was given: nothing was searched. `monai-ethics lineage EVIDENCE --patient ...` does it later."
 MODEL = "training"  # a model is disposed of by the record of its training
 
 
@@ -44,6 +45,8 @@ class Affected:
     @property
     def text(self) -> str:
         """The answer for people."""
+        if NOTHING in self.unseen:
+            return NOTHING[0].upper() + NOTHING[1:]
         made = ", ".join(f"{number} {grade}" for grade, number in self.synthetic.items()) or "none"
         return "\n".join(
             [
@@ -69,7 +72,7 @@ def affected_by(person: Person, folders: Sequence[Path], *, trusted: Sequence[by
     """
     places = list(dict.fromkeys(Path(folder) for folder in folders))
     if not places:
-        return Affected(models={}, synthetic={}, unseen=("no evidence was given: nothing was searched",))
+        return Affected(models={}, synthetic={}, unseen=(NOTHING,))
     store = open_store(None)
     try:
         indexed = refresh(store, places, trusted=trusted)

@@ -216,10 +216,13 @@ class Facts:
         states = body.get("weights")
         if not record:
             return
+        file = ("file", f"file:{body['sha256']}") if _HEX.fullmatch(str(body.get("sha256"))) else None
+        if file is not None:
+            self._edge(("record", record), file, ITSELF)
         for digest in states if isinstance(states, (list, tuple)) else ():
             self._edge(("record", record), ("weights", f"weights:{digest}"), ITSELF)
-        if _HEX.fullmatch(str(body.get("sha256"))):
-            self._edge(("record", record), ("file", f"file:{body['sha256']}"), ITSELF)
+            if file is not None:
+                self._edge(file, ("weights", f"weights:{digest}"), ITSELF)
 
 
 def _weights(model: Mapping[str, Any], end: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any
 from monai_ethics.provenance.lineage.graph import INITIAL, ITSELF, ROLES
 from monai_ethics.provenance.lineage.store import Store
 
-__all__ = ["Arrow", "Box", "Node", "Sketch", "edges_of", "folded", "nodes_of", "sketch"]
+__all__ = ["Arrow", "Box", "Node", "Sketch", "edges_of", "folded", "kind_name", "nodes_of", "sketch"]
 
 SMALL = 24  # nodes that are still drawn one by one
 _CHUNK = 20_000
@@ -21,7 +21,7 @@ _STAGES = {
     "acquisition": (1, "acquired image", "acquired images"),
     "import": (1, "imported image", "imported images"),
     "image": (1, "image without a record", "images without a record"),
-    "unknown": (1, "record that is not given", "records that are not given"),
+    "unknown": (1, "record not given", "records not given"),
     "transform": (2, "derived image", "derived images"),
     "set": (3, "set of images", "sets of images"),
     "training": (4, "training", "trainings"),
@@ -34,6 +34,11 @@ _STAGES = {
     "release": (7, "release", "releases"),
 }
 _OTHER = (7, "record", "records")
+
+
+def kind_name(kind: str, count: int) -> str:
+    """What a kind of node is called, for one or for several."""
+    return _STAGES.get(kind, _OTHER)[1 if count == 1 else 2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

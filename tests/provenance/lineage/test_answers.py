@@ -210,4 +210,5 @@ def test_runs_of_models_are_no_images_and_validation_is_not_learned(write, index
     assert training not in {row.id for row in asked(indexed, "B", tmp_path / "evidence").reached}
     assert lineage_findings(store)[0].accounting == {"depth 1": 2}
     assert not any("2" * 12 in box.note for box in first.sketch.boxes)
-    assert find(store, "3" * 64)
+    file = lineage_of(store, find(store, "3" * 64))  # who holds a checkpoint asks what was made with it
+    assert {(row.what, row.grade) for row in file.reached} >= {("weights", "direct"), ("run", "transitive")}
