@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from monai_ethics.cli._positions import HINT, Names, check_names, write_names
+
 if TYPE_CHECKING:
     from monai_ethics.provenance.registry.guard import GuardResult
 
@@ -26,13 +28,16 @@ def command(
         Path | None, typer.Option(envvar="MONAI_ETHICS_SITE", help="Site log with registered digests; or both.")
     ] = None,
     trust: Annotated[list[str] | None, typer.Option(help="Key that must have signed the registries.")] = None,
+    names: Names = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> int:
     """Judge images by their marks and registered digests; exits with 1 if one is refused."""
     from monai_ethics.provenance.log.keys import read_trusted
     from monai_ethics.provenance.registry.guard import admit
 
+    check_names(names)
     result = admit(paths, evidence, policy, site=site, trusted=read_trusted(trust or []))
+    write_names(names, paths)
     if as_json:
         print(json.dumps(result.to_dict(), indent=1))
         return 0 if result.passed else 1
@@ -51,6 +56,13 @@ def _tell(result: GuardResult, policy: str) -> None:
     for position, row in [pair for pair in enumerate(result.rows, start=1) if pair[1].kind == "near-copy"][:_SHOWN]:
         if not row.refused:
             print(f"review {position} ({row.item}): {row.kind}: {row.why}")
+    if result.refused or counts["near-copy"]:
+        print(HINT)
     print("; ".join(result.notes))
-    print("passed" if result.passed else f"{len(result.refused)} of {len(result.rows)} refused under {policy}")
-    print("No match shows that an image is real: it shows that no registry asked here knows it as synthetic.")
+    if any("intact-signer-unknown" in note for note in result.notes):
+        print("Nothing says whose key signed what was asked: give --trust with the public key of who registers.")
+    print(f"{'passed: ' if result.passed else ''}{len(result.refused)} of {len(result.rows)} refused under {policy}")
+    if policy == "allow-list":
+        print("Attested means that somebody registered the image as acquired: that it was is not visible here.")
+    else:
+        print("No match shows that an image is real: it shows that no registry asked here knows it as synthetic.")

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from monai_ethics.cli._positions import HINT, Names, check_names, write_names
 from monai_ethics.errors import InputError
 
 __all__ = ["command"]
@@ -20,19 +21,27 @@ def command(
     trust: Annotated[list[str] | None, typer.Option(help="Public key file or fingerprint; may be repeated.")] = None,
     expect_head: Annotated[str | None, typer.Option(help="Fingerprint of a head that you kept.")] = None,
     evidence: Annotated[Path | None, typer.Option(help="With images: the evidence they were stamped under.")] = None,
+    names: Names = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> int:
     """Verify an evidence folder, or marked files with their sidecars; exits with 1 for every fault."""
     from monai_ethics.provenance.log.keys import read_trusted
 
     trusted = read_trusted(trust or [])
+    if len(paths) == 1 and not paths[0].exists():
+        raise InputError("Expected evidence, or marked images: the path does not exist. Check its spelling.")
     if _is_evidence(paths):
         if evidence is not None:
             raise InputError("Expected images with --evidence: got an evidence folder. Leave the option out.")
+        if names is not None:
+            raise InputError("Expected images with --names: got an evidence folder. Leave the option out.")
         return _evidence(paths[0], trusted, expect_head=expect_head, as_json=as_json)
     if expect_head is not None:
         raise InputError("Expected one evidence folder with --expect-head: got images. Leave the option out.")
-    return _files(paths, trusted, evidence=evidence, as_json=as_json)
+    check_names(names)
+    code = _files(paths, trusted, evidence=evidence, as_json=as_json)
+    write_names(names, paths)
+    return code
 
 
 def _is_evidence(paths: Sequence[Path]) -> bool:
@@ -71,4 +80,6 @@ def _files(paths: Sequence[Path], trusted: Sequence[bytes], *, evidence: Path | 
 
     found = verify_marked(paths, trusted=trusted, evidence=evidence)
     print(json.dumps(found.to_dict(), indent=1) if as_json else found.text)
+    if not as_json and not found.intact:
+        print(HINT)
     return 0 if found.intact else 1

@@ -38,7 +38,7 @@ _OTHER = (7, "record", "records")
 
 def kind_name(kind: str, count: int) -> str:
     """What a kind of node is called, for one or for several."""
-    return _STAGES.get(kind, _OTHER)[1 if count == 1 else 2]
+    return str(_STAGES.get(kind, _OTHER)[1 if count == 1 else 2])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,7 +102,7 @@ def load_known(folders: Sequence[Path], *, trusted: Sequence[bytes] = ()) -> Kno
     gaps, notes = 0, []
     for position, folder in enumerate(folders, start=1):
         result = as_signed(folder, trusted=trusted, called=f"evidence {position}")
-        notes.append(f"evidence {position}: {result.status}")
+        notes.append(f"registry {position}: {result.status}")
         for entry in read_entries(folder):
             if entry.kind == "record" and entry.body.get("synthetic") in ("yes", "partial"):
                 records[str(entry.body.get("id"))] = entry.body
