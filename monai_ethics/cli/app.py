@@ -82,7 +82,8 @@ def invoke(words: Sequence[str]) -> int:
             print(error.format_message())
             return 0
         message = str(error.format_message()).splitlines() or ["Unusable words"]
-        print(f"monai-ethics: {message[0].rstrip('.')}: see `monai-ethics --help`.", file=sys.stderr)
+        asked = getattr(getattr(error, "ctx", None), "command_path", "monai-ethics")
+        print(f"monai-ethics: {message[0].rstrip('.')}: see `{asked} --help`.", file=sys.stderr)
         return 2
     except typer.Abort:
         return 130
