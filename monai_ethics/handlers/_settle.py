@@ -76,7 +76,7 @@ def settle(
         session.note(images_marked_for_their_inputs=kept)
     made = record_run(session, log, files=files, wait=error is None)
     found = [*_findings(session, error), *mix_findings(session.ledger.mixes, log)]
-    found += [*synthesis_findings(session, log, files), *made]
+    found += [*synthesis_findings(session, log, files), *made, *_lineage(log)]
     findings, exit_code = _judged(session, found)
     log.add_findings(findings)
     log.append("run", _status(error, outputs))
@@ -90,6 +90,12 @@ def _findings(session: RunSession, error: BaseException | None) -> list[Finding]
             found.extend(set_findings(notes.scores))
             found.extend(unscored(notes.scores))
     return [*found, *(finding for findings in session.admissions.values() for finding in findings)]
+
+
+def _lineage(log: EvidenceLog) -> tuple[Finding, ...]:
+    from monai_ethics.provenance.lineage.show import findings_of
+
+    return findings_of(log.folder)
 
 
 def _judged(session: RunSession, findings: list[Finding]) -> tuple[list[Finding], int]:

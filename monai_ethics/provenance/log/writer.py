@@ -39,7 +39,7 @@ from monai_ethics.provenance.records.record import record_id
 __all__ = ["EvidenceLog", "utc_now"]
 
 LOCK_NAME = ".lock"
-_SMALL_FILES = {".gitattributes": b"* -text\n", ".gitignore": b"private/\n.lock\n"}
+_SMALL_FILES = {".gitattributes": b"* -text\n", ".gitignore": b"private/\n.lock\nindex.sqlite*\n"}
 _MAX_RUN_ID = 128
 
 
