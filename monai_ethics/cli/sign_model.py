@@ -106,6 +106,7 @@ def _check(folder: Path, signature: Path | None, key: Path | None, *, as_json: b
     else:
         print(
             f"The folder is not what was signed: of {result.files} files {len(result.changed)} changed and "
-            f"{len(result.missing)} missing (by position: {[*result.changed, *result.missing]}), {result.extra} extra."
+            f"{len(result.missing)} missing (by position: {[*result.changed, *result.missing]}), {result.extra} extra. "
+            "Positions count the files of the signature by path; `model_signing verify key` names them."
         )
     return 0 if result.intact else 1
