@@ -8,6 +8,7 @@ Loaded images get their files' marks, batches keep them item by item, arithmetic
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -28,6 +29,7 @@ from monai_ethics.transforms.writers import STOCK, Written, register_marked_writ
 __all__ = ["keep_marks"]
 
 _MISSING = object()
+_entering = threading.Lock()  # blocks of several threads overlap: the first one in and the last one out do the work
 _depth = 0
 _undo = ExitStack()
 
@@ -38,7 +40,11 @@ def keep_marks(how: Written | None = None) -> Iterator[None]:
 
     What it puts in place is taken back at the end: the readers, the collate function that MONAI's own collates share,
     the arithmetic of `MetaTensor`, the registered writers and those that are looked up by name. Images are unchanged
-    but for ``meta["synthetic"]`` and ``meta["record"]``. Blocks may be nested.
+    but for ``meta["synthetic"]`` and ``meta["record"]``. Blocks may be nested, and may overlap in several threads;
+    another thread that is outside of any block meets what is put in place as well.
+
+    Not reached are a writer class that was imported before and is called or given to `SaveImage` itself, and a
+    `SaveImage` that was made before: it has chosen its writers. One that is made inside keeps marks afterwards too.
 
     Args:
         how: how written files are marked; ``None`` for the default.
@@ -48,16 +54,18 @@ def keep_marks(how: Written | None = None) -> Iterator[None]:
         ...     SaveImage(output_dir="out")(LoadImage()("synthetic.nii.gz"))
     """
     global _depth, _undo
-    if _depth == 0:
-        _undo = _put_in_place()
-    _depth += 1
+    with _entering:
+        if _depth == 0:
+            _undo = _put_in_place()
+        _depth += 1
     try:
         with writing(how or Written()):
             yield
     finally:
-        _depth -= 1
-        if _depth == 0:
-            _undo.close()
+        with _entering:
+            _depth -= 1
+            if _depth == 0:
+                _undo.close()
 
 
 def _put_in_place() -> ExitStack:

@@ -17,7 +17,6 @@ __all__ = ["PURPOSE_SYSTEM", "consents_of_fhir", "read_fhir", "to_fhir"]
 
 PURPOSE_SYSTEM = "tag:monai_ethics,2026:purpose"
 _DUO = "http://purl.obolibrary.org/obo/duo.owl"
-_ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 _NOT_VALID = ("draft", "proposed", "rejected", "entered-in-error", "not-done", "unknown")
 
 
