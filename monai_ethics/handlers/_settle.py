@@ -80,7 +80,7 @@ def settle(
     findings, exit_code = _judged(session, found)
     log.add_findings(findings)
     log.append("run", _status(error, outputs))
-    return Settled(findings=tuple(findings), exit_code=exit_code, summary=_seal(log, len(findings), error))
+    return Settled(findings=tuple(findings), exit_code=exit_code, summary=_seal(log, len(findings), error, kept=kept))
 
 
 def _findings(session: RunSession, error: BaseException | None) -> list[Finding]:
@@ -117,7 +117,7 @@ def _status(error: BaseException | None, outputs: OutputSweep | None) -> dict[st
     return body
 
 
-def _seal(log: EvidenceLog, n: int, error: BaseException | None) -> str:
+def _seal(log: EvidenceLog, n: int, error: BaseException | None, *, kept: int) -> str:
     from monai_ethics.provenance.lineage.show import sketch_of
     from monai_ethics.provenance.log.read import read_report
     from monai_ethics.provenance.log.verify import verify_evidence
@@ -130,7 +130,9 @@ def _seal(log: EvidenceLog, n: int, error: BaseException | None) -> str:
     log.add_report(digests)
     head = log.seal()
     end = f"failed ({type(error).__name__}); " if error is not None else ""
+    held = "1 finding" if n == 1 else f"{n} findings"
+    marked = f"Images written with a mark, because synthetic ones went into them: {kept}. " if kept else ""
     return (
-        f"monai-ethics: {end}evidence with {n} findings in {log.folder} (run {log.run_id}). "
+        f"monai-ethics: {end}evidence with {held} in {log.folder} (run {log.run_id}). {marked}"
         f"Head {head.fingerprint}: keep it elsewhere."
     )
