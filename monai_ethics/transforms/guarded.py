@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from monai.data import ArrayDataset, ImageDataset, ZipDataset
 from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from monai_ethics.errors import InputError
@@ -23,7 +25,8 @@ def items_of(dataset: Any) -> list[Mapping[str, Any]] | None:
     """Items of a dataset as it was given them, before any transform, by position; ``None`` if it does not show them.
 
     Args:
-        dataset: a list of dicts, a dataset with `data` as MONAI's have it, or a subset or chain of such.
+        dataset: a list of dicts or of files, a dataset with `data` as MONAI's have it, its `ImageDataset`,
+            `ArrayDataset` and `ZipDataset`, or a subset or chain of such. A file is shown as ``{"image": file}``.
     """
     if isinstance(dataset, Subset):
         inner = items_of(dataset.dataset)
@@ -31,10 +34,41 @@ def items_of(dataset: Any) -> list[Mapping[str, Any]] | None:
     if isinstance(dataset, ConcatDataset):
         parts = [items_of(part) for part in dataset.datasets]
         return None if any(part is None for part in parts) else [item for part in parts for item in part or ()]
-    data = dataset if isinstance(dataset, (list, tuple)) else getattr(dataset, "data", None)
+    if isinstance(dataset, ImageDataset):
+        labels: Sequence[Any] = dataset.seg_files or [None] * len(dataset.image_files)
+        return [{"image": image, "label": label} for image, label in zip(dataset.image_files, labels, strict=True)]
+    if isinstance(dataset, ArrayDataset):
+        return items_of(dataset.dataset)
+    if isinstance(dataset, ZipDataset):
+        return _zipped([items_of(part) for part in dataset.data])
+    return _plain(dataset if isinstance(dataset, (list, tuple)) else getattr(dataset, "data", None))
+
+
+def _plain(data: Any) -> list[Mapping[str, Any]] | None:
+    """Items of a sequence of dicts, files, or lists of files."""
     if not isinstance(data, Sequence) or isinstance(data, (str, bytes)):
         return None
-    return list(data) if all(isinstance(item, Mapping) for item in data) else None
+    items = [item if isinstance(item, Mapping) else {"image": item} if _is_file(item) else None for item in data]
+    return None if any(item is None for item in items) else [item for item in items if item is not None]
+
+
+def _is_file(item: Any) -> bool:
+    if isinstance(item, (list, tuple)):
+        return bool(item) and all(map(_is_file, item))
+    return isinstance(item, (str, os.PathLike))
+
+
+def _zipped(parts: list[list[Mapping[str, Any]] | None]) -> list[Mapping[str, Any]] | None:
+    """Items of datasets side by side, each key with the number of its dataset where it comes again."""
+    if not parts or any(part is None for part in parts):
+        return None
+    items: list[Mapping[str, Any]] = []
+    for row in zip(*(part or () for part in parts), strict=False):
+        item: dict[str, Any] = {}
+        for place, part in enumerate(row):
+            item |= {f"{key}#{place}" if key in item else str(key): value for key, value in part.items()}
+        items.append(item)
+    return items
 
 
 class GuardedDataset(Dataset[Any]):
@@ -108,7 +142,7 @@ class GuardedDataset(Dataset[Any]):
         if shown is not None:
             return shown
         loaded = [self.dataset[index] for index in range(len(self.dataset))]
-        return [item if isinstance(item, Mapping) else {} for item in loaded]
+        return [item if isinstance(item, Mapping) else {"image": item} for item in loaded]
 
     @property
     def dropped(self) -> tuple[int, ...]:

@@ -101,7 +101,9 @@ def bad_inputs(images, tmp_path):
     (tmp_path / "list.json").write_text("[]")
     (tmp_path / "twice.json").write_text('{"type": "synthesis", "type": "import"}')
     (tmp_path / "unknown.json").write_text('{"smith": 1}')
-    (tmp_path / "short.nii.gz").write_bytes((images / "0.nii.gz").read_bytes()[:3000])
+    array = np.random.default_rng(9).normal(100, 30, size=(20, 18, 6)).astype(np.float32)
+    nib.save(nib.Nifti1Image(array, np.eye(4)), tmp_path / "short.nii.gz")  # nothing marks it
+    (tmp_path / "short.nii.gz").write_bytes((tmp_path / "short.nii.gz").read_bytes()[:3000])
     new, stamp = str(tmp_path / "new"), ["stamp", str(images), "--synthetic", "--out"]
     guard = ["guard", str(images), "--policy", "deny-list", "--evidence"]
     return [

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
 import torch
 from monai.data import DataLoader, Dataset
@@ -12,7 +13,7 @@ from monai.engines import SupervisedEvaluator, SupervisedTrainer
 from monai_ethics.errors import GateError, InputError
 from monai_ethics.handlers import attach
 from monai_ethics.handlers.admission import checked_guard
-from monai_ethics.provenance.consent.admission import ConsentJudge, person_of_item
+from monai_ethics.provenance.consent.admission import ConsentJudge, people_of_item
 from monai_ethics.provenance.consent.registry import UNKNOWN, ConsentRegistry, Person, Will
 from monai_ethics.provenance.consent.statements import Consent
 from monai_ethics.provenance.log.read import read_report
@@ -169,9 +170,58 @@ def test_a_withdrawal_reaches_a_person_whose_issuer_one_side_leaves_out(registry
 
 
 def test_an_item_names_its_person_or_its_file_does(items):
-    assert person_of_item(items[0]).patient_id == "DOE-1"
-    assert person_of_item({"image": items[0]["image"]}) is None
-    assert person_of_item({"patient": 7}).patient_id == "7"
+    assert people_of_item(items[0]) == (Person(patient_id="DOE-1"),)
+    assert people_of_item({"image": items[0]["image"]}) == ()
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"Patient_ID": "7"},
+        {"patientId": 7},
+        {"patient_id": np.int64(7)},
+        {"patient_id": 7.0},
+        {"patient_id": torch.tensor(7)},
+        {"patient_id": ["7"]},
+        {"patient_id": b"7"},
+        {"patient": {"id": "7", "age": 60}},
+        {"meta": {"subject_id": "\u00a07\u200b"}},
+    ],
+)
+def test_a_patient_is_found_however_an_item_writes_the_number(named):
+    assert people_of_item(named) == (Person(patient_id="7"),)
+    assert people_of_item({"patient_id": True, "patient": None, "note": "7"}) == ()
+
+
+def test_a_file_called_like_the_number_does_not_hide_the_patient(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "DOE-1").touch()
+    assert people_of_item({"patient_id": "DOE-1"}) == (Person(patient_id="DOE-1"),)
+    assert people_of_item({"subject": str(tmp_path / "DOE-1")}) == ()
+
+
+def test_everybody_whom_an_item_names_must_agree(registry, tmp_path):
+    def file(name, number, *, preamble=True):
+        dataset = pydicom.Dataset()
+        dataset.PatientID = number
+        pydicom.dcmwrite(tmp_path / name, dataset, implicit_vr=True, little_endian=True)
+        if preamble:
+            data = (tmp_path / name).read_bytes()
+            (tmp_path / name).write_bytes(bytes(128) + b"DICM" + data)
+        return str(tmp_path / name)
+
+    registry.withdraw(Person(patient_id="GONE"))
+    here, gone, bare = file("a.dcm", "HERE"), file("1.2.840.1", "GONE"), file("c.dcm", "GONE", preamble=False)
+    items = [
+        {"patient_id": "HERE", "image": gone},
+        {"image": [here, gone]},
+        {"image": here, "label": gone},
+        {"image": bare},
+        {"image": here},
+    ]
+    later = datetime.now(UTC) + timedelta(seconds=5)
+    judge = ConsentJudge(registry.site, rule="opt-out", clock=lambda: later)
+    assert judge.judge(items).positions == (1, 2, 3, 4)
 
 
 def test_settings_that_make_no_sense_are_refused(registry, monkeypatch):

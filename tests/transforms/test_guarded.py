@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import logging
+import os
 import pickle
 
 import nibabel as nib
@@ -11,7 +12,7 @@ from torch.utils.data import ConcatDataset, DataLoader, Subset
 from monai_ethics.errors import GateError, InputError
 from monai_ethics.provenance.log.read import read_report
 from monai_ethics.provenance.log.writer import EvidenceLog
-from monai_ethics.provenance.registry.admission import Judgement, Refusal
+from monai_ethics.provenance.registry.admission import Judgement, Refusal, RegistryJudge
 from monai_ethics.provenance.registry.stamp import stamp_files
 from monai_ethics.transforms.guarded import GuardedDataset, items_of
 
@@ -154,6 +155,65 @@ def test_folders_of_slices_are_judged_by_every_file_in_them(site, tmp_path):
     write(tmp_path / "series" / "0.nii", 9)
     write(tmp_path / "series" / "1.nii", 0)
     assert GuardedDataset([{"image": str(tmp_path / "series")}], site=site, drop=True).dropped == (1,)
+
+
+@pytest.mark.parametrize(
+    "hide",
+    [
+        lambda path: {"image": [[path]]},
+        lambda path: {"image": {"path": path}},
+        lambda path: {"image": np.array([path])},
+        lambda path: {"image": {path}},
+        lambda path: {"image": f"~/{path.rpartition('/')[2]}"},
+        lambda path: path,
+        lambda path: [path],
+    ],
+)
+def test_files_are_found_wherever_an_item_names_them(site, items, tmp_path, monkeypatch, hide):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    data = [hide(item["image"]) for item in items]
+    assert GuardedDataset(Shown(data), site=site, drop=True).dropped == (2,)
+
+
+def test_items_are_found_in_datasets_of_monai_without_a_datalist(site, items):
+    from monai.data import ArrayDataset, ImageDataset, MetaTensor, ZipDataset
+
+    files = [item["image"] for item in items]
+    for dataset in (
+        ImageDataset(files),
+        ImageDataset(files[2:], files[:3]),
+        ArrayDataset(files),
+        ZipDataset([Shown(files), Shown(items)]),
+    ):
+        assert 2 in GuardedDataset(dataset, site=site, drop=True).dropped
+    loaded = [MetaTensor(torch.zeros(2), meta={"filename_or_obj": file}) for file in files]
+    assert GuardedDataset(Hidden(loaded), site=site, drop=True).dropped == (2,)
+
+
+def test_an_image_is_judged_whatever_its_suffix(site, items, tmp_path):
+    odd = tmp_path / "other.npz"
+    np.savez(odd, a=np.zeros(3))
+    item = {**write(tmp_path / "again.nii", 1), "more": str(odd)}
+    assert GuardedDataset([item], policy="allow-list", site=site, drop=True).dropped == (1,)
+
+
+def test_under_the_allow_list_a_label_may_be_unknown_and_not_synthetic(site, items, tmp_path):
+    image = write(tmp_path / "again.nii", 1)["image"]
+    listed = [{"image": image, "label": items[0]["image"]}, {"image": image, "label": items[1]["image"]}]
+    guarded = GuardedDataset(listed, policy="allow-list", site=site, drop=True)
+    assert [(one.position, one.kind) for one in guarded.judge().refusals] == [(2, "synthetic-by-digest")]
+
+
+def test_a_file_that_was_replaced_under_its_old_times_is_judged_anew(site, items, tmp_path):
+    judge = RegistryJudge(site=site)
+    path = tmp_path / "late.nii"
+    write(path, 11)
+    times = path.stat().st_mtime_ns
+    assert judge.judge([{"image": str(path)}]).refusals == ()
+    with path.open("r+b") as file:
+        file.write((tmp_path / "doe_0.nii").read_bytes())
+    os.utime(path, ns=(times, times))
+    assert judge.judge([{"image": str(path)}]).positions == (1,)
 
 
 def test_slices_of_the_dataset_and_copies_in_workers_stay_guarded(site, items):

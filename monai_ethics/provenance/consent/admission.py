@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,12 +19,13 @@ from monai_ethics.provenance.consent.subjects import Subjects
 from monai_ethics.provenance.consent.terms import PURPOSES
 from monai_ethics.provenance.consent_coverage import NOBODY, ConsentCoverage, ConsentUse, refuses
 from monai_ethics.provenance.images.listing import item_files
+from monai_ethics.provenance.images.read import is_dicom
 from monai_ethics.provenance.log.payload import pseudonym_of, read_pseudonym_key
 from monai_ethics.provenance.log.writer import utc_now
-from monai_ethics.provenance.records.patients import PATIENT, PATIENT_KEYS, patient_identifier
+from monai_ethics.provenance.records.patients import PATIENT, numbers_of, patient_identifier
 from monai_ethics.provenance.registry.admission import Judgement, Namer, Refusal
 
-__all__ = ["ConsentJudge", "PersonOf", "person_of_item"]
+__all__ = ["ConsentJudge", "PersonOf", "people_of_item"]
 
 PersonOf = Callable[[Sequence[Mapping[str, Any]]], Sequence[Person | None]]
 
@@ -75,11 +77,12 @@ class ConsentJudge:
         state = load_consent(self.site, trusted=self._trusted)
         subjects = Subjects(self.site)
         name = pseudonym or self._namer()
-        people = self._persons(items)
+        named = self._persons(items)
         decisions: dict[Person, Decision] = {}
-        for person in {person for person in people if person is not None}:
+        for person in dict.fromkeys(person for people in named for person in people):
             tokens = subjects.tokens(person.patient_id, issuer=person.issuer)
             decisions[person] = state.covers_all(tokens, self.purpose, at, checked=self._checked)
+        people = [self._decisive(found, decisions) for found in named]
         silent = Decision(False, False, NOBODY)
         use = ConsentUse(
             items=[name("item", _said(place, item)) for place, item in enumerate(items, start=1)],
@@ -97,12 +100,17 @@ class ConsentJudge:
         )
         return Judgement(n=len(items), refusals=refusals, findings=(self.check(use),))
 
-    def _persons(self, items: Sequence[Mapping[str, Any]]) -> list[Person | None]:
-        found = [person_of_item(item) for item in items]
-        left = [place for place, person in enumerate(found) if person is None]
+    def _decisive(self, people: Sequence[Person], decisions: Mapping[Person, Decision]) -> Person | None:
+        """Of the people of an item the first whose will the rule refuses it for; else the first."""
+        against = (person for person in people if refuses(self.check.rule, person.patient_id, decisions[person]))
+        return next(against, people[0] if people else None)
+
+    def _persons(self, items: Sequence[Mapping[str, Any]]) -> list[tuple[Person, ...]]:
+        found = [people_of_item(item) for item in items]
+        left = [place for place, people in enumerate(found) if not people]
         if left and self._people is not None:
             for place, person in zip(left, self._people([items[place] for place in left]), strict=True):
-                found[place] = person
+                found[place] = () if person is None else (person,)
         return found
 
     def _namer(self) -> Namer:
@@ -111,26 +119,24 @@ class ConsentJudge:
         return lambda domain, text: pseudonym_of(key, domain, text)
 
 
-def person_of_item(item: Mapping[str, Any]) -> Person | None:
-    """The person whom an item names under one of `PATIENT_KEYS`, or a DICOM file of it in its header."""
-    for key in PATIENT_KEYS:
-        value = item.get(key)
-        if isinstance(value, (str, int)) and str(value).strip() and not Path(str(value)).is_file():
-            return Person(patient_id=str(value))
-    for _, path in item_files(item):
-        person = _of_header(Path(path))
-        if person is not None:
-            return person
-    return None
+def people_of_item(item: Mapping[str, Any]) -> tuple[Person, ...]:
+    """Everybody whom an item names under one of `PATIENT_KEYS`, and whom its DICOM files name in their headers.
+
+    One name does not stand for another: a datalist that names somebody else than a file's header speaks of both.
+    """
+    names = [number for number in numbers_of(item) if os.sep not in number or not os.path.isfile(number)]
+    headers = (_of_header(Path(path)) for _, path in item_files(item))
+    people = [*(Person(patient_id=number) for number in names), *(person for person in headers if person is not None)]
+    return tuple(dict.fromkeys(people))
 
 
 @quiet_dicom()
 def _of_header(path: Path) -> Person | None:
-    with path.open("rb") as file:
-        if file.read(132)[128:] != b"DICM":
-            return None
-    try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID", "IssuerOfPatientID"])
+    if not is_dicom(path) and path.suffix.lower() not in ("", ".dcm", ".dicom", ".ima"):
+        return None
+    try:  # readers take files without the preamble as well
+        tags = ["PatientID", "IssuerOfPatientID"]
+        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(tags), force=True)
     except Exception:  # a damaged file names nobody
         return None
     number = str(dataset.get("PatientID") or "").strip()

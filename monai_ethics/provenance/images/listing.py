@@ -12,19 +12,18 @@ from typing import Any
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.images.digest import FileDigests, digest_file, file_sha256
 from monai_ethics.provenance.images.read import is_dicom
-from monai_ethics.provenance.log.read import LOG_NAME
 from monai_ethics.provenance.marks.peek import peek_marks
 from monai_ethics.provenance.marks.sidecar import SIDECAR, sidecar_marks
 from monai_ethics.provenance.marks.taint import carries_synthetic
 
 __all__ = ["declared_digests", "digests_of", "image_files", "is_image_file", "item_files", "marked_digests"]
 
-MOST_IN_SERIES = 5000
+_DEEPEST = 8  # lists and mappings within an item
 _SUFFIXES = (".nii", ".nii.gz", ".hdr", ".dcm", ".dicom", ".npy", ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 
 def image_files(paths: Sequence[Path]) -> list[Path]:
-    """Files of a list of files and folders, in order; of a folder all images in it, evidence folders left out.
+    """Files of a list of files and folders, in order; of a folder all images in it, hidden ones left out.
 
     Raises:
         InputError: if there is none, or a path does not exist.
@@ -42,19 +41,29 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
     return list(found)
 
 
-def _images_in(folder: Path) -> Iterator[Path]:
-    evidence = {log.parent for log in folder.rglob(LOG_NAME)}
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if hidden or not path.is_file() or path.name.endswith(SIDECAR) or not evidence.isdisjoint(path.parents):
-            continue
-        if is_image_file(path):
-            yield path.absolute()
+def _images_in(folder: Path) -> list[Path]:
+    """Images of a folder and of the folders in it, through links as well; hidden ones are left out.
+
+    Raises:
+        OSError: if a folder in it cannot be listed: nobody can say then what it holds.
+    """
+    found, seen = [], set()
+    for root, names, files in os.walk(folder, followlinks=True, onerror=_fail):
+        real = os.path.realpath(root)
+        names[:] = [] if real in seen else [name for name in names if not name.startswith(".")]
+        here = [] if real in seen else [Path(root, name) for name in files if not name.startswith(".")]
+        seen.add(real)
+        found += [path.absolute() for path in here if path.is_file() and not path.name.endswith(SIDECAR)]
+    return sorted(path for path in found if is_image_file(path))
+
+
+def _fail(error: OSError) -> None:
+    raise error
 
 
 def is_image_file(path: Path) -> bool:
-    """Whether an existing file is an image that is read here, by its name, or by its content where it has no suffix."""
-    return path.name.lower().endswith(_SUFFIXES) or (not path.suffix and is_dicom(path))
+    """Whether an existing file is an image that is read here, by its name, or by how DICOM files begin."""
+    return path.name.lower().endswith(_SUFFIXES) or (path.name.upper() != "DICOMDIR" and is_dicom(path))
 
 
 def digests_of(files: Sequence[Path], *, declared: bool = False) -> list[FileDigests]:
@@ -107,16 +116,37 @@ def declared_digests(path: Path) -> FileDigests:
 
 
 def item_files(item: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Key and path of every file in a dataset item; a folder stands for the files of a series in it."""
+    """Key and path of every file in a dataset item; a folder stands for the files of a series in it.
+
+    Files are looked for where a loader would find them: in lists, arrays and mappings within the item, behind ``~``,
+    and in the meta of an image that was loaded already.
+    """
     out = []
     for key, value in item.items():
-        for name in value if isinstance(value, (list, tuple)) else [value]:
-            if not isinstance(name, (str, os.PathLike)) or not os.fspath(name):
-                continue
-            path = os.fspath(name)
+        for name in _names(value):
+            path = os.path.expanduser(name)
             if os.path.isfile(path):
                 out.append((str(key), path))
             elif os.path.isdir(path):
-                names = sorted(entry.path for entry in os.scandir(path) if entry.is_file())
-                out += [(str(key), inner) for inner in names[:MOST_IN_SERIES]]
+                out += [(str(key), inner) for inner in sorted(one.path for one in os.scandir(path) if one.is_file())]
     return out
+
+
+def _names(value: Any, depth: int = 0) -> Iterator[str]:
+    """Texts in a value that may name a file."""
+    meta = getattr(value, "meta", None)
+    if isinstance(value, (str, os.PathLike)):
+        if os.fspath(value):
+            yield os.fsdecode(value)
+    elif depth == _DEEPEST:
+        return
+    elif isinstance(meta, Mapping):
+        yield from _names(meta.get("filename_or_obj"), depth + 1)
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _names(inner, depth + 1)
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for inner in value:
+            yield from _names(inner, depth + 1)
+    elif getattr(getattr(value, "dtype", None), "kind", "") in ("O", "U"):
+        yield from _names(value.ravel().tolist(), depth + 1)

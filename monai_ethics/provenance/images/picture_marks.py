@@ -113,11 +113,12 @@ def _itxt(rest: bytes) -> bytes:
 
 
 def _xmp(packet: bytes) -> dict[str, str]:
-    """What a packet says; one with entities of its own is not read."""
-    if b"<!" in packet or len(packet) > 1_000_000:
+    """What a packet says; one with entities of its own is not read, nor one in UTF-16, which could hide them."""
+    packet = packet.strip(b"\0 \n\r\t")
+    if b"<!" in packet or b"\0" in packet or len(packet) > 1_000_000:
         return {}
     try:
-        root = ElementTree.fromstring(packet.strip(b"\0 \n\r\t"))
+        root = ElementTree.fromstring(packet)
     except (ElementTree.ParseError, ValueError):
         return {}
     said: dict[str, str] = {}

@@ -22,6 +22,7 @@ _PICTURES = {
     ".jpeg": "image/jpeg",
     ".bmp": "image/bmp",
     ".tif": "image/tiff",
+    ".tiff": "image/tiff",
 }
 MARK_SCHEMA = "monai_ethics.mark/1"
 _SHORTEST = len("sha256:") + 16  # what the shortest of all fields has room for

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 from monai_ethics.errors import GateError, InputError, SchemaError
 from monai_ethics.provenance.images.digest import FileDigests, digest_file, file_sha256
 from monai_ethics.provenance.images.read import Marks, is_dicom
-from monai_ethics.provenance.log.canonical import canonical, sha256_hex, strict_loads
+from monai_ethics.provenance.log.canonical import MAX_BYTES, canonical, sha256_hex, strict_loads
 from monai_ethics.provenance.log.keys import SigningKey
 from monai_ethics.provenance.log.storage import write_atomically
 from monai_ethics.provenance.marks.statement import source_type, subjects_of
@@ -179,7 +181,7 @@ def read_sidecar(path: Path) -> dict[str, Any] | None:
         SchemaError: if it is no sidecar of a version that is known.
     """
     try:
-        data = strict_loads(sidecar_path(path).read_bytes())
+        data = strict_loads(_bytes_of(sidecar_path(path)))
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -187,6 +189,15 @@ def read_sidecar(path: Path) -> dict[str, Any] | None:
     if not isinstance(data, dict) or data.get("schema") not in (SIDECAR_SCHEMA, _EARLIER):
         raise SchemaError("Expected a sidecar of a known version: got another document. It was edited.")
     return data
+
+
+def _bytes_of(path: Path) -> bytes:
+    """The bytes of a plain file, of a longer one as many as show that it is none; a pipe or a device is not read."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise SchemaError("Expected a sidecar that is a plain file: got a pipe or a device. Remove it.")
+        return file.read(MAX_BYTES + 1)
 
 
 def sidecar_marks(path: Path, digests: FileDigests) -> Marks:

@@ -118,7 +118,11 @@ def read_statement(envelope: Mapping[str, Any] | bytes, *, trusted: Sequence[byt
     data = strict_loads(envelope) if isinstance(envelope, bytes) else envelope
     payload, public, signature = _parts(data)
     statement = strict_loads(payload)
-    if not _is_statement(statement) or canonical(statement) != payload:
+    try:
+        one_form = _is_statement(statement) and canonical(statement) == payload
+    except InputError as error:  # broken Unicode has no form at all
+        raise SchemaError(_EDITED) from error
+    if not one_form:
         raise SchemaError(_EDITED)
     return Statement(
         payload=statement,
