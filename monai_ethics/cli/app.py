@@ -20,6 +20,7 @@ COMMANDS = (
     "checks",
     "consent",
     "demo",
+    "export",
     "fairness",
     "features",
     "gate",
