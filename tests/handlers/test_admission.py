@@ -76,6 +76,7 @@ def test_a_registered_synthetic_image_stops_the_training_before_its_first_iterat
     assert "doe" not in str(caught.value)
     assert engine.seen == []
     assert verify_evidence(tmp_path / "evidence").intact
+    assert not [one for one in read_entries(tmp_path / "evidence") if one.kind == "record"]  # it made no model
     found = {finding.check: finding for finding in read_report(tmp_path / "evidence").findings}
     finding = found["provenance.synthetic_guard"]
     assert finding.verdict is Verdict.FAILED
