@@ -83,8 +83,10 @@ def invoke(words: Sequence[str]) -> int:
             print(error.format_message())
             return 0
         message = str(error.format_message()).splitlines() or ["Unusable words"]
+        # a name of two words without quotation marks arrives as a word too many
+        first = message[0].partition(" (")[0] if "extra argument" in message[0] else message[0]
         asked = getattr(getattr(error, "ctx", None), "command_path", "monai-ethics")
-        print(f"monai-ethics: {message[0].rstrip('.')}: see `{asked} --help`.", file=sys.stderr)
+        print(f"monai-ethics: {first.rstrip('.')}: see `{asked} --help`.", file=sys.stderr)
         return 2
     except typer.Abort:
         return 130
