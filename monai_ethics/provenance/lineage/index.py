@@ -14,11 +14,10 @@ from monai_ethics.provenance.lineage.graph import ROLES, Facts, Links
 from monai_ethics.provenance.lineage.settle import settle
 from monai_ethics.provenance.lineage.store import INDEXES, Store
 from monai_ethics.provenance.log.canonical import sha256_hex
-from monai_ethics.provenance.log.keys import key_home
+from monai_ethics.provenance.log.keys import stored_secret
 from monai_ethics.provenance.log.merkle import Frontier, leaf_hash
 from monai_ethics.provenance.log.payload import payload_path
 from monai_ethics.provenance.log.read import parse_entry, raw_lines
-from monai_ethics.provenance.log.storage import read_file, write_atomically
 from monai_ethics.provenance.log.verify import Verification, as_signed, verify_evidence
 
 __all__ = ["Indexed", "bulk", "link_key", "refresh"]
@@ -55,15 +54,10 @@ def link_key(*, home: Path | None = None) -> bytes:
         home: folder of the key; that of the signing key by default.
 
     Raises:
-        InputError: if it has another length.
+        InputError: if it has another length, or others may read it.
     """
-    path = (home or key_home()) / LINK_KEY_NAME
     try:
-        if not path.exists():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with contextlib.suppress(FileExistsError):  # another process was faster
-                write_atomically(path, os.urandom(32), mode=0o600, replace=False)
-        key = read_file(path)
+        key = stored_secret(LINK_KEY_NAME, lambda: os.urandom(32), home=home)
     except OSError:
         return os.urandom(32)  # an index of this process only
     if len(key) != 32:

@@ -3,20 +3,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.log.canonical import sha256_hex
 from monai_ethics.provenance.log.storage import write_atomically
 
-__all__ = ["SigningKey", "fingerprint", "key_home", "load_or_create_key", "read_trusted", "verify_signature"]
+__all__ = [
+    "SigningKey",
+    "fingerprint",
+    "key_home",
+    "load_or_create_key",
+    "private_pem",
+    "public_pem",
+    "read_secret",
+    "read_trusted",
+    "stored_secret",
+    "verify_signature",
+]
 
 PERSISTENT = "persistent"
 EPHEMERAL = "ephemeral"
@@ -86,11 +100,7 @@ def load_or_create_key(evidence: Path, *, home: Path | None = None) -> SigningKe
     home = (home or key_home()).absolute()
     _refuse_inside(home, evidence.absolute())
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = home / _PRIVATE_NAME
-        if not os.path.lexists(path):
-            _create(home)
-        return _load(path)
+        return _signing_key(home)
     except (OSError, ValueError, UnsupportedAlgorithm):
         print(
             "monai-ethics: the key home cannot be used (not writable, open to others, or no Ed25519 key in it): "
@@ -110,30 +120,66 @@ def _refuse_inside(home: Path, evidence: Path) -> None:
         )
 
 
-def _create(home: Path) -> None:
-    private = Ed25519PrivateKey.generate()
-    data = private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    try:
-        write_atomically(home / _PRIVATE_NAME, data, mode=0o600, replace=False)
-    except FileExistsError:
-        return  # another process was faster: its key is the key
-    write_atomically(home / _PUBLIC_NAME, _public_pem(private.public_key()))
+def stored_secret(name: str, make: Callable[[], bytes], *, home: Path | None = None) -> bytes:
+    """A secret file of the key home, made on first use; of several processes the fastest one's counts.
+
+    Args:
+        name: of the file.
+        make: gives the bytes of a new one.
+        home: folder of the keys; `key_home` by default.
+
+    Raises:
+        InputError: if others than its owner may read it.
+        OSError: if the key home cannot be used, or the file is a link.
+    """
+    path = (home or key_home()).absolute() / name
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not os.path.lexists(path):
+        with contextlib.suppress(FileExistsError):
+            write_atomically(path, make(), mode=0o600, replace=False)
+    return read_secret(path)
 
 
-def _load(path: Path) -> SigningKey:
+def read_secret(path: Path) -> bytes:
+    """A file that only its owner may read.
+
+    Raises:
+        InputError: if others may.
+        OSError: if it cannot be read, or is a link.
+    """
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     with os.fdopen(handle, "rb") as file:
         if os.fstat(handle).st_mode & 0o077:
-            raise PermissionError("the signing key is open to others")
-        private = serialization.load_pem_private_key(file.read(), password=None)
+            raise InputError("Expected a key that only its owner can read: got an open one. Run chmod 600 on it.")
+        return file.read()
+
+
+def _signing_key(home: Path) -> SigningKey:
+    """The key of the home, and its public part beside it.
+
+    Raises:
+        OSError: if the home cannot be used.
+        ValueError: if the file is open to others, or holds another key.
+    """
+    data = stored_secret(_PRIVATE_NAME, lambda: private_pem(Ed25519PrivateKey.generate()), home=home)
+    private = serialization.load_pem_private_key(data, password=None)
     if not isinstance(private, Ed25519PrivateKey):
         raise ValueError("not an Ed25519 key")
+    if not (home / _PUBLIC_NAME).exists():
+        with contextlib.suppress(OSError):  # of a home that can only be read
+            write_atomically(home / _PUBLIC_NAME, public_pem(private.public_key()))
     return SigningKey(private, PERSISTENT)
 
 
-def _public_pem(public: Ed25519PublicKey) -> bytes:
+def private_pem(private: Ed25519PrivateKey | EllipticCurvePrivateKey) -> bytes:
+    """A private key as it is stored, unencrypted."""
+    return private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def public_pem(public: Ed25519PublicKey | EllipticCurvePublicKey) -> bytes:
+    """A public key as others are given it."""
     return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 

@@ -15,16 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import rfc8785
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.provenance.log.canonical import canonical, strict_loads
-from monai_ethics.provenance.log.keys import key_home
+from monai_ethics.provenance.log.keys import key_home, private_pem, public_pem, stored_secret
 from monai_ethics.provenance.log.storage import write_atomically
 
-__all__ = ["ManifestCheck", "load_or_create_ec_key", "manifest_of", "public_pem", "sign_manifest", "verify_manifest"]
+__all__ = ["ManifestCheck", "load_or_create_ec_key", "manifest_of", "sign_manifest", "verify_manifest"]
 
 BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -101,6 +102,8 @@ def _files(folder: Path, ignored: frozenset[str]) -> Iterator[str]:
                 continue
             if Path(root, name).is_symlink():
                 raise InputError("Expected a folder without symbolic links: got one. Replace it by what it points to.")
+            if not Path(root, name).is_file():
+                raise InputError("Expected a folder of plain files: got a pipe, a socket or a device. Remove it.")
             yield relative
 
 
@@ -127,29 +130,21 @@ def load_or_create_ec_key(home: Path | None = None) -> ec.EllipticCurvePrivateKe
     """The P-256 key of the key home; a new one on first use, readable by its owner only.
 
     Raises:
-        InputError: if the key home cannot be used.
+        InputError: if the key home cannot be used, or others may read the key.
     """
     home = home or key_home()
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not (home / PRIVATE_NAME).exists():
-            new = ec.generate_private_key(ec.SECP256R1())
-            data = new.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-            write_atomically(home / PRIVATE_NAME, data, mode=0o600, replace=False)
-            write_atomically(home / PUBLIC_NAME, public_pem(new.public_key()))
-        found = serialization.load_pem_private_key((home / PRIVATE_NAME).read_bytes(), password=None)
+        data = stored_secret(PRIVATE_NAME, lambda: private_pem(ec.generate_private_key(ec.SECP256R1())), home=home)
+        found = serialization.load_pem_private_key(data, password=None)
+        if isinstance(found, ec.EllipticCurvePrivateKey) and not (home / PUBLIC_NAME).exists():
+            write_atomically(home / PUBLIC_NAME, public_pem(found.public_key()))
+    except InputError:  # open to others
+        raise
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
         raise InputError("Expected a key home that can be used: got another. Set MONAI_ETHICS_KEY_HOME.") from error
     if not isinstance(found, ec.EllipticCurvePrivateKey):
         raise InputError("Expected a P-256 key in the key home: got another. Remove it, and a new one is made.")
     return found
-
-
-def public_pem(public: ec.EllipticCurvePublicKey) -> bytes:
-    """A public key as others are given it."""
-    return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def sign_manifest(statement: Mapping[str, Any], key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -162,7 +157,13 @@ def sign_manifest(statement: Mapping[str, Any], key: ec.EllipticCurvePrivateKey)
     References:
         OpenSSF Model Signing 1.0; DSSE 1.0; Sigstore bundle 0.3.
     """
-    payload = canonical(statement)
+    try:
+        # names as they are: a file system may tell two forms of a letter apart
+        payload = rfc8785.dumps(dict(statement))
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
+        raise InputError(
+            "Expected a model whose files have names of valid Unicode: got other bytes. Rename them."
+        ) from error
     signature = key.sign(_encoded(payload), ec.ECDSA(_CURVE_HASHES[key.curve.name]))
     bundle = {
         "mediaType": BUNDLE_TYPE,

@@ -6,7 +6,17 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from monai_ethics.errors import InputError
-from monai_ethics.provenance.log.keys import SigningKey, fingerprint, load_or_create_key, read_trusted, verify_signature
+from monai_ethics.provenance.lineage.index import link_key
+from monai_ethics.provenance.log.keys import (
+    SigningKey,
+    fingerprint,
+    load_or_create_key,
+    read_trusted,
+    stored_secret,
+    verify_signature,
+)
+from monai_ethics.provenance.signed.manifest import load_or_create_ec_key
+from monai_ethics.provenance.watermark.keys import watermark_key
 
 
 def test_the_key_is_made_once_and_private(key_home, tmp_path):
@@ -86,3 +96,21 @@ def test_trusted_keys_are_files_or_fingerprints(key_home, tmp_path):
     for word in (str(key_home / "ed25519.pem"), "abc", str(tmp_path / "none")):
         with pytest.raises(InputError, match="Trusted key 2"):
             read_trusted([digits, word])
+
+
+def test_a_secret_is_made_once_and_of_two_processes_the_faster_one_counts(tmp_path):
+    def slow():
+        assert stored_secret("a.key", lambda: b"of the faster process", home=tmp_path) == b"of the faster process"
+        return b"too late"
+
+    assert stored_secret("a.key", slow, home=tmp_path) == b"of the faster process"
+    assert (tmp_path / "a.key").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("of", [link_key, watermark_key, load_or_create_ec_key])
+def test_no_key_that_others_can_read_is_used(tmp_path, of):
+    of(home=tmp_path)
+    for path in tmp_path.iterdir():
+        path.chmod(0o644)
+    with pytest.raises(InputError, match="only its owner"):
+        of(home=tmp_path)

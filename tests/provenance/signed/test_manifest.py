@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import os
 
 import pytest
 
 from monai_ethics.errors import InputError, SchemaError
+from monai_ethics.provenance.log.keys import public_pem
 from monai_ethics.provenance.log.writer import EvidenceLog
 from monai_ethics.provenance.signed.manifest import (
     PRIVATE_NAME,
     load_or_create_ec_key,
     manifest_of,
-    public_pem,
     sign_manifest,
     verify_manifest,
 )
@@ -79,4 +80,22 @@ def test_links_empty_folders_and_other_keys_are_refused(model, signed, key, tmp_
         verify_manifest(signed[0], signed[1], b"no key")
     (model / "link").symlink_to(model / "LICENSE")
     with pytest.raises(InputError, match="symbolic links"):
+        manifest_of(model)
+
+
+def test_names_are_signed_as_the_file_system_has_them(model, key_home, tmp_path):
+    for name in ("u\u0308ber.pt", "\u00fcber.pt"):  # two names, one text in Unicode form NFC
+        (model / name).write_text(name)
+    key = load_or_create_ec_key()
+    signature = tmp_path / "model.sig"
+    signature.write_bytes(sign_manifest(manifest_of(model), key))
+    assert verify_manifest(model, signature, public_pem(key.public_key())).intact
+    (model / os.fsdecode(b"m\xfc.pt")).write_text("x")
+    with pytest.raises(InputError, match="valid Unicode"):
+        sign_manifest(manifest_of(model), key)
+
+
+def test_a_pipe_in_the_folder_holds_nobody_up(model):
+    os.mkfifo(model / "pipe")
+    with pytest.raises(InputError, match="plain files"):
         manifest_of(model)
