@@ -90,7 +90,7 @@ def croissant(material: Material, told: Told, *, about: str = "") -> dict[str, A
         "license": spdx_url(license_) if license_ else "",
         "creator": {"@type": "sc:Organization", "name": told.creator} if told.creator else "",
         "url": told.url,
-        "version": told.version or "1.0.0",
+        "version": told.version,
         "datePublished": material.time[:10],
         "isLiveDataset": False,
         "distribution": [_file(file, place) for place, file in enumerate(told.files)],

@@ -3,6 +3,10 @@
 
 import json
 
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from monai_ethics.provenance.exports.bids import bids_description
 from monai_ethics.provenance.exports.croissant import croissant
 from monai_ethics.provenance.exports.cyclonedx import cyclonedx
@@ -91,3 +95,38 @@ def test_bytes_can_stand_in_a_page_and_hold_no_control_or_reordering_character()
     assert data.isascii()
     assert not set(b"<>&\x1b") & set(data)
     assert json.loads(data)["a"] == "</script>&\ufffd[2J\ufffd\u2028x\nü\ufffd"
+
+
+def shape(value):
+    """Keys and numbers of things, whatever the texts are."""
+    if isinstance(value, dict):
+        return {key: shape(item) for key, item in value.items() if key != "@id"}
+    return [shape(item) for item in value] if isinstance(value, list) else type(value).__name__
+
+
+HOSTILE = (
+    '"',
+    "</script>",
+    "\u202e\u05d0",
+    "\x00\x1b[2J",
+    "DOE^JANE 1",
+    "javascript:x",
+    "@id",
+    "_:b",
+    "rec:1",
+    "${x}",
+    "\\",
+)
+
+
+@given(text=st.one_of(st.sampled_from(HOSTILE), st.text(min_size=1, max_size=30)))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_texts_of_records_change_neither_form_nor_identifiers(text, material_of, documents):
+    ours, plain = documents(material_of(text)), documents(material_of("plain"))
+    for name in ours:
+        assert shape(json.loads(as_bytes(ours[name]))) == shape(json.loads(as_bytes(plain[name]))), name
+
+
+@pytest.mark.parametrize("form", ["prov-json", "cyclonedx"])
+def test_an_identifier_that_is_no_digest_is_not_taken_over(form, material_of, documents):
+    assert "DOE" not in json.dumps(documents(material_of("x", "DOE"))[form])
