@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -99,6 +100,8 @@ def withdraw(
     person = _person(patient, issuer)
     if receipt is not None and receipt.exists():
         raise InputError("Expected a new file for `--receipt`: got one that exists. Name another one.")
+    if receipt is not None and not os.access(receipt.absolute().parent, os.W_OK | os.X_OK):
+        raise InputError("Expected a folder for `--receipt` that can be written: got another. Nothing was recorded.")
     chosen = purposes_of(purposes) if purposes else PURPOSES
     time = moment(at) if at else None
     touched = affected_by(person, evidence or [])  # all is read before anything is written

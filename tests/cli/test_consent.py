@@ -162,3 +162,9 @@ def test_bad_input_gives_one_sentence_and_exit_2(words, match, capsys):
     assert match in said
     assert "DOE" not in said
     assert len(said.strip().splitlines()) == 1
+
+
+def test_a_receipt_that_cannot_be_written_is_known_before_anything_is_recorded(site, tmp_path, capsys):
+    assert consent("withdraw", "--patient", "DOE-1", "--receipt", str(tmp_path / "none" / "r.json")) == 2
+    assert "Nothing was recorded" in capsys.readouterr().err
+    assert not site.exists()

@@ -115,7 +115,7 @@ def check_receipt(receipt: Mapping[str, Any], *, trusted: Sequence[bytes] = ()) 
         entry = parse_entry(line, int(receipt["index"]))
         head = Head.from_dict(receipt["head"])
         proof = [bytes.fromhex(step) for step in receipt["proof"]]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise SchemaError("Expected a receipt of this version: got another form. It was cut or edited.") from error
     included = canonical(strict_loads(line)) == line and verify_inclusion(
         leaf_hash(line), entry.seq, head.size, proof, bytes.fromhex(head.root)

@@ -87,11 +87,12 @@ class Subjects:
     def forget(self, patient_id: str, *, issuer: str = "") -> bool:
         """Destroy a person's salt; whether there was one. What a file system or a backup keeps is beyond this."""
         person = self._person(patient_id, issuer)
-        try:
-            self._path(person).unlink()
-        except FileNotFoundError:
+        path = self._path(person)
+        if not path.exists():
             return False
+        # the salt goes last: cut off before that, the person is still known, and can be forgotten again
         self._list(patient_id, set(self._namesakes(patient_id)) - {person})
+        path.unlink()
         sync_folder(self._folder)
         return True
 

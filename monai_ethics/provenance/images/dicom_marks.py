@@ -44,7 +44,8 @@ def marks_of(dataset: Any) -> Marks:
     records, synthesized = _equipment(dataset)
     mark = _mark(_private(dataset, MARK))
     said = mark.get("synthetic")
-    flag = {"YES": "yes", "NO": "no"}.get(str(dataset.get("SyntheticData") or "").strip().upper())
+    flags = {text.strip().upper() for text in _texts(dataset.get("SyntheticData"))}
+    flag = "yes" if "YES" in flags else "no" if flags == {"NO"} else None  # a value too many does not hide the first
     record = mark.get("record") or (records[-1] if records else None)
     told = flag or said or ("yes" if synthesized else None)
     contradiction = ""

@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -143,3 +144,30 @@ def test_tokens_tell_nothing_without_the_salt(registry, will):
     other = ConsentRegistry(registry.site.parent / "other")
     other.record([will(ANNA)])
     assert set(load_consent(other.site).said) != {token}
+
+
+def test_erasing_that_was_cut_off_can_be_done_again(registry, will, monkeypatch):
+    person = Person(patient_id="DOE-1", issuer="ward")
+    registry.record([will(person)])
+    unlink = Path.unlink
+
+    def cut_off(self, missing_ok=False):
+        if self.suffix == ".salt":
+            raise KeyboardInterrupt
+        unlink(self, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        registry.erase(person)
+    assert Subjects(registry.site).token("DOE-1", issuer="ward") is not None
+    monkeypatch.undo()
+    registry.erase(person)
+    assert Subjects(registry.site).tokens("DOE-1", issuer="ward") == ()
+    assert not list((registry.site / "private" / "subjects").iterdir())
+
+
+def test_a_receipt_of_a_place_that_is_no_number_is_refused(registry):
+    _, receipt = registry.withdraw(Person(patient_id="DOE-1"))
+    for place in (float("inf"), None, "x", -1, True):
+        with pytest.raises(SchemaError):
+            check_receipt({**receipt, "index": place})

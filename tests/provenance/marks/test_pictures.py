@@ -243,3 +243,13 @@ def test_stamping_marks_the_picture_and_keeps_its_permissions(tmp_path, ending):
     path.chmod(0o600)
     assert stamp_file(path) == ("header", "sidecar")
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_entities_are_not_read_in_utf_16_either(tmp_path):
+    path = picture(tmp_path / "a.jpg")
+    space, name = IPTC[1:].split("}")
+    text = f'<!DOCTYPE a [<!ENTITY b "x/algorithmicMedia">]><a xmlns:i="{space}"><i:{name}>&b;</i:{name}></a>'
+    packet = b"http://ns.adobe.com/xap/1.0/\0\xfe\xff" + text.encode("utf-16-be")
+    data = path.read_bytes()
+    path.write_bytes(data[:2] + b"\xff\xe1" + struct.pack(">H", len(packet) + 2) + packet + data[2:])
+    assert picture_marks(path.read_bytes()).synthetic is None
