@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from monai_ethics.__main__ import main
+from monai_ethics.cli import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -52,6 +53,11 @@ def test_command_of_page_exists_with_its_options(page, line, capsys):
     assert main([words[1], *within, "--help"]) == 0
     usage = capsys.readouterr().out
     assert [word for word in words[2:] if word.startswith("--") and word.split("=")[0] not in usage] == []
+
+
+def test_every_command_stands_in_the_reference():
+    text = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
+    assert [name for name in ("run", *app.COMMANDS) if f"| `{name}" not in text] == []
 
 
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)")
