@@ -18,7 +18,9 @@ def command(
     folder: Annotated[Path, typer.Argument(help="Folder of the model or bundle.")],
     out: Annotated[Path | None, typer.Option(help="Where to write the signature.")] = None,
     check: Annotated[Path | None, typer.Option(help="A signature to check instead.")] = None,
-    key: Annotated[Path | None, typer.Option(help="With --check: the signer's public key (PEM).")] = None,
+    key: Annotated[
+        Path | None, typer.Option("--key", "--trust", help="With --check: the signer's public key (PEM).")
+    ] = None,
     evidence: Annotated[Path | None, typer.Option(help="With --out: evidence that records the release.")] = None,
     site: Annotated[Path | None, typer.Option(envvar="MONAI_ETHICS_SITE", help="Site log to ask as well.")] = None,
     intended_use: Annotated[str, typer.Option(help="With --evidence: what the model is meant for.")] = "",

@@ -12,8 +12,9 @@ from monai_ethics.cohort import write_cohort
 from monai_ethics.demo.audit import audit_generator
 from monai_ethics.demo.control import deal_attributes
 from monai_ethics.demo.evaluate import evaluate_bundle
+from monai_ethics.demo.generator_record import record_training
 from monai_ethics.demo.plan import DemoPlan
-from monai_ethics.demo.training_list import offer_unmarked_copy
+from monai_ethics.demo.training_list import offer_unmarked_copies
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import EvidenceReport
 from monai_ethics.lifecycle.policy import Policy, gate, read_policy
@@ -88,7 +89,7 @@ def _of(step: Step, text: str) -> Callable[[int, int], None]:
 
 
 def _audit(out: Path, *, plan: DemoPlan, policy: Policy, step: Step) -> None:
-    """Audit both generators, then offer a copy that lost its mark to a training list."""
+    """Audit both generators, then offer copies that lost their marks to a training list."""
     text = "audit a generator that copies, and one that does not"
     reference = list(plan.reference())
     members = {"training": range(plan.n_train), "holdout": range(plan.n_train, len(reference))}
@@ -100,11 +101,14 @@ def _audit(out: Path, *, plan: DemoPlan, policy: Policy, step: Step) -> None:
         with EvidenceLog.open(out / "evidence", run_id=name) as log:
             audit_generator(reference, synthetic, plan, policy=policy, log=log)
         step(text, 3 - faulty, 3)
-    text = "offer an unmarked synthetic file to a training list"
+    text = "offer unmarked synthetic files to a training list"
     step(text, 0, 1)
     with EvidenceLog.open(out / "evidence", run_id="5-training-list") as log:
         images = sorted((out / "data" / name).glob("*_image.nii.gz"))
-        offer_unmarked_copy(images, reference[: plan.n_train], _new(out / "data" / "training-list"), log=log)
+        learned = reference[: plan.n_train]
+        training = record_training([one.subject_id for one in learned], out / "data" / "reference", log=log)
+        offered = _new(out / "data" / "training-list")
+        offer_unmarked_copies(images, learned, offered, log=log, training=training)
     step(text, 1, 1)
 
 

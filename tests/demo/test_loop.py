@@ -82,10 +82,21 @@ def test_copies_are_found_with_their_pairs_and_the_honest_generator_is_silent(fi
 
 
 @pytest.mark.bundle
-def test_unmarked_copy_is_refused_by_its_digest(findings):
+def test_unmarked_copy_is_refused_by_its_digest_and_an_edited_one_listed_for_review(findings):
     (guard,) = of(findings, "5-", "provenance.synthetic_guard").values()
     assert guard.verdict is Verdict.FAILED
-    assert [o.label for o in guard.observations] == ["synthetic-by-digest"]
+    assert sorted(o.label for o in guard.observations) == ["near-copy", "synthetic-by-digest"]
+    assert "1 are refused" in guard.statement
+
+
+@pytest.mark.bundle
+def test_the_way_from_a_subject_to_the_synthetic_images_is_on_record(demo, capsys):
+    subject = DemoPlan().reference()[0].subject_id
+    assert main(["lineage", str(demo), "--patient", subject, "--json"]) == 0
+    reached = {(row["what"], row["grade"]): row["count"] for row in json.loads(capsys.readouterr().out)["reached"]}
+    assert reached["training", "direct"] == 1
+    assert reached["synthesis", "transitive"] == DemoPlan().n_synthetic
+    assert "Where it came from" in (demo / "report.md").read_text()
 
 
 @pytest.mark.bundle

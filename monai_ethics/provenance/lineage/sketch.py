@@ -20,7 +20,7 @@ _STAGES = {
     "subject": (0, "patient", "patients"),
     "acquisition": (1, "acquired image", "acquired images"),
     "import": (1, "imported image", "imported images"),
-    "image": (1, "image without a record", "images without a record"),
+    "image": (1, "unrecorded image", "unrecorded images"),
     "unknown": (1, "record not given", "records not given"),
     "transform": (2, "derived image", "derived images"),
     "set": (3, "set of images", "sets of images"),
