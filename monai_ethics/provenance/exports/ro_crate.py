@@ -66,7 +66,7 @@ def ro_crate(material: Material, told: Told) -> dict[str, Any]:
     made += [{"@id": f"#file-{file.sha256}"} for file in material.checkpoints]
     extra = _people(told) + _licenses(material, told)
     graph = [_descriptor(), _root(material, told, mentions=[*made, *actions, *_ids(extra)]), *things, *extra]
-    once = {thing["@id"]: thing for thing in graph}
+    once = {thing["@id"]: {key: _single(value) for key, value in thing.items()} for thing in graph}
     return {"@context": [_CONTEXT, _MORE], "@graph": list(once.values())}
 
 
@@ -96,7 +96,7 @@ def _root(material: Material, told: Told, *, mentions: list[dict[str, str]]) -> 
         "url": told.url,
         "version": told.version,
     }
-    root |= {"author": {"@id": "#creator"}} if told.creator else {}
+    root |= {"author": {"@id": "#creator"}, "publisher": {"@id": "#creator"}} if told.creator else {}
     return {name: value for name, value in root.items() if value not in ("", [])}
 
 
@@ -154,6 +154,11 @@ def _action(one: Made, told: Told) -> dict[str, Any]:
 def _weights(record: str, sha256: str, *, known: set[str]) -> dict[str, Any]:
     thing = {"@id": f"#file-{sha256}", "@type": "CreativeWork", "name": "file with weights", "sha256": sha256}
     return {**thing, "isBasedOn": {"@id": _id(record)}} if record in known else thing
+
+
+def _single(value: Any) -> Any:
+    """RO-Crate 1.1 asks for a value rather than a list of one."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 def _people(told: Told) -> list[dict[str, Any]]:

@@ -39,7 +39,9 @@ def test_ro_crate_names_instrument_object_and_result_of_each_action(life):
     assert len(actions) == 4
     for action in actions:
         assert graph[action["result"]["@id"]]
-        assert all(one["@id"] in graph for one in [*action["instrument"], *action.get("object", [])])
+        for name in ("instrument", "object"):
+            found = action.get(name, [])
+            assert all(one["@id"] in graph for one in (found if isinstance(found, list) else [found]))
     assert graph["./"]["license"] == {"@id": "https://spdx.org/licenses/MIT"}
     assert len(graph) == len(ro_crate(read_material(life["folder"]), TOLD)["@graph"])
 
