@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.provenance.images.listing import item_files
-from monai_ethics.provenance.records.patients import numbers_of
+from monai_ethics.provenance.records.patients import patient_numbers
 
 __all__ = ["ItemDigests", "item_files"]
 
@@ -50,7 +50,7 @@ class ItemDigests:
             use: id of the engine that reads it.
         """
         found = item_files(item)
-        patient = next(iter(numbers_of(item)), None)
+        patient = next(iter(patient_numbers(item)), None)
         for key, path in found:
             self.add_file(path, role=key, use=use, case=found[0][1], patient=patient)
 

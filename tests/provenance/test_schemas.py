@@ -9,6 +9,7 @@ import pytest
 from monai_ethics.evidence import Finding, Stage, Verdict
 from monai_ethics.provenance.consent.registry import UNKNOWN, ConsentRegistry, Person, Will
 from monai_ethics.provenance.consent.statements import Consent
+from monai_ethics.provenance.exports.formats import log_export
 from monai_ethics.provenance.log.writer import EvidenceLog
 from monai_ethics.provenance.marks.sidecar import sidecar_path, write_least
 from monai_ethics.provenance.records.sets import TrainingSet, add_training_set, leaf_of
@@ -46,6 +47,7 @@ def folder(sealed, tmp_path, key):
     withdrawal, _ = registry.withdraw(person)
     registry.dispose("sha256:" + "0" * 64, withdrawal, "retain-with-reason", reason="it cannot be trained again")
     registry.erase(person)
+    log_export(sealed, form="prov-json", data=b"{}")
     return sealed
 
 
@@ -59,7 +61,7 @@ def test_every_entry_and_the_head_follow_their_schemas(folder):
     assert kinds == {
         *("open", "pseudonym_key", "key", "head", "repair", "record", "registered", "stored", "payload", "erasure"),
         *("environment", "inputs", "run", "finding", "report", "note"),
-        *("training_set", "consent", "withdrawal", "disposition", "subject_erasure"),
+        *("training_set", "consent", "withdrawal", "disposition", "subject_erasure", "export"),
     }
     validator("head").validate(json.loads((folder / "head.json").read_bytes()))
 

@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pydicom
-
 from monai_ethics._quiet import quiet_dicom
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.consent.registry import Person, load_consent
@@ -18,11 +16,12 @@ from monai_ethics.provenance.consent.state import Decision
 from monai_ethics.provenance.consent.subjects import Subjects
 from monai_ethics.provenance.consent.terms import PURPOSES
 from monai_ethics.provenance.consent_coverage import NOBODY, ConsentCoverage, ConsentUse, refuses
+from monai_ethics.provenance.images.dicom import read_patient
 from monai_ethics.provenance.images.listing import item_files
 from monai_ethics.provenance.images.read import is_dicom
 from monai_ethics.provenance.log.payload import pseudonym_of, read_pseudonym_key
 from monai_ethics.provenance.log.writer import utc_now
-from monai_ethics.provenance.records.patients import PATIENT, numbers_of, patient_identifier
+from monai_ethics.provenance.records.patients import PATIENT, patient_identifier, patient_numbers
 from monai_ethics.provenance.registry.admission import Judgement, Namer, Refusal
 
 __all__ = ["ConsentJudge", "PersonOf", "people_of_item"]
@@ -124,7 +123,7 @@ def people_of_item(item: Mapping[str, Any]) -> tuple[Person, ...]:
 
     One name does not stand for another: a datalist that names somebody else than a file's header speaks of both.
     """
-    names = [number for number in numbers_of(item) if os.sep not in number or not os.path.isfile(number)]
+    names = [number for number in patient_numbers(item) if os.sep not in number or not os.path.isfile(number)]
     headers = (_of_header(Path(path)) for _, path in item_files(item))
     people = [*(Person(patient_id=number) for number in names), *(person for person in headers if person is not None)]
     return tuple(dict.fromkeys(people))
@@ -135,12 +134,10 @@ def _of_header(path: Path) -> Person | None:
     if not is_dicom(path) and path.suffix.lower() not in ("", ".dcm", ".dicom", ".ima"):
         return None
     try:  # readers take files without the preamble as well
-        tags = ["PatientID", "IssuerOfPatientID"]
-        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(tags), force=True)
+        number, issuer = read_patient(path)
     except Exception:  # a damaged file names nobody
         return None
-    number = str(dataset.get("PatientID") or "").strip()
-    return Person(patient_id=number, issuer=str(dataset.get("IssuerOfPatientID") or "")) if number else None
+    return Person(patient_id=number.strip(), issuer=issuer) if number.strip() else None
 
 
 def _identifier(person: Person) -> str:

@@ -14,8 +14,9 @@ from monai_ethics._quiet import quiet_dicom
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.images.dicom_marks import marks_of, synthesizing_equipment
 from monai_ethics.provenance.images.read import Image
+from monai_ethics.provenance.records.patients import patient_identifier
 
-__all__ = ["attributes_of", "image_of", "read_dicom", "read_patient"]
+__all__ = ["attributes_of", "image_of", "patient_in", "read_dicom", "read_patient"]
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 _COVERED = (
@@ -40,9 +41,21 @@ def read_dicom(path: Path) -> Image:
 
 @quiet_dicom()
 def read_patient(path: Path) -> tuple[str, str]:
-    """Patient ID and its issuer of a file, each empty where it has none; pixel data is not read."""
-    dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID", "IssuerOfPatientID"])
+    """Patient ID and its issuer of a file, each empty where it has none; pixel data is not read.
+
+    Files without the preamble are read as well, as other readers do.
+    """
+    tags = ["PatientID", "IssuerOfPatientID"]
+    dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags, force=True)
     return str(dataset.get("PatientID") or ""), str(dataset.get("IssuerOfPatientID") or "")
+
+
+def patient_in(path: Path) -> str | None:
+    """What a pseudonym of a file's patient is made of; ``None`` where the file names nobody."""
+    try:
+        return patient_identifier(*read_patient(path))
+    except InputError:
+        return None
 
 
 def image_of(dataset: pydicom.Dataset) -> Image:

@@ -9,7 +9,7 @@ from typing import Any
 
 from monai_ethics.errors import InputError
 
-__all__ = ["PATIENT", "PATIENT_KEYS", "numbers_of", "patient_identifier"]
+__all__ = ["PATIENT", "PATIENT_KEYS", "patient_identifier", "patient_numbers"]
 
 PATIENT = "patient"  # the domain of the pseudonyms
 #: keys of a dataset item under which people name its patient
@@ -44,7 +44,7 @@ def _bare(text: str) -> str:
     return text[seen[0] : seen[-1] + 1] if seen else ""
 
 
-def numbers_of(item: Mapping[str, Any]) -> list[str]:
+def patient_numbers(item: Mapping[str, Any]) -> list[str]:
     """Patient IDs that a dataset item names under one of `PATIENT_KEYS`, however the keys are written, each once.
 
     Args:

@@ -14,7 +14,7 @@ from monai_ethics.provenance.images.digest import FileDigests, digest_file
 from monai_ethics.provenance.images.listing import digests_of, image_files
 from monai_ethics.provenance.log.writer import EvidenceLog
 from monai_ethics.provenance.marks.sidecar import sidecar_path, write_marks
-from monai_ethics.provenance.records.patients import PATIENT, patient_identifier
+from monai_ethics.provenance.records.patients import PATIENT
 from monai_ethics.provenance.records.record import Record, described_synthesis
 from monai_ethics.provenance.registry.known import Known, load_known, match, register
 from monai_ethics.provenance.synthetic_guard import SyntheticGuard
@@ -151,11 +151,10 @@ def _patient(log: EvidenceLog, path: Path, digests: FileDigests) -> dict[str, st
     """Keyed pseudonym of the patient whom a DICOM file names now: it stands in the evidence, never in a file."""
     if digests.media_type != "application/dicom":
         return {}
-    from monai_ethics.provenance.images.dicom import read_patient
+    from monai_ethics.provenance.images.dicom import patient_in
 
-    number, issuer = read_patient(path)
-    named = bool(number.strip(" \0\t\r\n"))
-    return {"patient": log.pseudonym(PATIENT, patient_identifier(number, issuer))} if named else {}
+    known = patient_in(path)
+    return {} if known is None else {"patient": log.pseudonym(PATIENT, known)}
 
 
 def check_template(template: Mapping[str, Any], synthetic: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from monai_ethics.provenance.log.payload import pseudonym_of, read_pseudonym_key
 from monai_ethics.provenance.log.read import read_entries
-from monai_ethics.provenance.records.patients import PATIENT, patient_identifier
+from monai_ethics.provenance.records.patients import PATIENT
 from monai_ethics.provenance.registry.known import load_known
 
 __all__ = ["Witness", "load_witness"]
@@ -51,10 +51,10 @@ class Witness:
 
 def patient_pseudonym(path: Path, key: bytes) -> str | None:
     """Keyed pseudonym of the patient of a DICOM file; ``None`` where it names none."""
-    from monai_ethics.provenance.images.dicom import read_patient
+    from monai_ethics.provenance.images.dicom import patient_in
 
-    number, issuer = read_patient(path)
-    return pseudonym_of(key, PATIENT, patient_identifier(number, issuer)) if number.strip(" \0\t\r\n") else None
+    known = patient_in(path)
+    return None if known is None else pseudonym_of(key, PATIENT, known)
 
 
 def load_witness(folder: Path, *, trusted: Sequence[bytes] = ()) -> Witness:

@@ -19,7 +19,15 @@ from monai_ethics.evidence import FrozenDict, plain
 from monai_ethics.provenance.log.canonical import MAX_BYTES, canonical, strict_loads
 from monai_ethics.provenance.log.keys import SigningKey, fingerprint, verify_signature
 
-__all__ = ["PAYLOAD_TYPE", "PREDICATE_TYPE", "STATEMENT_TYPE", "Statement", "read_statement", "signed_statement"]
+__all__ = [
+    "PAYLOAD_TYPE",
+    "PREDICATE_TYPE",
+    "STATEMENT_TYPE",
+    "Statement",
+    "pre_authentication",
+    "read_statement",
+    "signed_statement",
+]
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -94,12 +102,11 @@ def signed_statement(
         "predicate": {**plain(stated), "record": plain(record)},
     }
     payload = canonical(statement)
+    signature = key.sign(pre_authentication(payload))
     return {
         "payload": base64.b64encode(payload).decode(),
         "payloadType": PAYLOAD_TYPE,
-        "signatures": [
-            {"keyid": f"ed25519:{key.public.hex()}", "sig": base64.b64encode(key.sign(_encoded(payload))).decode()}
-        ],
+        "signatures": [{"keyid": f"ed25519:{key.public.hex()}", "sig": base64.b64encode(signature).decode()}],
     }
 
 
@@ -127,7 +134,7 @@ def read_statement(envelope: Mapping[str, Any] | bytes, *, trusted: Sequence[byt
     return Statement(
         payload=statement,
         signer=fingerprint(public),
-        signature_holds=verify_signature(public, signature, _encoded(payload)),
+        signature_holds=verify_signature(public, signature, pre_authentication(payload)),
         trusted=any(key in (public, hashlib.sha256(public).digest()) for key in trusted) if trusted else None,
     )
 
@@ -135,8 +142,11 @@ def read_statement(envelope: Mapping[str, Any] | bytes, *, trusted: Sequence[byt
 _EDITED = "Expected a signed statement of this version: got another form. It was cut or edited."
 
 
-def _encoded(payload: bytes) -> bytes:
-    """What is signed: DSSE's pre-authentication encoding."""
+def pre_authentication(payload: bytes) -> bytes:
+    """What is signed of an in-toto statement: DSSE's pre-authentication encoding.
+
+    References: DSSE 1.0, protocol, "Signature Definition".
+    """
     return b"DSSEv1 %d %b %d %b" % (len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode(), len(payload), payload)
 
 

@@ -24,12 +24,11 @@ from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.provenance.log.canonical import canonical, strict_loads
 from monai_ethics.provenance.log.keys import key_home, private_pem, public_pem, stored_secret
 from monai_ethics.provenance.log.storage import write_atomically
+from monai_ethics.provenance.signed.envelope import PAYLOAD_TYPE, STATEMENT_TYPE, pre_authentication
 
 __all__ = ["ManifestCheck", "load_or_create_ec_key", "manifest_of", "sign_manifest", "verify_manifest"]
 
 BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
-PAYLOAD_TYPE = "application/vnd.in-toto+json"
-STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://model_signing/signature/v1.0"
 PRIVATE_NAME, PUBLIC_NAME = "ecdsa-p256.pem", "ecdsa-p256.pub.pem"
 GIT = (".git", ".gitattributes", ".github", ".gitignore")
@@ -164,7 +163,7 @@ def sign_manifest(statement: Mapping[str, Any], key: ec.EllipticCurvePrivateKey)
         raise InputError(
             "Expected a model whose files have names of valid Unicode: got other bytes. Rename them."
         ) from error
-    signature = key.sign(_encoded(payload), ec.ECDSA(_CURVE_HASHES[key.curve.name]))
+    signature = key.sign(pre_authentication(payload), ec.ECDSA(_CURVE_HASHES[key.curve.name]))
     bundle = {
         "mediaType": BUNDLE_TYPE,
         "verificationMaterial": {"publicKey": {"hint": _hint(key.public_key())}, "tlogEntries": []},
@@ -234,15 +233,10 @@ def _public(pem: bytes) -> ec.EllipticCurvePublicKey:
 
 def _holds(key: ec.EllipticCurvePublicKey, signature: bytes, payload: bytes) -> bool:
     try:
-        key.verify(signature, _encoded(payload), ec.ECDSA(_CURVE_HASHES[key.curve.name]))
+        key.verify(signature, pre_authentication(payload), ec.ECDSA(_CURVE_HASHES[key.curve.name]))
     except InvalidSignature:
         return False
     return True
-
-
-def _encoded(payload: bytes) -> bytes:
-    """What is signed: DSSE's pre-authentication encoding."""
-    return b"DSSEv1 %d %b %d %b" % (len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode(), len(payload), payload)
 
 
 def _hint(public: ec.EllipticCurvePublicKey) -> str:
