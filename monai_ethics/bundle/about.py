@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a bundle says of itself: name, version, licences, intended use, and the scheduler of its sampler."""
+"""What a bundle says of itself: name, version, licenses, intended use, and the scheduler of its sampler."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _license(root: Path, names: tuple[str, ...]) -> str:
             text = (root / name).read_text(encoding="utf-8", errors="replace")
         except OSError:
             continue
-        # a notice that names several licences is left to people
+        # a notice that names several licenses is left to people
         if found := spdx_of_text(text):
             return found
     return ""

@@ -16,7 +16,7 @@ ORIGIN_FIELDS = ("source", "license", "consent", "digest", "acquisition", "deide
 
 @dataclass(frozen=True, kw_only=True)
 class DataOrigin(FieldCoverage):
-    """Of how many training items source, licence, basis of consent, digest, acquisition and de-identification stand.
+    """Of how many training items source, license, basis of consent, digest, acquisition and de-identification stand.
 
     Args:
         listed: most items without a field that the finding lists.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check `provenance.license_compatibility`: do the licences of data and weights permit the use that is intended?"""
+"""Check `provenance.license_compatibility`: do the licenses of data and weights permit the use that is intended?"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TERM = {"commercial": "commercial", "share": "derivatives", "share under other 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LicenseTable:
-    """Data sets and weights with their licences.
+    """Data sets and weights with their licenses.
 
     Args:
         items: pseudonyms or record ids, shape ``(N,)``.
@@ -48,25 +48,25 @@ class LicenseTable:
 
 @dataclass(frozen=True, kw_only=True)
 class LicenseCompatibility:
-    """Whether the recorded licences permit an intended use, as far as their texts say it.
+    """Whether the recorded licenses permit an intended use, as far as their texts say it.
 
     Args:
-        uses: intended uses, some of `USES`; without any the licences are counted and nothing is judged.
+        uses: intended uses, some of `USES`; without any the licenses are counted and nothing is judged.
 
     Notes:
-        An item is in conflict if a licence among its terms forbids a use: ``commercial`` where commercial use is not
+        An item is in conflict if a license among its terms forbids a use: ``commercial`` where commercial use is not
         permitted, ``share`` where adapted material may not be shared, ``share under other terms`` where it must be
         shared alike. Whether a model is adapted material of the data that it learned from is a question of law that
-        no table answers; the check lists the licences for which it matters.
+        no table answers; the check lists the licenses for which it matters.
 
     References:
-        Creative Commons legal code 3.0 and 4.0; SPDX licence list; requirement FMF-10.
+        Creative Commons legal code 3.0 and 4.0; SPDX license list; requirement FMF-10.
     """
 
     uses: Sequence[str] = ()
 
     id: ClassVar[str] = "provenance.license_compatibility"
-    title: ClassVar[str] = "Do the licences of data and weights permit the intended use?"
+    title: ClassVar[str] = "Do the licenses of data and weights permit the intended use?"
     stage: ClassVar[Stage] = Stage.COLLECTION
     requirements: ClassVar[tuple[str, ...]] = ("FMF-10", "GEN-19")
 
@@ -81,24 +81,24 @@ class LicenseCompatibility:
         kinds = [self._kind(text) for _, _, text in rows]
         counts = Counter(kinds)
         n = len(rows)
-        known = n - counts["no licence recorded"] - counts["licence not in the table"]
+        known = n - counts["no license recorded"] - counts["license not in the table"]
         if not known:
-            reason = "Nothing was given." if not n else "No item has a recorded licence whose terms are in the table."
+            reason = "Nothing was given." if not n else "No item has a recorded license whose terms are in the table."
             return self._finding(Verdict.NOT_ASSESSABLE, reason, accounting=counts, reason=reason)
         conflicts = counts["in conflict"]
         estimates = [
             counted(name, value, n, unit="items", estimand="number of data sets and weights in this list")
-            for name, value in (("licences_in_conflict", conflicts), ("licences_known", known))
+            for name, value in (("licenses_in_conflict", conflicts), ("licenses_known", known))
         ]
         limit, verdict = None, Verdict.MEASURED
         if self.uses and (conflicts or known == n):
-            limit = Limit(estimate="licences_in_conflict", value=0, direction=Direction.AT_MOST, source=_source(rows))
+            limit = Limit(estimate="licenses_in_conflict", value=0, direction=Direction.AT_MOST, source=_source(rows))
             verdict = Verdict.FAILED if conflicts else Verdict.PASSED
         use = f"the intended use ({', '.join(self.uses)})" if self.uses else "a use, since none was given"
         listed = [(row, kind) for row, kind in zip(rows, kinds, strict=True) if kind != "permitted"][:100]
         return self._finding(
             verdict,
-            f"{conflicts} of {n} data sets and weights have a licence that does not permit {use}; "
+            f"{conflicts} of {n} data sets and weights have a license that does not permit {use}; "
             f"{n - known} have none, or one that is not in the table.",
             accounting=counts,
             estimates=estimates,
@@ -112,11 +112,11 @@ class LicenseCompatibility:
     def _kind(self, expression: str) -> str:
         terms = terms_of(expression)
         if not terms:
-            return "no licence recorded"
+            return "no license recorded"
         known = [one for one in terms if one is not None]
         if any(_forbids(one, use) for one in known for use in self.uses):
             return "in conflict"
-        return "permitted" if len(known) == len(terms) else "licence not in the table"
+        return "permitted" if len(known) == len(terms) else "license not in the table"
 
     def _finding(
         self, verdict: Verdict, statement: str, *, accounting: Mapping[str, int], **content: object
@@ -131,8 +131,8 @@ class LicenseCompatibility:
             accounting=dict(sorted(accounting.items())),
             parameters={"uses": list(self.uses)},
             limitations=(
-                "Only what licence texts say is compared; no agreement beside them is known, and this is no advice.",
-                "A recorded licence is what somebody said of the data.",
+                "Only what license texts say is compared; no agreement beside them is known, and this is no advice.",
+                "A recorded license is what somebody said of the data.",
             ),
             sources=(Source(title="SPDX License List", locator="https://spdx.org/licenses/"),),
             **content,  # type: ignore[arg-type]
@@ -140,7 +140,7 @@ class LicenseCompatibility:
 
     @staticmethod
     def example(n: int, seed: int) -> LicenseTable:
-        """`n` items under licences in turn, the first without one."""
+        """`n` items under licenses in turn, the first without one."""
         names = ["", *sorted(LICENSES)]
         return LicenseTable(
             items=[f"{seed:08x}{i:024x}" for i in range(n)],
@@ -156,4 +156,4 @@ def _forbids(terms: License, use: str) -> bool:
 
 def _source(rows: Sequence[tuple[str, str, str]]) -> Source:
     met = sorted({one.url for _, _, text in rows for one in terms_of(text) if one is not None})
-    return Source(title="Terms of the licences that are recorded", locator="; ".join(met[:10]))
+    return Source(title="Terms of the licenses that are recorded", locator="; ".join(met[:10]))

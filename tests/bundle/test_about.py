@@ -5,7 +5,7 @@ from monai_ethics.bundle.about import about_bundle
 from monai_ethics.bundle.settings import checked, pop_settings
 
 
-def test_a_bundle_is_told_by_name_version_and_licences(tmp_path):
+def test_a_bundle_is_told_by_name_version_and_licenses(tmp_path):
     (tmp_path / "configs").mkdir()
     (tmp_path / "docs").mkdir()
     metadata = {"name": "net", "version": "0.1.2", "intended_use": "demo", "data_source": "somewhere", "task": "x"}

@@ -26,7 +26,7 @@ def table(*licenses):
         ((), ("commercial",), "not_assessable"),
     ],
 )
-def test_a_licence_that_forbids_the_use_fails_and_an_unknown_one_never_passes(licenses, uses, verdict):
+def test_a_license_that_forbids_the_use_fails_and_an_unknown_one_never_passes(licenses, uses, verdict):
     finding = LicenseCompatibility(uses=uses)(table(*licenses))
     assert finding.verdict == verdict
     assert sum(finding.accounting.values()) == len(licenses)
@@ -53,11 +53,11 @@ def test_a_use_outside_the_vocabulary_is_refused():
         ("Ask the hospital", ""),
     ],
 )
-def test_a_licence_is_recognized_where_its_text_names_exactly_one(text, spdx):
+def test_a_license_is_recognized_where_its_text_names_exactly_one(text, spdx):
     assert spdx_of_text(text) == spdx
 
 
-def test_every_licence_of_the_table_has_its_text_and_is_found_by_its_identifier():
+def test_every_license_of_the_table_has_its_text_and_is_found_by_its_identifier():
     for name, terms in LICENSES.items():
         assert terms.url.startswith("https://")
         assert terms_of(name) == [terms]

@@ -56,7 +56,7 @@ DUO = {
     "DUO:0000029": Term(label="return to database or resource", condition=True),
     "DUO:0000043": Term(label="clinical care use"),
     "DUO:0000044": Term(label="population origins or ancestry research prohibited", condition=True),
-    "DUO:0000045": Term(label="not for profit organisation use only", condition=True),
+    "DUO:0000045": Term(label="not for profit organization use only", condition=True),
     "DUO:0000046": Term(label="non-commercial use only", condition=True),
 }
 # HL7 v3 ActReason, purpose of use

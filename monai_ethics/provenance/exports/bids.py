@@ -21,7 +21,7 @@ def bids_description(material: Material, told: Told) -> dict[str, Any]:
 
     Args:
         material: what may leave.
-        told: name, licence and creator.
+        told: name, license and creator.
 
     References:
         BIDS 1.10.0, sections Dataset description and Derived dataset and pipeline description.

@@ -58,7 +58,7 @@ def croissant(material: Material, told: Told, *, about: str = "") -> dict[str, A
 
     Args:
         material: what may leave.
-        told: name, licence, creator, address, version, and the files that are handed on.
+        told: name, license, creator, address, version, and the files that are handed on.
         about: ``"synthetic"`` or ``"training"``; by default the synthetic images where there are any.
 
     Raises:

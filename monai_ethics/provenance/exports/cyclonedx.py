@@ -30,7 +30,7 @@ def cyclonedx(material: Material, told: Told) -> dict[str, Any]:
 
     Args:
         material: what may leave.
-        told: name and version of the model, licence of its weights, creator.
+        told: name and version of the model, license of its weights, creator.
 
     References:
         CycloneDX 1.6 (ECMA-424), `component` of type `machine-learning-model`, `modelCard`.

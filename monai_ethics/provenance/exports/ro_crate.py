@@ -39,7 +39,7 @@ def ro_crate(material: Material, told: Told) -> dict[str, Any]:
 
     Args:
         material: what may leave.
-        told: name, licence, creator and address.
+        told: name, license, creator and address.
 
     References:
         RO-Crate 1.1.1, sections Root Data Entity and Provenance of entities.
@@ -88,7 +88,7 @@ def _root(material: Material, told: Told, *, mentions: list[dict[str, str]]) -> 
         "description": statement(material),
         "datePublished": material.time,
         "identifier": [{"@id": "#head"}, {"@id": f"#key-{_hex(material.signer)}"}],
-        "license": {"@id": _license_id(license_)} if license_ else "No licence of the whole is recorded.",
+        "license": {"@id": _license_id(license_)} if license_ else "No license of the whole is recorded.",
         "mentions": mentions,
         "markingLayer": material.layers_told,
         "limit": limits_of(material.made),

@@ -95,13 +95,13 @@ def source_types(made: Sequence[Made]) -> list[str]:
 
 
 def license_of(made: Sequence[Made], told: Told) -> str:
-    """The licence that was told, or the one that all records agree on; empty otherwise."""
+    """The license that was told, or the one that all records agree on; empty otherwise."""
     found = {one.license for one in made if one.license}
     return told.license or (found.pop() if len(found) == 1 else "")
 
 
 def spdx_url(expression: str) -> str:
-    """Address of a licence of the SPDX list that is known here; the text itself otherwise."""
+    """Address of a license of the SPDX list that is known here; the text itself otherwise."""
     terms = terms_of(expression)
     known = terms[0] if len(terms) == 1 else None
     return f"https://spdx.org/licenses/{known.spdx}" if known else expression

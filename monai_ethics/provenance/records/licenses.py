@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the text of a licence says of commercial use, changes and sharing alike; nothing that it does not say."""
+"""What the text of a license says of commercial use, changes and sharing alike; nothing that it does not say."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["LICENSES", "License", "spdx_of_text", "terms_of"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class License:
-    """What a licence says. ``None`` where its text says nothing of it.
+    """What a license says. ``None`` where its text says nothing of it.
 
     Args:
-        spdx: identifier of the SPDX licence list, or ``LicenseRef-...``.
+        spdx: identifier of the SPDX license list, or ``LicenseRef-...``.
         commercial: whether commercial use is permitted.
         derivatives: whether adapted material may be shared.
         share_alike: whether adapted material must be under the same terms.
@@ -49,7 +49,7 @@ def _permissive(spdx: str, url: str) -> License:
     return License(spdx=spdx, commercial=True, derivatives=True, share_alike=False, attribution=True, url=url)
 
 
-#: What the licences' own texts say.
+#: What the licenses' own texts say.
 LICENSES: Mapping[str, License] = {
     item.spdx: item
     for item in (
@@ -117,7 +117,7 @@ _CC_SHORT = re.compile(r"\bCC[- ]BY((?:-(?:NC|SA|ND))*)[- ]([34]\.0)", re.IGNORE
 
 
 def terms_of(expression: str) -> list[License | None]:
-    """Terms of the licences that a simple SPDX expression joins with AND; ``None`` for each that is not in the table.
+    """Terms of the licenses that a simple SPDX expression joins with AND; ``None`` for each that is not in the table.
 
     A choice (OR), an exception (WITH) or brackets are left to people: such an expression gives one ``None``.
 
@@ -131,10 +131,10 @@ def terms_of(expression: str) -> list[License | None]:
 
 
 def spdx_of_text(text: str) -> str:
-    """SPDX identifier of a licence by the title in its text; empty unless exactly one licence is recognized.
+    """SPDX identifier of a license by the title in its text; empty unless exactly one license is recognized.
 
     Args:
-        text: an identifier, a notice, or the whole licence.
+        text: an identifier, a notice, or the whole license.
     """
     name = _BY_NAME.get(text.strip().lower())
     if name:

@@ -73,7 +73,7 @@ def test_cyclonedx_holds_the_model_its_files_its_sets_and_models_of_unknown_orig
     assert {c["name"] for c in bill["components"] if c["type"] == "library"} == {"monai", "torch"}
 
 
-def test_a_licence_that_is_not_of_the_list_is_a_name_and_no_identifier(material_of):
+def test_a_license_that_is_not_of_the_list_is_a_name_and_no_identifier(material_of):
     for license_, expected in (
         ("MIT AND CC-BY-4.0", [{"expression": "MIT AND CC-BY-4.0"}]),
         ("mit", [{"license": {"id": "MIT"}}]),

@@ -63,7 +63,7 @@ def test_edited_records_are_refused(change):
         Record.from_dict({**RECORD.to_dict(), **change})
 
 
-def test_records_without_a_licence_keep_the_id_they_had_before_there_was_one():
+def test_records_without_a_license_keep_the_id_they_had_before_there_was_one():
     old = {"schema": "monai_ethics.provenance/1", "type": "import", "synthetic": "no", "subjects": [], "parents": []}
     old |= {"activity": {}, "model": {}, "agent": {}, "consent_refs": [], "intended_use": "", "limits": []}
     assert Record(type="import", synthetic="no").id == record_id(old)
