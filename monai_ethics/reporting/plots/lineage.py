@@ -90,12 +90,12 @@ def _box(box: Box, x: int, y: int) -> str:
     dash = ' stroke-dasharray="5 3"' if box.marked else ""
     fill = BAND if box.asked else "white"
     weight = "2.2" if box.asked else "1.2"
-    note = escape(for_svg(box.note, width=25))
+    note = escape(for_svg(box.note, width=23))
     top = y + (20 if box.note else 28)
     return (
         f'<rect x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="5" fill="{fill}" stroke="{edge}" '
         f'stroke-width="{weight}"{dash}/>'
-        f'<text x="{x + 10}" y="{top}" fill="{INK}">{escape(for_svg(box.label, width=23))}</text>'
+        f'<text x="{x + 10}" y="{top}" fill="{INK}" font-size="11">{escape(for_svg(box.label, width=23))}</text>'
         + (f'<text x="{x + 10}" y="{y + 36}" fill="{MUTED}" font-size="11">{note}</text>' if box.note else "")
     )
 
