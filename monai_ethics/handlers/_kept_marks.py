@@ -23,17 +23,24 @@ if TYPE_CHECKING:
 __all__ = ["register_kept"]
 
 
-def register_kept(log: EvidenceLog, files: Sequence[OutputFile]) -> int:
-    """Log the record of each file that says it was made from synthetic content; returns how many.
+def register_kept(log: EvidenceLog, files: Sequence[OutputFile]) -> tuple[int, int]:
+    """Log the record of each file that says it was made from synthetic content.
 
     Args:
         log: the run's open log.
         files: what the run wrote. A sidecar of other bytes than the file's is left out.
+
+    Returns:
+        How many were registered, and how many sidecars could not be read.
     """
     entries: list[tuple[str, Any]] = []
-    kept = 0
+    kept, unread = 0, 0
     for file in files:
-        sidecar = _sidecar(file)
+        try:
+            sidecar = _sidecar(file)
+        except (SchemaError, TypeError, ValueError):  # not what a writer here leaves
+            unread += 1
+            continue
         if sidecar is None:
             continue
         record, state = sidecar["record"], str(sidecar["synthetic"])
@@ -46,18 +53,21 @@ def register_kept(log: EvidenceLog, files: Sequence[OutputFile]) -> int:
         body = {"item": item, "role": "marked", "record": record["id"], "sha256": file.sha256}
         entries.append(("stored", {**body, "marks": sidecar.get("marks")}))
     log.append_many(entries)
-    return kept
+    return kept, unread
 
 
 def _sidecar(file: OutputFile) -> dict[str, Any] | None:
-    """The sidecar of a file as its writer left it: one with the record of a transform or an inference."""
-    try:
-        data = read_sidecar(file.path)
-        if data is None or data.get("sha256") != file.sha256 or not carries_synthetic(data.get("synthetic")):
-            return None
-        record = Record.from_dict(data["record"])
-    except (SchemaError, KeyError, TypeError, ValueError):
+    """The sidecar of a file as its writer left it: one with the record of a transform or an inference.
+
+    Raises:
+        SchemaError: if it is no sidecar, or its record was edited.
+    """
+    data = read_sidecar(file.path)
+    if data is None or data.get("sha256") != file.sha256 or not carries_synthetic(data.get("synthetic")):
         return None
+    if "record" not in data:  # the least that can be said of a file; the run's own record tells of it
+        return None
+    record = Record.from_dict(data["record"])
     return data if record.type in ("transform", "inference") else None
 
 

@@ -72,8 +72,11 @@ def settle(
     store_scores(log, session.ledger)
     store_cases(log, session.ledger)
     files = outputs.collect() if outputs is not None else []
-    if kept := register_kept(log, files):
+    kept, unread = register_kept(log, files)
+    if kept:
         session.note(images_marked_for_their_inputs=kept)
+    if unread:
+        session.note(sidecars_not_read=unread)
     made = record_run(session, log, files=files, wait=error is None)
     found = [*_findings(session, error), *mix_findings(session.ledger.mixes, log)]
     found += [*synthesis_findings(session, log, files), *made, *_lineage(log)]
