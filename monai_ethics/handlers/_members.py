@@ -153,8 +153,7 @@ def _full(record: Any, known: Known) -> str | None:
     """The id that a mark names, which may hold its beginning only."""
     if not isinstance(record, str) or _ID.fullmatch(record):
         return record if isinstance(record, str) else None
-    begin = [identity for identity in known.records if identity.startswith(record)]
-    return begin[0] if len(begin) == 1 else None
+    return known.named(record)
 
 
 def _patients(session: RunSession, items: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -78,7 +78,8 @@ def compare_layers(before: Mapping[str, Mapping[str, str]], after: Mapping[str, 
         if place not in after or place not in before:
             found[f"mark.{place}"] = REMOVED if place in before else ADDED
             continue
-        fields = {name: str(text) for name, text in before[place].items()}
+        said = before[place] if isinstance(before[place], Mapping) else {"form": before[place]}  # anybody can sign that
+        fields = {name: str(text) for name, text in said.items()}
         found |= {f"mark.{place}.{name}": state for name, state in compare_attrs(fields, after[place]).items()}
     return found
 

@@ -296,7 +296,9 @@ def _notes(
         notes.append("It is constant: whether its one value is the one that was signed cannot be told.")
     signed = statement.stated.get("slices")
     if fields.get("values") == "changed" and isinstance(signed, list):
-        left = set(signed) & set(slice_digests(image.array, affine=image.affine, axes=image.axes))
+        left = {text for text in signed if isinstance(text, str)} & set(
+            slice_digests(image.array, affine=image.affine, axes=image.axes)
+        )
         notes.append(f"{len(left)} of {len(signed)} signed slices are still in it.")
     if carries_synthetic(statement.record.get("synthetic")) and digests.marks.synthetic == "no":
         notes.append("It says that it is not synthetic; what was signed says that it is.")

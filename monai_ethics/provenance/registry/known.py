@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from monai_ethics.errors import SchemaError
 from monai_ethics.provenance.images.digest import FileDigests
 from monai_ethics.provenance.images.robust import is_hash
 from monai_ethics.provenance.log.payload import read_payload
@@ -43,6 +46,16 @@ class Known:
     near_real: dict[str, str] = field(default_factory=dict)
     gaps: int = 0
     notes: tuple[str, ...] = ()
+
+    @cached_property
+    def _identities(self) -> list[str]:
+        return sorted(self.records)
+
+    def named(self, begin: str) -> str | None:
+        """The one id of a synthetic image's record that begins like this; ``None`` if none does, or several do."""
+        place = bisect_left(self._identities, begin)
+        found = [one for one in self._identities[place : place + 2] if one.startswith(begin)]
+        return found[0] if len(found) == 1 else None
 
 
 def match(digests: FileDigests, known: Mapping[str, str], *, any_slice: bool) -> str | None:
@@ -95,6 +108,7 @@ def load_known(folders: Sequence[Path], *, trusted: Sequence[bytes] = ()) -> Kno
     Raises:
         GateError: if a folder is not as it was signed: somebody may have taken entries out.
         InputError: if a folder holds no log.
+        SchemaError: if a registration has another form.
     """
     synthetic, near_synthetic = dict[str, str](), dict[str, str]()
     real, near_real = dict[str, str](), dict[str, str]()
@@ -114,6 +128,7 @@ def load_known(folders: Sequence[Path], *, trusted: Sequence[bytes] = ()) -> Kno
                 continue
             acquired = entry.body.get("synthetic") == "no"
             _take(digests, entry, real if acquired else synthetic, near_real if acquired else near_synthetic)
+    notes.append("an earlier state of a registry looks the same: verify --expect-head tells it")
     return Known(
         synthetic=synthetic,
         real=real,
@@ -137,7 +152,15 @@ def _take(digests: Mapping[str, Any], entry: Entry, exact: dict[str, str], near:
 
 
 def _digests(folder: Path, entry: Entry) -> Mapping[str, Any] | None:
-    if "digests" in entry.body:
-        return dict(entry.body["digests"])
-    payload = read_payload(folder, str(entry.body.get("commitment")))
-    return None if payload is None else dict(json.loads(payload))
+    digests = entry.body.get("digests")
+    if digests is None:
+        payload = read_payload(folder, str(entry.body.get("commitment")))
+        if payload is None:
+            return None
+        digests = json.loads(payload)
+    if not isinstance(digests, Mapping) or not isinstance(digests.get("slices", []), list):
+        raise SchemaError(
+            f"Expected digests at entry {entry.seq} of a registry: got another form. "
+            "Read it with the version that wrote it."
+        )
+    return digests

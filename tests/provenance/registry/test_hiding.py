@@ -6,9 +6,11 @@ import numpy as np
 import pydicom
 import pytest
 
-from monai_ethics.errors import InputError
+from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.provenance.images.listing import image_files, marked_digests
+from monai_ethics.provenance.marks.compare import compare_layers
 from monai_ethics.provenance.marks.sidecar import read_sidecar, sidecar_marks
+from monai_ethics.provenance.registry.known import Known, load_known
 
 
 @pytest.fixture
@@ -85,3 +87,72 @@ def test_a_file_without_the_preamble_is_no_image_by_content(tmp_path):
     pydicom.dcmwrite(tmp_path / "x.ima", dataset, implicit_vr=True, little_endian=True)
     with pytest.raises(InputError, match="got none"):
         image_files([tmp_path])
+
+
+def test_what_anybody_can_sign_stops_no_verification(image, tmp_path, key):
+    """A signature holds for whatever its key signed: the form of what it says is not to be relied upon."""
+    from dataclasses import replace
+
+    from monai_ethics.provenance.images.digest import digest_file
+    from monai_ethics.provenance.marks.sidecar import write_sidecar
+    from monai_ethics.provenance.marks.verify import verify_file
+
+    found = digest_file(image)
+    odd = replace(found, slices=([], {"a": []}, 1, *found.slices))
+    record = {"id": "sha256:" + "0" * 64, "synthetic": {"a": []}, "subjects": None}
+    write_sidecar(image, record, digests=odd, marks=["sidecar"], key=key)
+    np.save(image, np.random.default_rng(1).normal(size=(6, 5, 4)).astype(np.float32))
+    assert not verify_file(image).intact
+    assert compare_layers({"text": "x"}, {"text": {"synthetic": "yes"}})["mark.text.form"] == "removed"
+
+
+def test_statements_and_sidecars_do_not_fit_another_file(tmp_path, key):
+    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.marks.verify import verify_file
+    from monai_ethics.provenance.registry.stamp import stamp_files
+
+    files = [tmp_path / "a.npy", tmp_path / "b.npy"]
+    for seed, path in enumerate(files):
+        np.save(path, np.random.default_rng(seed).normal(size=(6, 5, 4)).astype(np.float32))
+    with EvidenceLog.open(tmp_path / "evidence", run_id="x") as log:
+        stamp_files(files, log)
+    shutil.copy(tmp_path / "b.npy.prov.json", tmp_path / "a.npy.prov.json")
+    assert [verify_file(path).status for path in files] == ["derived", "as-signed"]
+
+
+def test_a_sidecar_that_a_fresh_key_signed_as_real_attests_nothing(image, tmp_path, key):
+    from monai_ethics.provenance.images.digest import digest_file
+    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.marks.sidecar import write_sidecar
+    from monai_ethics.provenance.registry.guard import admit
+    from monai_ethics.provenance.registry.stamp import stamp_files
+
+    with EvidenceLog.open(tmp_path / "evidence", run_id="x") as log:
+        other = tmp_path / "other.npy"
+        np.save(other, np.ones((6, 5, 4)) * np.arange(4))
+        stamp_files([other], log)
+    record = {"id": "sha256:" + "0" * 64, "type": "import", "synthetic": "no"}
+    for path in (image, other):
+        write_sidecar(path, record, digests=digest_file(path), marks=["sidecar"], key=key)
+    result = admit([image, other], log.folder, "allow-list")
+    assert [row.kind for row in result.rows] == ["unknown", "synthetic-by-digest"]
+    assert result.refused == (1, 2)
+    assert any("earlier state" in note for note in result.notes)
+
+
+def test_a_record_is_found_by_its_beginning_if_only_one_begins_so():
+    known = Known(records={f"sha256:{digits}": {} for digits in ("aa1", "aa2", "b")})
+    assert known.named("sha256:b") == "sha256:b"
+    assert known.named("sha256:aa2") == "sha256:aa2"
+    assert known.named("sha256:aa") is None
+    assert known.named("sha256:c") is None
+
+
+def test_a_registration_of_another_form_is_refused_in_words(tmp_path):
+    from monai_ethics.provenance.log.writer import EvidenceLog
+
+    for number, digests in enumerate((["x"], {"slices": 7})):
+        with EvidenceLog.open(tmp_path / str(number), run_id="x") as log:
+            log.append("registered", {"item": "0" * 32, "record": "x", "synthetic": "yes", "digests": digests})
+        with pytest.raises(SchemaError, match="another form"):
+            load_known([log.folder])
