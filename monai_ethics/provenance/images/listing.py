@@ -16,10 +16,21 @@ from monai_ethics.provenance.marks.peek import peek_marks
 from monai_ethics.provenance.marks.sidecar import SIDECAR, sidecar_marks
 from monai_ethics.provenance.marks.taint import carries_synthetic
 
-__all__ = ["declared_digests", "digests_of", "image_files", "is_image_file", "item_files", "marked_digests"]
+__all__ = [
+    "UNREAD",
+    "declared_digests",
+    "digests_of",
+    "image_files",
+    "is_image_file",
+    "item_files",
+    "marked_digests",
+    "unread_in",
+]
 
 _DEEPEST = 8  # lists and mappings within an item
-_SUFFIXES = (".nii", ".nii.gz", ".hdr", ".dcm", ".dicom", ".npy", ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+_VOLUMES = (".nii", ".nii.gz", ".hdr", ".dcm", ".dicom", ".nrrd", ".mha", ".mgh", ".mgz", ".npy")
+_SUFFIXES = (*_VOLUMES, ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+UNREAD = (".mhd", ".nhdr", ".nii.bz2", ".img", ".webp", ".npz")  # images of formats that are not read here
 
 
 def image_files(paths: Sequence[Path]) -> list[Path]:
@@ -59,6 +70,13 @@ def _images_in(folder: Path) -> list[Path]:
 
 def _fail(error: OSError) -> None:
     raise error
+
+
+def unread_in(paths: Sequence[Path]) -> int:
+    """How many files in the folders of a list look like images of formats that are not read here."""
+    folders = [path for path in map(Path, paths) if path.is_dir()]
+    names = [file.name.lower() for folder in folders for file in folder.rglob("*") if file.is_file()]
+    return sum(name.endswith(UNREAD) and name.removesuffix(".img") + ".hdr" not in names for name in names)
 
 
 def is_image_file(path: Path) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.images.read import Image, Marks, parse_mark
 
-__all__ = ["COMMENT", "WORD", "header_marks", "read_nifti"]
+__all__ = ["COMMENT", "WORD", "described_layer", "header_marks", "read_nifti"]
 
 COMMENT = 6  # registered extension code for text
 WORD = re.compile(r"SYNTHETIC me1:([0-9a-f]{16})( partial)?(?:; |$)")
@@ -53,10 +53,18 @@ def header_marks(header: Any) -> Marks:
         if mark is not None:
             layers["extension"] = mark
             break
-    found = WORD.match(bytes(header["descrip"]).split(b"\0")[0].decode("latin-1"))
-    if found:
-        layers["descrip"] = {"synthetic": "partial" if found[2] else "yes", "record": "sha256:" + found[1]}
+    layer = described_layer(bytes(header["descrip"]).split(b"\0")[0].decode("latin-1"))
+    if layer is not None:
+        layers["descrip"] = layer
     return Marks.from_layers(layers)
+
+
+def described_layer(text: str) -> dict[str, str] | None:
+    """What a description says; ``None`` if it says nothing of synthesis."""
+    found = WORD.match(text)
+    if not found:
+        return None
+    return {"synthetic": "partial" if found[2] else "yes", "record": "sha256:" + found[1]}
 
 
 def _read_mark(extension: Any) -> dict[str, str] | None:

@@ -24,6 +24,7 @@ _PICTURES = {
     ".tif": "image/tiff",
     ".tiff": "image/tiff",
 }
+_VOLUMES = {".nrrd": "read_nrrd", ".mha": "read_metaimage", ".mgh": "read_mgh", ".mgz": "read_mgh"}
 MARK_SCHEMA = "monai_ethics.mark/1"
 _SHORTEST = len("sha256:") + 16  # what the shortest of all fields has room for
 
@@ -115,7 +116,7 @@ class Image:
 
 
 def read_image(path: Path) -> Image:
-    """Read a NIfTI, DICOM, NumPy or picture file.
+    """Read a NIfTI, DICOM, NRRD, MetaImage, MGH, NumPy or picture file.
 
     Raises:
         InputError: if the file cannot be read as one of those; its name is not in the message.
@@ -151,6 +152,10 @@ def _reader(path: Path) -> Any:
         from monai_ethics.provenance.images.nifti import read_nifti
 
         return read_nifti
+    if name.endswith(tuple(_VOLUMES)):
+        from monai_ethics.provenance.images import volumes
+
+        return getattr(volumes, _VOLUMES[path.suffix.lower()])
     with path.open("rb") as file:
         start = file.read(6)
     if name.endswith((".dcm", ".dicom")) or is_dicom(path):
@@ -161,7 +166,10 @@ def _reader(path: Path) -> Any:
         return _read_numpy
     if path.suffix.lower() in _PICTURES:
         return _read_picture
-    raise InputError("Expected a NIfTI, DICOM, NumPy or picture file: got another format. Convert it, or leave it out.")
+    raise InputError(
+        "Expected a NIfTI, DICOM, NRRD, MetaImage, MGH, NumPy or picture file: got another format. "
+        "Convert it, or leave it out."
+    )
 
 
 def _read_numpy(path: Path) -> Image:

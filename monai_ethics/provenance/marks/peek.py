@@ -110,6 +110,10 @@ def _own_marks(path: Path) -> Marks:
         return _nifti(path)
     if name.endswith(_PICTURES):
         return _picture(path)
+    if name.endswith((".nrrd", ".mha")):
+        from monai_ethics.provenance.images.volumes import described_marks
+
+        return described_marks(path)
     with path.open("rb") as file:
         start = file.read(132)
     if start[128:132] == b"DICM" or name.endswith((".dcm", ".dicom")):

@@ -10,7 +10,7 @@ from typing import Any
 
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Finding
-from monai_ethics.provenance.images.listing import digests_of, image_files
+from monai_ethics.provenance.images.listing import digests_of, image_files, unread_in
 from monai_ethics.provenance.log.payload import pseudonym_of, read_pseudonym_key
 from monai_ethics.provenance.registry.known import load_known
 from monai_ethics.provenance.synthetic_guard import AdmissionList, Admitted, SyntheticGuard
@@ -108,5 +108,10 @@ def admit(
         near_real=known.near_real,
         gaps=known.gaps,
     )
-    notes = [*known.notes, *([] if site else ["no site log: only this evidence folder was asked"])]
+    unread = unread_in(paths)
+    notes = [
+        *known.notes,
+        *([] if site else ["no site log: only this evidence folder was asked"]),
+        *([f"{unread} files of formats that are not read here were not looked at"] if unread else []),
+    ]
     return GuardResult(rows=tuple(check.judge(data)), finding=check(data), policy=policy, notes=tuple(notes))

@@ -275,11 +275,11 @@ def test_a_truncated_file_is_refused_in_one_sentence_without_its_name(tmp_path, 
 def test_other_formats_folders_and_missing_files_are_refused(tmp_path):
     (tmp_path / "a.txt").write_text("text")
     np.save(tmp_path / "flat.npy", np.arange(5))
-    nib.save(nib.MGHImage(VOLUME.astype(np.float32), AFFINE), tmp_path / "a.mgz")
+    (tmp_path / "a.mhd").write_text("NDims = 3")
     (tmp_path / "b.nii.gz").write_bytes(gzip.compress(b"not an image" * 100))
     for name, message in (
         ("a.txt", "got another format"),
-        ("a.mgz", "got another format"),
+        ("a.mhd", "got another format"),
         ("flat.npy", "of 2 to 5 axes"),
         ("b.nii.gz", "truncated or damaged"),
         ("none.nii", "a path where there is none"),
