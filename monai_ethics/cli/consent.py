@@ -219,6 +219,9 @@ def proof(
         print(json.dumps([{"record": one.record, "claim": one.claim, "holds": one.holds} for one in found], indent=1))
     else:
         print("\n".join(one.text for one in found))
+        print("A proof speaks of the number and issuer as given; images whose person nobody knew are in no proof.")
+        if any(one.trusted is None for one in found):
+            print("Nothing says whose key signed: give --trust with the public key of whoever ran it.")
     return 0 if all(one.holds and one.trusted is not False for one in found) else 1
 
 

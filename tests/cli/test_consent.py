@@ -82,7 +82,10 @@ def test_a_withdrawal_names_the_models_and_asks_what_becomes_of_each(trained, ca
 def test_a_person_is_proved_to_be_in_a_set_or_not_and_nobody_else_is_shown(trained, tmp_path, capsys):
     folder, _ = trained
     assert consent("proof", folder, "--patient", "DOE-4711", "--out", tmp_path / "in.json") == 0
-    assert "contains this person" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "contains this person" in said
+    assert "number and issuer as given" in said
+    assert "--trust" in said
     assert consent("proof", folder, "--patient", "stranger", "--out", tmp_path / "out.json") == 0
     assert "does not contain this person" in capsys.readouterr().out
     assert consent("proof", "--check", tmp_path / "out.json") == 0
