@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monai_ethics.errors import GateError
-from monai_ethics.provenance.log.verify import verify_evidence
+from monai_ethics.provenance.log.verify import as_signed
 from monai_ethics.provenance.log.writer import EvidenceLog
 from monai_ethics.provenance.marks.taint import combined
 from monai_ethics.provenance.records.models import known_models
@@ -57,11 +56,7 @@ def record_release(
     """
     places = [log.folder, *folders]
     for position, folder in enumerate(places, start=1):
-        found = verify_evidence(folder)
-        if not found.log_intact:
-            raise GateError(
-                f"Expected evidence {position} to be as it was signed: got '{found.status}'. Use an intact copy."
-            )
+        as_signed(folder, called=f"evidence {position}")
     known = known_models(places)
     digests = [str(one["digest"]) for one in statement["predicate"]["resources"]]
     trained = {known[digest].record: known[digest] for digest in digests if digest in known}
