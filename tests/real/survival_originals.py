@@ -108,7 +108,7 @@ def row(original: Path, path: Path, log: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     if original.suffix == ".dcm" and path.suffix == ".dcm":
         found |= _dicom(original, path)
-    elif original.suffix == path.suffix or {original.suffix, path.suffix} == {".nii", ".gz"}:
+    elif original.suffix == path.suffix or (original.suffix == ".nii" and path.suffix in (".gz", ".nrrd", ".mha")):
         before, after = peek_marks(original).layers, peek_marks(path).layers
         names = ("extension", "descrip") if original.suffix == ".nii" else ("xmp", "text")
         shown = NIFTI if original.suffix == ".nii" else PNG

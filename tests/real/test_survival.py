@@ -172,11 +172,12 @@ def by_nibabel(source, folder):
         "nibabel, slicer: one slice": image.slicer[:, :, 20:21],
         "nibabel, slicer: a crop": image.slicer[4:-4, 4:-4, 4:-4],
         "nibabel, Nifti2Image": nib.Nifti2Image.from_image(image),
+        "nibabel, as MGH (.mgz)": nib.MGHImage(whole.astype(np.float32), image.affine),
         "nibabel, values halved, with the header": nib.Nifti1Image(half, image.affine, image.header),
         "nibabel, values halved, without the header": nib.Nifti1Image(half, image.affine),
     }
     for place, (path, what) in enumerate(made.items()):
-        target = folder / f"{place}.nii"
+        target = folder / f"{place}{'.mgz' if 'MGH' in path else '.nii'}"
         if "halved" in path:
             what.set_data_dtype(np.float32)
         nib.save(what, target)
@@ -206,6 +207,7 @@ def save(image, name):
     itk.imwrite(image, str(out / name))
 save(itk.imread(str(nifti)), "plain.nii")
 save(itk.imread(str(nifti)), "over.nrrd")
+save(itk.imread(str(nifti)), "over.mha")
 save(itk.imread(str(out / "over.nrrd")), "over.nii")
 save(itk.median_image_filter(itk.imread(str(nifti)), radius=0), "filter.nii")
 save(itk.imread(str(png)), "plain.png")
@@ -229,6 +231,8 @@ def by_itk(originals, tmp_path_factory):
 def test_marks_of_nifti_in_itk(originals, by_itk):
     files = {
         "ITK, read and write": "plain.nii",
+        "ITK, as NRRD": "over.nrrd",
+        "ITK, as MetaImage (.mha)": "over.mha",
         "ITK, through NRRD and back": "over.nii",
         "ITK, read, filter, write": "filter.nii",
     }
