@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from monai_ethics.errors import SchemaError
@@ -110,7 +110,7 @@ def _derived(dataset: Any) -> bool:
 
 def _items(dataset: Any, name: str) -> list[Any]:
     value = dataset.get(name)
-    if value is None or isinstance(value, (str, bytes)):
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):  # of another type than its tag has
         return []
     return [item for item in value if hasattr(item, "get")]
 
@@ -118,7 +118,7 @@ def _items(dataset: Any, name: str) -> list[Any]:
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield from value.split("\\")
-    elif value is not None and not isinstance(value, bytes):
+    elif isinstance(value, Iterable) and not isinstance(value, bytes):
         yield from map(str, value)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,11 @@ def read_nifti(path: Path) -> Image:
     stored: Any = nib.load(path)
     if not isinstance(stored, nib.Nifti1Pair):
         raise InputError("Expected a NIfTI file: got another format of that name. Convert it.")
-    array = np.asanyarray(stored.dataobj)
+    proxy: Any = stored.dataobj
+    held = Path(stored.file_map["image"].filename or path).stat().st_size
+    if math.prod(stored.shape) * np.dtype(proxy.dtype).itemsize > 1032 * held:  # the most that deflate can do
+        raise InputError("Expected a readable image: got a truncated or damaged file. Restore it.")
+    array = np.asanyarray(proxy)
     if array.dtype.names:  # RGB24 and RGBA32
         array = np.stack([array[name] for name in array.dtype.names], axis=-1)
         axes = "xyzt"[: array.ndim - 1] + "c"

@@ -173,7 +173,7 @@ def _reader(path: Path) -> Any:
 
 
 def _read_numpy(path: Path) -> Image:
-    array = np.load(path, allow_pickle=False)
+    array = np.array(np.load(path, mmap_mode="r", allow_pickle=False))  # mapped: a header cannot ask for more memory
     axes = {2: "yx", 3: "xyz", 4: "xyzt", 5: "xyztc"}.get(array.ndim)
     if axes is None:
         raise InputError(f"Expected a NumPy array of 2 to 5 axes: got {array.ndim}. Store one image a file.")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
 from pathlib import Path
@@ -66,11 +67,11 @@ def read_nrrd(path: Path) -> Image:
         raise _other()
     body = data[len(head) + 2 :]
     encoding = fields["encoding"].lower()
+    sizes = [int(size) for size in fields["sizes"].split()]
     if encoding in ("gzip", "gz"):
-        body = zlib.decompress(body, wbits=31)
+        body = _unpacked(body, _NRRD[fields["type"]], sizes, wbits=31)
     elif encoding != "raw":
         raise _other()
-    sizes = [int(size) for size in fields["sizes"].split()]
     order = ">" if fields.get("endian", "little") == "big" else "<"
     array = _filled(body, order + _NRRD[fields["type"]], sizes)
     axes, affine = _nrrd_axes(fields, len(sizes))
@@ -130,13 +131,13 @@ def read_metaimage(path: Path) -> Image:
     if fields["ElementDataFile"] != "LOCAL" or not binary or fields["ElementType"] not in _META:
         raise _other()
     body = data[end + 1 :]
-    if fields.get("CompressedData", "False").lower() == "true":
-        body = zlib.decompress(body)
     sizes = [int(size) for size in fields["DimSize"].split()]
     channels = int(fields.get("ElementNumberOfChannels", 1))
     axes = "xyzt"[: len(sizes)]
     if channels > 1:
         sizes, axes = [channels, *sizes], "c" + axes
+    if fields.get("CompressedData", "False").lower() == "true":
+        body = _unpacked(body, _META[fields["ElementType"]], sizes, wbits=15)
     big = fields.get("BinaryDataByteOrderMSB", fields.get("ElementByteOrderMSB", "False")).lower() == "true"
     array = _filled(body, (">" if big else "<") + _META[fields["ElementType"]], sizes)
     affine, marks = _meta_affine(fields), described_marks(path)
@@ -157,9 +158,17 @@ def _meta_affine(fields: dict[str, str]) -> np.ndarray | None:
     return affine
 
 
+def _unpacked(body: bytes, form: str, sizes: list[int], *, wbits: int) -> bytes:
+    """As many bytes as the header asks for, and no more than such a body can hold: a few may claim to be many."""
+    needed = math.prod(sizes) * np.dtype(form).itemsize
+    if not 0 < needed <= 1032 * len(body):  # the most that deflate can do
+        raise InputError("Expected a readable image: got a truncated or damaged file. Restore it.")
+    return zlib.decompressobj(wbits).decompress(body, needed)
+
+
 def _filled(body: bytes, form: str, sizes: list[int]) -> np.ndarray:
     """Array of an image whose first axis is the fastest."""
-    count = int(np.prod(sizes))
+    count = math.prod(sizes)
     if len(body) < count * np.dtype(form).itemsize:
         raise InputError("Expected a readable image: got a truncated or damaged file. Restore it.")
     return np.frombuffer(body, dtype=form, count=count).reshape(sizes, order="F")

@@ -2,6 +2,7 @@
 """NRRD, MetaImage and MGH files, as ITK, nibabel and hands write them, are the image that a NIfTI file is."""
 
 import gzip
+import tracemalloc
 import zlib
 
 import nibabel as nib
@@ -176,3 +177,33 @@ def test_a_description_of_others_says_nothing(tmp_path):
         assert read_image(path).marks.synthetic is None
     said = metaimage(tmp_path / "b.mha", descrip="SYNTHETIC me1:" + "a" * 16)
     assert (peek_marks(said).synthetic, peek_marks(said).record) == ("yes", "sha256:" + "a" * 16)
+
+
+def test_a_few_bytes_that_claim_to_be_many_are_not_unpacked(tmp_path):
+    packed = zlib.compress(bytes(100_000_000), level=9)  # 97 KB
+    head = "ObjectType = Image\nNDims = 3\nBinaryData = True\nCompressedData = True\nDimSize = {}\n"
+    head += "ElementType = MET_UCHAR\nElementDataFile = LOCAL\n"
+    path = tmp_path / "a.mha"
+    for sizes in ("9000 9000 9000", "-1 2 2", "0 1 1"):
+        path.write_bytes(head.format(sizes).encode() + packed)
+        with pytest.raises(InputError, match="truncated or damaged"):
+            read_image(path)
+    path.write_bytes(head.format("2 3 4").encode() + packed)
+    tracemalloc.start()
+    assert read_image(path).array.shape == (2, 3, 4)
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+def test_a_header_that_claims_more_than_its_file_can_hold_is_damaged(tmp_path):
+    nib.save(nib.Nifti1Image(VOLUME, STRAIGHT), tmp_path / "a.nii")
+    data = bytearray((tmp_path / "a.nii").read_bytes())
+    data[42:48] = b"\xff\x7f" * 3  # dim: 32767 voxels along each axis
+    (tmp_path / "a.nii").write_bytes(data)
+    (tmp_path / "b.nii.gz").write_bytes(gzip.compress(bytes(data)))
+    np.save(tmp_path / "c.npy", VOLUME)
+    data = (tmp_path / "c.npy").read_bytes()
+    (tmp_path / "c.npy").write_bytes(data.replace(b"(12, 10, 8), }         ", b"(12000, 10000, 80000), }"[:23]))
+    for name in ("a.nii", "b.nii.gz", "c.npy"):
+        with pytest.raises(InputError, match="truncated or damaged"):
+            read_image(tmp_path / name)

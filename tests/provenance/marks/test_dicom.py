@@ -167,3 +167,12 @@ def test_a_value_too_many_does_not_hide_the_flag():
     for value, state in ((["YES", "NO"], "yes"), (["NO", "NO"], "no"), (["NO", "X"], None), ("YES ", "yes")):
         dataset.SyntheticData = value
         assert marks_of(dataset).synthetic == state
+
+
+@pytest.mark.parametrize("name", ["ContributingEquipmentSequence", "SharedFunctionalGroupsSequence", "ImageType"])
+def test_an_attribute_of_a_wrong_type_does_not_hide_the_flag(name):
+    dataset = pydicom.Dataset()
+    dataset.SyntheticData = "YES"
+    for kind, value in (("DS", 1.5), ("FD", [1.0, 2.0])):
+        dataset[name] = pydicom.DataElement(pydicom.datadict.tag_for_keyword(name), kind, value)
+        assert marks_of(dataset).synthetic == "yes"
