@@ -246,13 +246,13 @@ def test_an_open_log_can_be_asked(tmp_path, key):
         assert not admit([tmp_path / "a.nii"], log.folder, "deny-list").passed
 
 
-def test_evidence_inside_the_folder_is_not_taken_for_images(tmp_path, key):
+def test_a_log_in_a_folder_hides_no_image_in_it_and_hidden_files_are_left_out(tmp_path, key):
     nib.save(nib.Nifti1Image(volume(0), AFFINE), tmp_path / "a.nii")
     (tmp_path / ".hidden").mkdir()
     nib.save(nib.Nifti1Image(volume(1), AFFINE), tmp_path / ".hidden" / "b.nii")
     with EvidenceLog.open(tmp_path / "evidence", run_id="r", key=key):
         nib.save(nib.Nifti1Image(volume(1), AFFINE), tmp_path / "evidence" / "c.nii")
-    assert len(admit([tmp_path], tmp_path / "evidence", "deny-list").rows) == 1
+    assert len(admit([tmp_path], tmp_path / "evidence", "deny-list").rows) == 2
 
 
 def test_the_same_list_in_another_order_gives_the_same_finding():
