@@ -22,7 +22,7 @@ from monai_ethics.provenance.exports.reduced import IDENTITY, Checkpoint, Made, 
 from monai_ethics.provenance.log.head import Head, read_head
 from monai_ethics.provenance.log.keys import fingerprint
 from monai_ethics.provenance.log.read import Entry, read_entries
-from monai_ethics.provenance.log.verify import verify_evidence
+from monai_ethics.provenance.log.verify import as_signed
 
 __all__ = ["NAMESPACE", "NO_CLAIM", "Material", "Shared", "Told", "as_bytes", "read_material"]
 
@@ -161,9 +161,7 @@ def read_material(folder: Path, *, trusted: Sequence[bytes] = ()) -> Material:
         GateError: if the log is not as it was signed, or nobody signed what is exported.
         InputError: if the folder holds no log.
     """
-    found = verify_evidence(folder, trusted=trusted)
-    if not found.log_intact:
-        raise GateError(f"Expected evidence that is as it was signed: got '{found.status}'. See `monai-ethics verify`.")
+    as_signed(folder, trusted=trusted)
     entries = read_entries(folder)
     aside = _only_exported(entries)
     own = [entry for entry in entries if entry.run_id not in aside]
