@@ -224,6 +224,17 @@ def test_everybody_whom_an_item_names_must_agree(registry, tmp_path):
     assert judge.judge(items).positions == (1, 2, 3, 4)
 
 
+def test_the_consent_of_one_does_not_speak_for_another_of_the_same_number(registry):
+    agreed = Consent(subject=UNKNOWN, purposes=("training",))
+    elsewhere = Consent(subject=UNKNOWN, purposes=("evaluation",))
+    registry.record([Will(person=Person(patient_id="77", issuer="A"), consent=agreed)])
+    later = datetime.now(UTC) + timedelta(seconds=5)
+    judge = ConsentJudge(registry.site, rule="opt-in", clock=lambda: later)
+    assert judge.judge([{"patient_id": "77"}]).positions == ()
+    registry.record([Will(person=Person(patient_id="77", issuer="B"), consent=elsewhere)])
+    assert judge.judge([{"patient_id": "77"}]).positions == (1,)
+
+
 def test_settings_that_make_no_sense_are_refused(registry, monkeypatch):
     monkeypatch.delenv("MONAI_ETHICS_SITE", raising=False)
     with pytest.raises(InputError, match="rule"):

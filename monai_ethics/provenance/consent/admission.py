@@ -80,7 +80,8 @@ class ConsentJudge:
         decisions: dict[Person, Decision] = {}
         for person in dict.fromkeys(person for people in named for person in people):
             tokens = subjects.tokens(person.patient_id, issuer=person.issuer)
-            decisions[person] = state.covers_all(tokens, self.purpose, at, checked=self._checked)
+            exact = subjects.token(person.patient_id, issuer=person.issuer) is not None
+            decisions[person] = state.covers_all(tokens, self.purpose, at, checked=self._checked, exact=exact)
         people = [self._decisive(found, decisions) for found in named]
         silent = Decision(False, False, NOBODY)
         use = ConsentUse(

@@ -90,7 +90,13 @@ class ConsentState:
         return decision
 
     def covers_all(
-        self, subjects: Sequence[str], purpose: str, at: datetime, *, checked: Collection[str] = ()
+        self,
+        subjects: Sequence[str],
+        purpose: str,
+        at: datetime,
+        *,
+        checked: Collection[str] = (),
+        exact: bool = True,
     ) -> Decision:
         """The decision where a person may be one of several: who opposes decides, then who is exactly meant.
 
@@ -99,9 +105,13 @@ class ConsentState:
             purpose: of `PURPOSES`.
             at: the time of use.
             checked: as for `covers`.
+            exact: whether the first is the person meant; if not, all of them must agree.
         """
         each = [self.covers(subject, purpose, at, checked=checked) for subject in subjects or ("",)]
-        return next((decision for decision in each if decision.opposed), each[0])
+        against = next((decision for decision in each if decision.opposed), None)
+        if against is None and not exact:  # the consent of one of several is not that of all
+            against = next((decision for decision in each if not decision.covered), None)
+        return against or each[0]
 
     def open_dispositions(self, affected: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
         """Records without a disposition, by withdrawal.
