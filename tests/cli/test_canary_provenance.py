@@ -129,6 +129,11 @@ def commands(data, out):
     yield ["watermark", "embed", str(data / "bad_canaryname.nii.gz"), *mark]
     yield ["watermark", "detect", good[2]]
     yield ["report", evidence]
+    for form in ("prov-json", "ro-crate", "cyclonedx", "bids", "croissant"):
+        (out / form).mkdir()
+        files = ["--files", good[2], "--about", "synthetic"] if form == "croissant" else []
+        export = ["export", evidence, "--format", form, "--out", str(out / form), "--name", "set", "--creator", "us"]
+        yield [*export, "--license", "CC-BY-4.0", "--url", "https://example.org/", "--version", "1.0.0", *files]
 
 
 def test_no_command_of_provenance_repeats_whose_images_these_are(data, tmp_path, capsys):
