@@ -7,6 +7,8 @@ import pytest
 
 from monai_ethics.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 
 def test_check_properties_passes_as_it_does_without_us(base, write_bundle, fakes, make):
     from monai.bundle import ConfigWorkflow

@@ -8,6 +8,8 @@ import pytest
 from monai_ethics.__main__ import main
 from monai_ethics.provenance.log.read import read_entries, read_private
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):

@@ -6,6 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 VOID = {"meta", "img", "br", "use", "path", "circle", "rect", "link", "input", "hr"}
 
 

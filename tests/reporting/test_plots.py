@@ -9,6 +9,8 @@ from monai_ethics.evidence import Verdict
 from monai_ethics.reporting.plots import pictures
 from monai_ethics.reporting.quantity import TIMES
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("matplotlib")
 CROSS = f"tpr by site {TIMES} sex"
 
