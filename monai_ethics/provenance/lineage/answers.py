@@ -12,6 +12,7 @@ from typing import Any
 
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.lineage import closure
+from monai_ethics.provenance.lineage.gaps import open_gaps
 from monai_ethics.provenance.lineage.graph import Links, subject_name
 from monai_ethics.provenance.lineage.index import Indexed, link_key
 from monai_ethics.provenance.lineage.sketch import NOT_GIVEN, Node, Sketch, edges_of, folded, nodes_of, sketch
@@ -214,7 +215,7 @@ def _unknown(
 ) -> dict[int, tuple[str, ...]]:
     """Sets and models that may derive from the patient, and why that cannot be seen."""
     causes: dict[str, set[int]] = {}
-    for node, why in store.execute("SELECT DISTINCT node, why FROM lineage_gap"):
+    for node, why in open_gaps(store):
         causes.setdefault(why, set()).add(node)
     placeholders = store.execute("SELECT id FROM lineage_node WHERE kind = 'record' AND type IS NULL")
     causes[NO_ISSUER] = set(namesakes)

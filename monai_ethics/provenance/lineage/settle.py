@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from monai_ethics.provenance.lineage.gaps import open_gaps
 from monai_ethics.provenance.lineage.graph import ITSELF, NOBODYS, ROLES, SYNTHETIC_MEMBER
 from monai_ethics.provenance.lineage.store import Store
 
@@ -26,9 +27,9 @@ def settle(store: Store) -> None:
     numbers = np.array([row[0] for row in nodes], dtype=np.int64)
     edges = np.array(store.execute("SELECT parent, child, role FROM lineage_edge"), dtype=np.int64).reshape(-1, 3)
     graph = _Graph(nodes, np.searchsorted(numbers, edges[:, 0]), np.searchsorted(numbers, edges[:, 1]), edges[:, 2])
-    gaps = store.execute("SELECT DISTINCT node FROM lineage_gap WHERE why <> :why", why=NOBODYS)
+    gaps = sorted({node for node, why in open_gaps(store) if why != NOBODYS})
     unseen = graph.placeholder.copy()
-    unseen[np.searchsorted(numbers, [row[0] for row in gaps])] = True
+    unseen[np.searchsorted(numbers, np.array(gaps, dtype=np.int64))] = True
     depth, unseen, hushed = graph.swept(unseen)
     told = [
         (*row[:3], None if row[3] < 0 else row[3], *row[4:])

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from monai_ethics.provenance.lineage.gaps import open_gaps
 from monai_ethics.provenance.lineage.graph import INITIAL, ITSELF, ROLES
 from monai_ethics.provenance.lineage.store import Store
 
@@ -297,7 +298,7 @@ def _box(key: tuple[Any, ...], node: Node, count: int, column: int, *, whole: bo
 
 
 def _unseen(store: Store, shown: Mapping[int, Node]) -> tuple[tuple[str, int], ...]:
-    found = Counter(why for node, why in store.execute("SELECT DISTINCT node, why FROM lineage_gap") if node in shown)
+    found = Counter(why for node, why in open_gaps(store) if node in shown)
     missing = sum(node.kind == "record" and node.type is None for node in shown.values())
     if missing:
         found[NOT_GIVEN] += missing

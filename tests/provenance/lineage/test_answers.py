@@ -153,6 +153,22 @@ def test_a_checkpoint_is_found_by_its_bytes(write, indexed, tmp_path):
         find_file(store, tmp_path / "other.pt")
 
 
+def test_an_origin_that_one_log_does_not_know_is_seen_where_another_log_tells_it(write, indexed, tmp_path):
+    with write("training") as w:
+        learned = w.set_of([("a", "P1", "no")], synthetic="no")
+        w.trained(learned, weights="w", synthetic="no")
+    model = {"weights_sha256": hashlib.sha256(b"w").hexdigest(), "unknown_origin": True}
+    with write("inference") as w:
+        item = Record(type="synthesis", synthetic="yes", subjects=[{"item": "i"}], model=model)
+        made = w.log.add_record(item.to_dict())
+    folders = {False: [tmp_path / "inference"], True: [tmp_path / "inference", tmp_path / "training"]}
+    for told, given in folders.items():
+        store, _ = indexed(*given)
+        came = lineage_of(store, find(store, made), up=True)
+        assert ("training" in {row.what for row in came.reached}) is told
+        assert any("unknown origin" in text for text in came.unseen) is not told
+
+
 def test_circles_end_and_have_no_depth(write, indexed, tmp_path):
     with write("evidence") as w:
         first = w.synthetic("s", model=None, weights="same")
