@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from monai_ethics.errors import InputError
 from monai_ethics.handlers._marking import is_image, mark_image
-from monai_ethics.provenance.log.keys import SigningKey
+from monai_ethics.provenance.keys.key import SigningKey
 from monai_ethics.provenance.marks.sidecar import SIDECAR
 from monai_ethics.transforms.writers import Written, mark_written, writing
 

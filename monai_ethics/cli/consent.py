@@ -201,8 +201,8 @@ def proof(
 ) -> int:
     """Prove that a person was, or was not, in the sets that a run used; or check such proofs (exit 1 if one fails)."""
     from monai_ethics.provenance.consent.proofs import check_proofs, membership_proofs, read_proofs
+    from monai_ethics.provenance.keys.trusted import read_trusted
     from monai_ethics.provenance.log.canonical import canonical
-    from monai_ethics.provenance.log.keys import read_trusted
     from monai_ethics.provenance.log.storage import write_atomically
 
     if (evidence is None) == (check is None):
@@ -233,7 +233,7 @@ def receipt_check(
 ) -> int:
     """Check a receipt without the log; exits with 1 if it does not hold."""
     from monai_ethics.provenance.consent.receipts import check_receipt, read_receipt
-    from monai_ethics.provenance.log.keys import read_trusted
+    from monai_ethics.provenance.keys.trusted import read_trusted
 
     found = check_receipt(read_receipt(_bytes(file)), trusted=read_trusted(trust or []))
     facts = {"holds": found.holds, "kind": found.kind, "time": found.time, "body": dict(found.body)}

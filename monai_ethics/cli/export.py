@@ -37,8 +37,8 @@ def command(
     from monai_ethics.provenance.exports.formats import FORMATS, log_export, target_of
     from monai_ethics.provenance.exports.material import Told, as_bytes, read_material
     from monai_ethics.provenance.exports.shared import shared_files
+    from monai_ethics.provenance.keys.trusted import read_trusted
     from monai_ethics.provenance.log.canonical import sha256_hex
-    from monai_ethics.provenance.log.keys import read_trusted
 
     _check(format_, known=list(FORMATS), about=about, files=files, image=image)
     path = target_of(out, FORMATS[format_][1] if image is None else "image.json")

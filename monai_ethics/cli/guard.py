@@ -32,7 +32,7 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> int:
     """Judge images by their marks and registered digests; exits with 1 if one is refused."""
-    from monai_ethics.provenance.log.keys import read_trusted
+    from monai_ethics.provenance.keys.trusted import read_trusted
     from monai_ethics.provenance.registry.guard import admit
 
     check_names(names)

@@ -43,8 +43,8 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> int:
     """Answer from logs; without --of and --patient everything is summarized. A log that was altered is refused (1)."""
+    from monai_ethics.provenance.keys.trusted import read_trusted
     from monai_ethics.provenance.lineage.index import refresh
-    from monai_ethics.provenance.log.keys import read_trusted
 
     if of is not None and patient is not None:
         raise InputError("Expected one of `--of` and `--patient`: got both. Leave one out.")

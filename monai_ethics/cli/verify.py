@@ -25,7 +25,7 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> int:
     """Verify an evidence folder, or marked files with their sidecars; exits with 1 for every fault."""
-    from monai_ethics.provenance.log.keys import read_trusted
+    from monai_ethics.provenance.keys.trusted import read_trusted
 
     trusted = read_trusted(trust or [])
     if len(paths) == 1 and not paths[0].exists():

@@ -153,7 +153,7 @@ def test_without_a_session_a_key_signs_the_sidecars_of_plain_tensors(tmp_path, e
     import torch
     from monai.transforms import SaveImage
 
-    from monai_ethics.provenance.log.keys import SigningKey
+    from monai_ethics.provenance.keys.key import SigningKey
     from monai_ethics.provenance.signed.envelope import read_statement
 
     key = SigningKey.generate()

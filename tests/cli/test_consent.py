@@ -5,7 +5,7 @@ import json
 import pytest
 
 from monai_ethics.__main__ import main
-from monai_ethics.provenance.log.keys import SigningKey
+from monai_ethics.provenance.keys.key import SigningKey
 from monai_ethics.provenance.log.writer import EvidenceLog
 from monai_ethics.provenance.records.patients import patient_identifier
 from monai_ethics.provenance.records.record import Record

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from monai_ethics.__main__ import main
-from monai_ethics.provenance.log.keys import SigningKey, fingerprint, load_or_create_key
+from monai_ethics.provenance.keys.home import load_or_create_key
+from monai_ethics.provenance.keys.key import SigningKey, fingerprint
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import json
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from monai_ethics.provenance.log.keys import SigningKey
+from monai_ethics.provenance.keys.key import SigningKey
 from monai_ethics.provenance.records.record import Record
 from monai_ethics.provenance.signed.envelope import PREDICATE_TYPE, read_statement, signed_statement
 

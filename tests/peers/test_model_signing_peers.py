@@ -3,7 +3,7 @@
 
 import pytest
 
-from monai_ethics.provenance.log.keys import public_pem
+from monai_ethics.provenance.keys.key import public_pem
 from monai_ethics.provenance.signed.manifest import load_or_create_ec_key, manifest_of, sign_manifest
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from monai_ethics.provenance.log.keys import SigningKey
+from monai_ethics.provenance.keys.key import SigningKey
 from monai_ethics.provenance.log.writer import EvidenceLog
 
 

@@ -20,7 +20,7 @@ from pydicom.uid import generate_uid
 from monai_ethics.provenance.images.dicom_marks import marks_of
 from monai_ethics.provenance.images.digest import digest_file
 from monai_ethics.provenance.images.read import read_image
-from monai_ethics.provenance.log.keys import SigningKey
+from monai_ethics.provenance.keys.key import SigningKey
 from monai_ethics.provenance.marks.dicom import (
     DicomOptions,
     DistributionConsent,

@@ -31,7 +31,7 @@ from monai.data import utils as data_utils
 from monai.transforms import Compose, EnsureChannelFirstd, LoadImage, LoadImaged, SaveImage, SaveImaged
 from PIL import Image
 
-from monai_ethics.provenance.log.keys import SigningKey
+from monai_ethics.provenance.keys.key import SigningKey
 from monai_ethics.provenance.marks.peek import peek_all, peek_marks
 from monai_ethics.provenance.marks.sidecar import read_sidecar, sidecar_path
 from monai_ethics.provenance.registry.stamp import stamp_file

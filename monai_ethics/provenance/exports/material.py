@@ -19,8 +19,8 @@ from typing import Any
 
 from monai_ethics.errors import GateError, InputError
 from monai_ethics.provenance.exports.reduced import IDENTITY, Checkpoint, Made, counted, is_released, made_of
+from monai_ethics.provenance.keys.key import fingerprint
 from monai_ethics.provenance.log.head import Head, read_head
-from monai_ethics.provenance.log.keys import fingerprint
 from monai_ethics.provenance.log.read import Entry, read_entries
 from monai_ethics.provenance.log.verify import as_signed
 

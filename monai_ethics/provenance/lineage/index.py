@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monai_ethics.errors import GateError, InputError, SchemaError
+from monai_ethics.provenance.keys.home import stored_secret
 from monai_ethics.provenance.lineage.graph import ROLES, Facts, Links
 from monai_ethics.provenance.lineage.settle import settle
 from monai_ethics.provenance.lineage.store import INDEXES, Store
 from monai_ethics.provenance.log.canonical import sha256_hex
-from monai_ethics.provenance.log.keys import stored_secret
 from monai_ethics.provenance.log.merkle import Frontier, leaf_hash
 from monai_ethics.provenance.log.payload import payload_path
 from monai_ethics.provenance.log.read import parse_entry, raw_lines

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import ProvenanceError, SchemaError
+from monai_ethics.provenance.keys.key import Signer, verify_signature
 from monai_ethics.provenance.log.canonical import canonical, sha256_hex, strict_loads
-from monai_ethics.provenance.log.keys import SigningKey, verify_signature
 from monai_ethics.provenance.log.storage import read_file
 
 __all__ = ["HEAD_NAME", "HEAD_SCHEMA", "Head", "read_head", "sign_head"]
@@ -98,7 +98,7 @@ def _message(unsigned: Mapping[str, Any]) -> bytes:
     return HEAD_SCHEMA.encode() + b"\n" + canonical(dict(unsigned))
 
 
-def sign_head(key: SigningKey, *, size: int, root: bytes, time: str, run_id: str, previous: str | None) -> Head:
+def sign_head(key: Signer, *, size: int, root: bytes, time: str, run_id: str, previous: str | None) -> Head:
     """Sign the tree of `size` entries under `root`."""
     unsigned: dict[str, Any] = {
         "schema": HEAD_SCHEMA,

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import GateError, InputError
+from monai_ethics.provenance.keys.key import fingerprint
 from monai_ethics.provenance.log.audit import REPORT_NAMES, Audit, audit
 from monai_ethics.provenance.log.head import Head
-from monai_ethics.provenance.log.keys import fingerprint
 
 __all__ = ["STATUSES", "Verification", "as_signed", "verify_evidence"]
 

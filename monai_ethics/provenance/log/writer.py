@@ -16,9 +16,10 @@ from typing import Any, Self
 from monai_ethics import __version__
 from monai_ethics.errors import BusyError, InputError, ProvenanceError
 from monai_ethics.evidence import Finding, plain
+from monai_ethics.provenance.keys.home import load_or_create_key
+from monai_ethics.provenance.keys.key import SigningKey, fingerprint
 from monai_ethics.provenance.log.canonical import MAX_BYTES, canonical
 from monai_ethics.provenance.log.head import HEAD_NAME, Head, sign_head
-from monai_ethics.provenance.log.keys import SigningKey, fingerprint, load_or_create_key
 from monai_ethics.provenance.log.merkle import leaf_hash
 from monai_ethics.provenance.log.payload import (
     PRIVATE_NAME,

@@ -19,7 +19,7 @@ from monai_ethics.errors import GateError, InputError
 from monai_ethics.provenance.images.dicom import attributes_of, image_of
 from monai_ethics.provenance.images.dicom_marks import SYNTHESIZING, marks_of
 from monai_ethics.provenance.images.digest import FileDigests, attrs_v1, digest_image
-from monai_ethics.provenance.log.keys import SigningKey
+from monai_ethics.provenance.keys.key import SigningKey
 from monai_ethics.provenance.log.storage import write_atomically
 from monai_ethics.provenance.marks.dicom_carry import copy_marks, derive_type
 from monai_ethics.provenance.marks.dicom_identity import (

@@ -16,8 +16,8 @@ from typing import Any
 
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.evidence import FrozenDict, plain
+from monai_ethics.provenance.keys.key import Signer, fingerprint, verify_signature
 from monai_ethics.provenance.log.canonical import MAX_BYTES, canonical, strict_loads
-from monai_ethics.provenance.log.keys import SigningKey, fingerprint, verify_signature
 
 __all__ = [
     "PAYLOAD_TYPE",
@@ -71,7 +71,7 @@ def signed_statement(
     record: Mapping[str, Any],
     *,
     subjects: Mapping[str, Mapping[str, str]],
-    key: SigningKey,
+    key: Signer,
     stated: Mapping[str, Any] = FrozenDict(),
 ) -> dict[str, Any]:
     """Sign what a record says of its subjects.
@@ -115,8 +115,8 @@ def read_statement(envelope: Mapping[str, Any] | bytes, *, trusted: Sequence[byt
 
     Args:
         envelope: the envelope, or its JSON.
-        trusted: raw public keys or their fingerprints, 32 bytes each, as `log.keys.read_trusted` gives them. The key
-            in the envelope is what the signature is checked with, and is trusted by nobody because of that.
+        trusted: raw public keys or their fingerprints, 32 bytes each, as `keys.trusted.read_trusted` gives them. The
+            key in the envelope is what the signature is checked with, and is trusted by nobody because of that.
 
     Raises:
         SchemaError: if it is another document, has a field more or less, base64 with a second reading, or a payload

@@ -21,8 +21,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from monai_ethics.errors import InputError, SchemaError
+from monai_ethics.provenance.keys.home import key_home, stored_secret
+from monai_ethics.provenance.keys.key import private_pem, public_pem
 from monai_ethics.provenance.log.canonical import canonical, strict_loads
-from monai_ethics.provenance.log.keys import key_home, private_pem, public_pem, stored_secret
 from monai_ethics.provenance.log.storage import write_atomically
 from monai_ethics.provenance.signed.envelope import PAYLOAD_TYPE, STATEMENT_TYPE, pre_authentication
 

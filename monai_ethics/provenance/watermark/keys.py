@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from monai_ethics.errors import InputError
-from monai_ethics.provenance.log.keys import read_secret, stored_secret
+from monai_ethics.provenance.keys.home import read_secret, stored_secret
 
 __all__ = ["read_key", "watermark_key"]
 

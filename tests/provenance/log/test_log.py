@@ -13,9 +13,9 @@ import pytest
 
 from monai_ethics.errors import InputError, ProvenanceError
 from monai_ethics.evidence import Finding, Stage, Verdict
+from monai_ethics.provenance.keys.key import SigningKey
 from monai_ethics.provenance.log import writer as log_module
 from monai_ethics.provenance.log.canonical import canonical
-from monai_ethics.provenance.log.keys import SigningKey
 from monai_ethics.provenance.log.merkle import leaf_hash, tree_root
 from monai_ethics.provenance.log.read import read_entries, read_private, read_report
 from monai_ethics.provenance.log.verify import verify_evidence

@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from monai_ethics.errors import InputError
+from monai_ethics.provenance.keys.key import SigningKey, fingerprint
 from monai_ethics.provenance.log.canonical import canonical
 from monai_ethics.provenance.log.head import read_head, sign_head
-from monai_ethics.provenance.log.keys import SigningKey, fingerprint
 from monai_ethics.provenance.log.merkle import leaf_hash, tree_root
 from monai_ethics.provenance.log.verify import STATUSES, verify_evidence
 from monai_ethics.provenance.log.writer import EvidenceLog

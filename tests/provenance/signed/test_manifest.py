@@ -5,7 +5,7 @@ import os
 import pytest
 
 from monai_ethics.errors import InputError, SchemaError
-from monai_ethics.provenance.log.keys import public_pem
+from monai_ethics.provenance.keys.key import public_pem
 from monai_ethics.provenance.log.writer import EvidenceLog
 from monai_ethics.provenance.signed.manifest import (
     PRIVATE_NAME,

@@ -6,15 +6,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from monai_ethics.errors import InputError
+from monai_ethics.provenance.keys.home import load_or_create_key, stored_secret
+from monai_ethics.provenance.keys.key import SigningKey, fingerprint, verify_signature
+from monai_ethics.provenance.keys.trusted import read_trusted
 from monai_ethics.provenance.lineage.index import link_key
-from monai_ethics.provenance.log.keys import (
-    SigningKey,
-    fingerprint,
-    load_or_create_key,
-    read_trusted,
-    stored_secret,
-    verify_signature,
-)
 from monai_ethics.provenance.signed.manifest import load_or_create_ec_key
 from monai_ethics.provenance.watermark.keys import watermark_key
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ed25519 keys: one signing key a user, outside every bundle and evidence folder; public keys to hand to others."""
+"""The key home: one signing key a user, outside every bundle and evidence folder, and secrets beside it."""
 
 from __future__ import annotations
 
@@ -7,74 +7,20 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from monai_ethics.errors import InputError
-from monai_ethics.provenance.log.canonical import sha256_hex
+from monai_ethics.provenance.keys.key import PERSISTENT, SigningKey, private_pem, public_pem
 from monai_ethics.provenance.log.storage import write_atomically
 
-__all__ = [
-    "SigningKey",
-    "fingerprint",
-    "key_home",
-    "load_or_create_key",
-    "private_pem",
-    "public_pem",
-    "read_secret",
-    "read_trusted",
-    "stored_secret",
-    "verify_signature",
-]
+__all__ = ["key_home", "load_or_create_key", "read_secret", "stored_secret"]
 
-PERSISTENT = "persistent"
-EPHEMERAL = "ephemeral"
 _PRIVATE_NAME = "ed25519.pem"
 _PUBLIC_NAME = "ed25519.pub.pem"
-
-
-@dataclass(frozen=True)
-class SigningKey:
-    """A private key and whether it outlives the process.
-
-    Args:
-        private: the Ed25519 key.
-        storage: ``"persistent"`` (in the key home) or ``"ephemeral"`` (gone when the process ends).
-    """
-
-    private: Ed25519PrivateKey
-    storage: str = EPHEMERAL
-
-    @classmethod
-    def generate(cls, *, storage: str = EPHEMERAL) -> SigningKey:
-        return cls(Ed25519PrivateKey.generate(), storage)
-
-    @property
-    def public(self) -> bytes:
-        """Raw public key, 32 bytes."""
-        return self.private.public_key().public_bytes_raw()
-
-    def sign(self, message: bytes) -> bytes:
-        return self.private.sign(message)
-
-
-def fingerprint(public: bytes) -> str:
-    """SHA-256 of the raw public key, 64 hex digits."""
-    return sha256_hex(public)
-
-
-def verify_signature(public: bytes, signature: bytes, message: bytes) -> bool:
-    """Whether the signature is the key's over the message; broken keys and signatures are simply not valid."""
-    try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
-    except (InvalidSignature, ValueError):
-        return False
-    return True
 
 
 def key_home() -> Path:
@@ -169,43 +115,3 @@ def _signing_key(home: Path) -> SigningKey:
         with contextlib.suppress(OSError):  # of a home that can only be read
             write_atomically(home / _PUBLIC_NAME, public_pem(private.public_key()))
     return SigningKey(private, PERSISTENT)
-
-
-def private_pem(private: Ed25519PrivateKey | EllipticCurvePrivateKey) -> bytes:
-    """A private key as it is stored, unencrypted."""
-    return private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
-def public_pem(public: Ed25519PublicKey | EllipticCurvePublicKey) -> bytes:
-    """A public key as others are given it."""
-    return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-
-
-def read_trusted(words: list[str]) -> list[bytes]:
-    """Read what ``--trust`` names: public key files (PEM) or fingerprints (64 hex digits, ``sha256:`` allowed).
-
-    Returns:
-        32 bytes each: a raw public key or the fingerprint of one.
-
-    Raises:
-        InputError: if a word is neither.
-    """
-    return [_read_trusted(word, position) for position, word in enumerate(words, start=1)]
-
-
-def _read_trusted(word: str, position: int) -> bytes:
-    text = word.removeprefix("sha256:")
-    if len(text) == 64 and all(digit in "0123456789abcdefABCDEF" for digit in text):
-        return bytes.fromhex(text)
-    try:
-        public = serialization.load_pem_public_key(Path(word).read_bytes())
-        if isinstance(public, Ed25519PublicKey):
-            return public.public_bytes_raw()
-    except (OSError, ValueError, UnsupportedAlgorithm):
-        pass
-    raise InputError(
-        f"Trusted key {position} must be an Ed25519 public key file (PEM) or a fingerprint of 64 hex digits: "
-        "got something else. Ask the writer of the evidence for the public key."
-    )

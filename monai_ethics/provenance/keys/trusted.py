@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The keys a verifier trusts: public key files and fingerprints, never something found in an evidence folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from monai_ethics.errors import InputError
+
+__all__ = ["read_trusted"]
+
+
+def read_trusted(words: list[str]) -> list[bytes]:
+    """Read what ``--trust`` names: public key files (PEM) or fingerprints (64 hex digits, ``sha256:`` allowed).
+
+    Returns:
+        32 bytes each: a raw public key or the fingerprint of one.
+
+    Raises:
+        InputError: if a word is neither.
+    """
+    return [_read_trusted(word, position) for position, word in enumerate(words, start=1)]
+
+
+def _read_trusted(word: str, position: int) -> bytes:
+    text = word.removeprefix("sha256:")
+    if len(text) == 64 and all(digit in "0123456789abcdefABCDEF" for digit in text):
+        return bytes.fromhex(text)
+    try:
+        public = serialization.load_pem_public_key(Path(word).read_bytes())
+        if isinstance(public, Ed25519PublicKey):
+            return public.public_bytes_raw()
+    except (OSError, ValueError, UnsupportedAlgorithm):
+        pass
+    raise InputError(
+        f"Trusted key {position} must be an Ed25519 public key file (PEM) or a fingerprint of 64 hex digits: "
+        "got something else. Ask the writer of the evidence for the public key."
+    )
