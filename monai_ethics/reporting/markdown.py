@@ -22,6 +22,7 @@ from monai_ethics.reporting.quantity import (
     value_label,
 )
 from monai_ethics.reporting.represented import Represented
+from monai_ethics.reporting.sections import Cell, Section
 from monai_ethics.reporting.view import View
 from monai_ethics.reporting.words import STAGE_NOTE, VERDICTS
 
@@ -60,6 +61,8 @@ def _first(view: View) -> Iterator[str]:
         yield f"- {VERDICTS[held.verdict].mark} {esc(held.reason)} — {'; '.join(map(esc, held.what[:MOST]))}{more}"
     if not view.withheld:
         yield "- Everything that was asked has an answer."
+    for found in view.sections:
+        yield from _section(found)
     yield from _present(view.represented)
     yield from _compared(view.overview)
     yield from _ends(view)
@@ -77,6 +80,24 @@ def _first(view: View) -> Iterator[str]:
     yield from (f"- {esc(name)}: {esc(text)}" for name, text in view.seal)
     if view.plots_note:
         yield from ("", esc(view.plots_note))
+
+
+def _section(found: Section) -> Iterator[str]:
+    yield from ("", f"## {esc(found.title)}", "")
+    yield from (esc(text) for text in found.intro)
+    if found.rows:
+        yield ""
+        yield from _table(found.head, ((_told(cell) for cell in row) for row in found.rows))
+    if found.notes:
+        yield ""
+        yield from (f"- {esc(text)}" for text in found.notes)
+
+
+def _told(cell: Cell) -> str:
+    if cell.verdict is None:
+        return cell.text
+    words = VERDICTS[cell.verdict]
+    return f"{words.mark} {words.word} {cell.text}".rstrip()
 
 
 def _present(found: Represented | None) -> Iterator[str]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from monai_ethics.reporting.plots.lineage import lineage_picture
 from monai_ethics.reporting.plots.style import Picture
 from monai_ethics.reporting.quantity import name_label
 from monai_ethics.reporting.represented import Represented, represented
+from monai_ethics.reporting.sections import Section
 from monai_ethics.reporting.shapes import NO_PEOPLE, Extremes, extremes, gap_of, label
 from monai_ethics.reporting.unjudged import Withheld, withheld
 from monai_ethics.reporting.words import ATTENTION, CONCERNS, GLOSSARY, INTEGRITY, ORDER, STATUSES
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Concern", "Matrix", "Question", "View", "view_of"]
 
+#: sections that follow what could not be judged, in this order; each is made from the findings alone, or left out
+SECTIONS: tuple[Callable[[Sequence[Asked]], Section | None], ...] = ()
 FIRST, TELLING = 8, 2  # answers on the first page; calm ones of each question among them
 SHORT = 4  # letters of a key that is looked for as a whole word
 MANY = 6  # findings of one question beyond which those that need no look are folded
@@ -96,6 +99,7 @@ class View:
     plots_note: str | None
     lineage: Sketch | None = None
     lineage_picture: Picture | None = None
+    sections: tuple[Section, ...] = ()
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -199,6 +203,7 @@ def view_of(
         plots_note=plots_note,
         lineage=lineage if lineage is not None and lineage.boxes else None,
         lineage_picture=None if lineage is None else lineage_picture(lineage),
+        sections=tuple(found for make in SECTIONS if (found := make(asked)) is not None),
     )
 
 
