@@ -30,7 +30,6 @@ class Tail:
         log_id: random id of this log.
         public_key: the key announced last, hex.
         key_id: the pseudonym key announced last.
-        headed: whether the last entries already hold the last head.
     """
 
     head: Head | None = None
@@ -41,7 +40,6 @@ class Tail:
     log_id: str | None = None
     public_key: str | None = None
     key_id: str | None = None
-    headed: bool = False
 
     @property
     def unsealed(self) -> int:
@@ -58,8 +56,6 @@ class Tail:
             self.public_key = str(entry.body.get("public_key"))
         elif entry.kind == "pseudonym_key":
             self.key_id = str(entry.body.get("key_id"))
-        elif entry.kind == "head":
-            self.headed = self.head is not None and entry.body == self.head.to_dict()
 
 
 def inspect_log(folder: Path) -> Tail:

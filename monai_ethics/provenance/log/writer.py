@@ -3,44 +3,38 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from monai_ethics import __version__
-from monai_ethics.errors import BusyError, InputError, ProvenanceError
+from monai_ethics.errors import InputError, ProvenanceError
 from monai_ethics.evidence import Finding, plain
 from monai_ethics.provenance.keys.home import load_or_create_key
 from monai_ethics.provenance.keys.key import SigningKey, fingerprint
+from monai_ethics.provenance.log.appending import Appender
 from monai_ethics.provenance.log.canonical import MAX_BYTES, canonical
+from monai_ethics.provenance.log.folder import lock_folder, prepare_folder, pseudonym_key, unlock_folder, writable
 from monai_ethics.provenance.log.head import HEAD_NAME, Head, sign_head
-from monai_ethics.provenance.log.merkle import leaf_hash
 from monai_ethics.provenance.log.payload import (
     PRIVATE_NAME,
-    PSEUDONYM_KEY_NAME,
     commitment_of,
     key_id_of,
     payload_path,
     pseudonym_of,
-    read_pseudonym_key,
     salted,
     size_bucket,
 )
 from monai_ethics.provenance.log.read import ENTRY_SCHEMA, LOG_NAME
 from monai_ethics.provenance.log.resume import Tail, inspect_log
-from monai_ethics.provenance.log.storage import private_folder, sync_folder, write_all, write_atomically
+from monai_ethics.provenance.log.storage import sync_folder, write_atomically
 from monai_ethics.provenance.records.record import record_id
 
 __all__ = ["EvidenceLog", "utc_now"]
 
-LOCK_NAME = ".lock"
-_SMALL_FILES = {".gitattributes": b"* -text\n", ".gitignore": b"private/\n.lock\nindex.sqlite*\n"}
 _MAX_RUN_ID = 128
 
 
@@ -53,7 +47,7 @@ class EvidenceLog:
     """The one writer of an evidence folder; made by `open`, used as a context manager.
 
     Leaving the context seals what was appended, also when an error ends it, and closes the log.
-    Calls may come from several threads, not from a forked child.
+    Calls may come from several threads, which then share fsyncs, but not from a forked child.
 
     Attributes:
         folder: the evidence folder.
@@ -64,9 +58,8 @@ class EvidenceLog:
     def __init__(self, folder: Path, run_id: str, *, clock: Callable[[], datetime], key: SigningKey, lock: int) -> None:
         self.folder, self.run_id, self.key = folder, run_id, key
         self._clock, self._lock, self._pid = clock, lock, os.getpid()
-        self._mutex = threading.RLock()
-        self._file = -1
-        self._tail = Tail()
+        self._appender: Appender | None = None
+        self._head: Head | None = None
         self._pseudonym_key = b""
 
     @classmethod
@@ -94,7 +87,7 @@ class EvidenceLog:
         folder = Path(folder)
         if not run_id or len(run_id) > _MAX_RUN_ID or not run_id.isprintable():
             raise InputError("A run id must be 1 to 128 printable characters: got another text. Give a shorter one.")
-        lock = _lock(folder)
+        lock = lock_folder(folder)
         try:
             signing = key or load_or_create_key(folder)
         except BaseException:
@@ -113,25 +106,21 @@ class EvidenceLog:
         existed = os.path.lexists(path)
         if not existed and os.path.lexists(self.folder / HEAD_NAME):
             raise ProvenanceError("Expected a log beside head.json: got none. Restore it, or use a new folder.")
-        with _writable():
-            private_folder(self.folder / PRIVATE_NAME)
-            for name, data in _SMALL_FILES.items():
-                if not os.path.lexists(self.folder / name):
-                    write_atomically(self.folder / name, data)
-            if existed:
-                self._tail = inspect_log(self.folder)
-                self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
-            else:
-                self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+        with writable():
+            prepare_folder(self.folder)
+            tail = inspect_log(self.folder) if existed else Tail()
+            flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW
+            handle = os.open(path, flags if existed else flags | os.O_CREAT | os.O_EXCL, 0o644)
+            self._appender, self._head = Appender(handle, end=tail.end, frontier=tail.frontier), tail.head
+            if not existed:
                 sync_folder(self.folder)
-            if self._tail.torn:
-                os.ftruncate(self._file, self._tail.end)
-            self._pseudonym_key = _pseudonym_key(self.folder)
-        self._announce()
+            if tail.torn:
+                os.ftruncate(handle, tail.end)
+            self._pseudonym_key = pseudonym_key(self.folder)
+        self._announce(tail)
 
-    def _announce(self) -> None:
+    def _announce(self, tail: Tail) -> None:
         """Write what opens a run: repair, tool, and keys not announced before."""
-        tail = self._tail
         entries: list[tuple[str, Mapping[str, Any]]] = []
         number, wanted = 1, self.run_id
         while self.run_id in tail.run_ids:
@@ -177,22 +166,19 @@ class EvidenceLog:
         """Append entries under one fsync; none of them stays if writing fails."""
         if not entries:
             return []
-        with self._mutex:
-            self._require_open()
-            tail = self._tail
-            if tail.head is not None and not tail.headed:
+        stated = 0
+
+        def make(first: int) -> list[bytes]:
+            nonlocal stated
+            every, head, time = list(entries), self._head, self._time()
+            if head is not None and head.size == first:
                 # every head but the newest stands in the log: that is what makes an older copy visible
-                entries = [("head", tail.head.to_dict()), *entries]
-            time = self._time()
-            lines = [self._line(seq, time, *entry) for seq, entry in enumerate(entries, start=tail.frontier.size)]
-            self._write(b"".join(line + b"\n" for line in lines))
-            leaves = [leaf_hash(line) for line in lines]
-            for leaf in leaves:
-                tail.frontier.append(leaf)
-            ids = [leaf.hex() for leaf in leaves]
-            if tail.head is not None and not tail.headed:
-                tail.headed, ids = True, ids[1:]
-            return ids
+                every.insert(0, ("head", head.to_dict()))
+            stated = len(every) - len(entries)
+            return [self._line(seq, time, *entry) for seq, entry in enumerate(every, start=first)]
+
+        leaves = self._open().put(make)
+        return [leaf.hex() for leaf in leaves[stated:]]
 
     def _line(self, seq: int, time: str, kind: str, body: Mapping[str, Any]) -> bytes:
         entry = {
@@ -208,26 +194,14 @@ class EvidenceLog:
             raise InputError("A log entry must be at most 1 MB: got more. Store it with put_private, or split it.")
         return line
 
-    def _write(self, data: bytes) -> None:
-        try:
-            write_all(self._file, data)
-            os.fsync(self._file)
-        except OSError as error:
-            with contextlib.suppress(OSError):  # leave no half line; what fsync refused is not trusted again
-                os.ftruncate(self._file, self._tail.end)
-            os.close(self._file)
-            self._file = -1
-            raise ProvenanceError(
-                f"Expected to append to the evidence log: got '{error.strerror}'. Free space and start a new run."
-            ) from error
-        self._tail.end += len(data)
-
     def _time(self) -> str:
         return self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    def _require_open(self) -> None:
-        if self._file < 0 or self._pid != os.getpid():
-            raise ProvenanceError("Expected an open evidence log: got a closed one or a forked copy. Open it again.")
+    def _open(self) -> Appender:
+        if self._appender is None:
+            raise ProvenanceError("Expected an open evidence log: got a closed one. Open it again.")
+        self._appender.require_open()
+        return self._appender
 
     def add_findings(self, findings: Sequence[Finding]) -> None:
         """Append findings, in order, under one fsync."""
@@ -263,17 +237,12 @@ class EvidenceLog:
         """
         stored = salted(payload)
         commitment = commitment_of(stored)
-        with self._mutex:
-            self._require_open()
-            with _writable():
-                write_atomically(payload_path(self.folder, commitment), stored, mode=0o600, replace=False)
-            body = {
-                "commitment": commitment,
-                "kind": kind,
-                "media_type": media_type,
-                "size_bucket": size_bucket(payload),
-            }
-            self.append("payload", body)
+        self._open()
+        with writable():
+            write_atomically(payload_path(self.folder, commitment), stored, mode=0o600, replace=False)
+        size = size_bucket(payload)
+        body = {"commitment": commitment, "kind": kind, "media_type": media_type, "size_bucket": size}
+        self.append("payload", body)
         return commitment
 
     def erase(self, commitments: Sequence[str], *, reason: str) -> None:
@@ -293,36 +262,32 @@ class EvidenceLog:
         Raises:
             ProvenanceError: if the log is closed or the head cannot be written.
         """
-        with self._mutex:
-            self._require_open()
-            tail = self._tail
-            if tail.head is not None and not tail.unsealed:
-                return tail.head
+        with self._open().settled() as frontier:
+            before = self._head
+            if before is not None and before.size == frontier.size:
+                return before
             head = sign_head(
                 self.key,
-                size=tail.frontier.size,
-                root=tail.frontier.root(),
+                size=frontier.size,
+                root=frontier.root(),
                 time=self._time(),
                 run_id=self.run_id,
-                previous=tail.head.fingerprint if tail.head else None,
+                previous=before.fingerprint if before else None,
             )
-            with _writable():
+            with writable():
                 write_atomically(self.folder / HEAD_NAME, head.to_bytes())
-            tail.head, tail.headed = head, False
+            self._head = head
             return head
 
     def close(self) -> None:
         """Release the folder; entries since the last `seal` stay unsigned. Closing twice is harmless."""
         if self._pid != os.getpid():
             return
-        with self._mutex:
-            if self._file >= 0:
-                os.close(self._file)
-                self._file = -1
-            if self._lock >= 0:
-                fcntl.flock(self._lock, fcntl.LOCK_UN)  # also for children that inherited the descriptor
-                os.close(self._lock)
-                self._lock = -1
+        if self._appender is not None:
+            self._appender.close()
+        lock, self._lock = self._lock, -1
+        if lock >= 0:
+            unlock_folder(lock)
 
     def __enter__(self) -> Self:
         return self
@@ -331,41 +296,7 @@ class EvidenceLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if self._file >= 0 and self._pid == os.getpid():
+            if self._appender is not None and self._appender.is_open:
                 self.seal()
         finally:
             self.close()
-
-
-@contextlib.contextmanager
-def _writable() -> Iterator[None]:
-    """Name the reason, not the path, when the folder cannot be written."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            f"Expected an evidence folder that can be written: got '{error.strerror}'. Choose another folder."
-        ) from error
-
-
-def _lock(folder: Path) -> int:
-    with _writable():
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        raise BusyError(
-            "Expected to be the only writer of this evidence folder: got a second one. "
-            "Wait for the other run to end, or choose another folder."
-        ) from error
-    return handle
-
-
-def _pseudonym_key(folder: Path) -> bytes:
-    key = read_pseudonym_key(folder)
-    if key is None:
-        key = os.urandom(32)
-        write_atomically(folder / PRIVATE_NAME / PSEUDONYM_KEY_NAME, key, mode=0o600, replace=False)
-    return key
