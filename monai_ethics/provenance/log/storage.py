@@ -3,17 +3,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from monai_ethics.errors import ProvenanceError
 
 __all__ = [
+    "make_folder",
     "open_file",
     "open_new",
     "private_folder",
     "read_file",
+    "remove_files",
+    "remove_leftovers",
+    "settle_folder",
     "sync_folder",
     "write_all",
     "write_atomically",
@@ -46,6 +53,7 @@ def read_file(path: Path) -> bytes:
         return file.read()
 
 
+_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{12}\.tmp", re.DOTALL)
 _NO_FILE = (
     "Expected the files of an evidence folder to be plain files: got a link, a folder or a device. "
     "Restore the folder from a copy."
@@ -114,13 +122,75 @@ def write_text(path: Path, text: str) -> None:
         write_atomically(path, data)
 
 
+def make_folder(path: Path) -> None:
+    """Create a folder and its parents, each durable before the next; one that is there already is made durable, too.
+
+    Raises:
+        OSError: if it cannot be created, or is something else.
+    """
+    missing = []
+    present = path.absolute()
+    while not present.exists():
+        missing.append(present)
+        present = present.parent
+    settle_folder(present.parent)  # whoever made it may have been killed before that
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+        settle_folder(folder.parent)
+    if not path.is_dir():
+        raise NotADirectoryError(20, "Not a directory")
+
+
+def settle_folder(folder: Path) -> None:
+    """Make the names of a folder durable that somebody else may have left unsynced; one that cannot be read is let be.
+
+    What a killed process did is seen by the next one, and is on the disk only after this.
+    """
+    with contextlib.suppress(PermissionError):
+        sync_folder(folder)
+
+
 def private_folder(path: Path) -> None:
     """Create a folder that only its owner can enter, or tighten an existing one; a link raises `OSError`."""
     try:
         path.mkdir(mode=0o700)
-        sync_folder(path.parent)
     except FileExistsError:
         if path.is_symlink() or not path.is_dir():
             raise
         if path.stat().st_mode & 0o077:
             path.chmod(0o700)
+    sync_folder(path.parent)
+
+
+def remove_files(paths: Iterable[Path]) -> None:
+    """Remove files of one folder for good: with second names that a crash left while they were written; then sync.
+
+    Absent files are let be.
+    """
+    by_folder: dict[Path, set[str]] = {}
+    for path in paths:
+        by_folder.setdefault(path.parent, set()).add(path.name)
+    for folder, names in by_folder.items():
+        for name in os.listdir(folder):
+            if name in names or _written_as(name) in names:
+                (folder / name).unlink(missing_ok=True)
+        sync_folder(folder)
+
+
+def remove_leftovers(folder: Path) -> int:
+    """Remove what interrupted calls of `write_atomically` left in a folder; how many files that were.
+
+    Only the one writer of the folder may call this: to others a file that is being written looks the same.
+    """
+    found = [name for name in os.listdir(folder) if _written_as(name) is not None]
+    for name in found:
+        (folder / name).unlink(missing_ok=True)
+    if found:
+        sync_folder(folder)
+    return len(found)
+
+
+def _written_as(name: str) -> str | None:
+    """Which file a temporary file was to become, or ``None`` if it is none of ours."""
+    found = _TEMPORARY.fullmatch(name)
+    return found[1] if found else None
