@@ -10,6 +10,7 @@ import json
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from monai_ethics.errors import SchemaError
 from monai_ethics.provenance.keys.key import SigningKey
 from monai_ethics.provenance.records.record import Record
 from monai_ethics.provenance.signed.envelope import PREDICATE_TYPE, read_statement, signed_statement
@@ -53,6 +54,27 @@ def test_an_envelope_that_securesystemslib_signed_is_read(signed):
     theirs.sign(crypto)
     assert theirs.to_dict() == envelope
     assert read_statement(theirs.to_dict()).signature_holds
+
+
+@pytest.mark.parametrize(
+    ("payload", "payload_type"),
+    [
+        (b'{"_type": "https://in-toto.io/Statement/v1"}', "application/vnd.in-toto+json"),
+        (b"hello", "text/plain"),
+        (b"[]", "application/vnd.in-toto+json"),
+        (b"\xff\x00", "application/vnd.in-toto+json"),
+    ],
+)
+def test_other_statements_that_securesystemslib_signed_are_refused_in_words(signed, payload, payload_type):
+    dsse = pytest.importorskip("securesystemslib.dsse")
+    signer = pytest.importorskip("securesystemslib.signer")
+    key, envelope = signed
+    public = signer.SSlibKey.from_crypto(key.private.public_key(), keyid=envelope["signatures"][0]["keyid"])
+    theirs = dsse.Envelope(payload, payload_type, {})
+    theirs.sign(signer.CryptoSigner(key.private, public))
+    assert theirs.verify([public], 1)
+    with pytest.raises(SchemaError, match="cut or edited"):
+        read_statement(theirs.to_dict())
 
 
 def test_in_toto_attestation_validates_the_statement(signed):

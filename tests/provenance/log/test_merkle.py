@@ -98,17 +98,3 @@ def test_a_copied_frontier_grows_alone():
     assert frontier.size == 3
     assert frontier.root() == tree_root(LEAVES[:3])
     assert other.root() == tree_root(LEAVES[:4])
-
-
-@pytest.mark.peers
-def test_roots_and_proofs_agree_with_pymerkle():
-    pymerkle = pytest.importorskip("pymerkle")
-    tree = pymerkle.InmemoryTree(algorithm="sha256")
-    leaves = []
-    for number in range(70):
-        tree.append_entry(bytes([number]))
-        leaves.append(leaf_hash(bytes([number])))
-        assert tree.get_root() == tree_root(leaves)
-    for index in range(0, 70, 7):
-        theirs = tree.prove_inclusion(index + 1).serialize()["path"]
-        assert [bytes.fromhex(item) for item in theirs[1:]] == inclusion_proof(leaves, index)
