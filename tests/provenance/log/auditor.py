@@ -35,28 +35,7 @@ def signed(head):
         return subprocess.run([*words, "-sigfile", signature], capture_output=True, check=False).returncode == 0
 
 
-def faults(folder, trusted):
-    head_bytes, lines = (folder / "head.json").read_bytes(), (folder / "log.jsonl").read_bytes().split(b"\n")
-    head, leaves, previous, key, files, payloads = json.loads(head_bytes), [], None, None, {}, []
-    for number, line in enumerate(lines[:-1]):
-        entry = json.loads(line)
-        body, kind = entry["body"], entry["kind"]
-        if entry["seq"] != number:
-            yield f"entry {number} is another"
-        if kind == "head":
-            if (body["size"], body["root"], body["previous"]) != (number, root(leaves).hex(), previous):
-                yield f"the head at entry {number} does not fit"
-            if not signed(body):
-                yield f"the head at entry {number} is not signed"
-            previous = sha(json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()).hex()
-        key = body["public_key"] if kind == "key" else key
-        files = body["files"] if kind == "report" else files
-        payloads += [body["commitment"]] if kind == "payload" else []
-        leaves.append(sha(b"\x00" + line))
-    if lines[-1] or (head["size"], head["root"], head["previous"]) != (len(leaves), root(leaves).hex(), previous):
-        yield "the head does not cover the log"
-    if not signed(head) or head["public_key"] != key or trusted != key:
-        yield "the head is not signed by the trusted key"
+def beside(folder, files, payloads):
     for name, digest in files.items():
         if sha((folder / name).read_bytes()).hex() != digest:
             yield f"{name} is another file"
@@ -64,6 +43,32 @@ def faults(folder, trusted):
         path = folder / "private" / f"{name}.bin"
         if path.exists() and sha(b"monai_ethics.payload/1\x00" + path.read_bytes()).hex() != name:
             yield "a payload is another"
+
+
+def fits(head, leaves, previous):
+    return (head["size"], head["root"], head["previous"]) == (len(leaves), root(leaves).hex(), previous)
+
+
+def faults(folder, trusted):
+    head, lines = json.loads((folder / "head.json").read_bytes()), (folder / "log.jsonl").read_bytes().split(b"\n")
+    leaves, previous, last, payloads = [], None, {"key": {}, "report": {"files": {}}}, []
+    for number, line in enumerate(lines[:-1]):
+        entry = json.loads(line)
+        body, kind = entry["body"], entry["kind"]
+        if entry["seq"] != number:
+            yield f"entry {number} is another"
+        if kind == "head":
+            if not fits(body, leaves, previous) or not signed(body):
+                yield f"the head at entry {number} does not fit"
+            previous = sha(json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()).hex()
+        last[kind] = body
+        payloads += [body["commitment"]] if kind == "payload" else []
+        leaves.append(sha(b"\x00" + line))
+    if lines[-1] or not fits(head, leaves, previous):
+        yield "the head does not cover the log"
+    if not signed(head) or not head["public_key"] == last["key"]["public_key"] == trusted:
+        yield "the head is not signed by the trusted key"
+    yield from beside(folder, last["report"]["files"], payloads)
 
 
 if __name__ == "__main__":
