@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from monai_ethics.errors import InputError
 from monai_ethics.handlers._marking import is_image, mark_image
-from monai_ethics.provenance.keys.key import SigningKey
+from monai_ethics.provenance.keys.key import Signer
 from monai_ethics.provenance.marks.sidecar import SIDECAR
 from monai_ethics.transforms.writers import Written, mark_written, writing
 
@@ -42,7 +42,7 @@ class WrappedSaver:
         session: Any = None,
         stamp: bool = True,
         synthetic: str = "yes",
-        key: SigningKey | None = None,
+        key: Signer | None = None,
     ) -> None:
         self._key = key
         self._saver = saver
@@ -85,7 +85,7 @@ def wrap_saver(
     out: str | Path | None = None,
     stamp: bool = True,
     synthetic: str = "yes",
-    key: SigningKey | None = None,
+    key: Signer | None = None,
 ) -> WrappedSaver:
     """Let a saver leave evidence for what it writes.
 

@@ -19,7 +19,7 @@ from monai_ethics.errors import GateError, InputError
 from monai_ethics.provenance.images.dicom import attributes_of, image_of
 from monai_ethics.provenance.images.dicom_marks import SYNTHESIZING, marks_of
 from monai_ethics.provenance.images.digest import FileDigests, attrs_v1, digest_image
-from monai_ethics.provenance.keys.key import SigningKey
+from monai_ethics.provenance.keys.key import Signer
 from monai_ethics.provenance.log.storage import write_atomically
 from monai_ethics.provenance.marks.dicom_carry import copy_marks, derive_type
 from monai_ethics.provenance.marks.dicom_identity import (
@@ -153,7 +153,7 @@ def mark_dicom(
     *,
     identity: IdentityCase | None = None,
     voxel_v1: str | None = None,
-    key: SigningKey | None = None,
+    key: Signer | None = None,
     options: DicomOptions = _DEFAULTS,
 ) -> str:
     """Mark a file: `mark_dataset`, and the file is replaced atomically, in its own transfer syntax.

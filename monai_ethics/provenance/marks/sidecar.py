@@ -14,7 +14,7 @@ from typing import Any
 from monai_ethics.errors import GateError, InputError, SchemaError
 from monai_ethics.provenance.images.digest import FileDigests, digest_file, file_sha256
 from monai_ethics.provenance.images.read import Marks, is_dicom
-from monai_ethics.provenance.keys.key import SigningKey
+from monai_ethics.provenance.keys.key import Signer
 from monai_ethics.provenance.log.canonical import MAX_BYTES, canonical, sha256_hex, strict_loads
 from monai_ethics.provenance.log.storage import write_atomically
 from monai_ethics.provenance.marks.statement import source_type, subjects_of
@@ -51,7 +51,7 @@ def write_marks(
     *,
     voxel_v1: str | None,
     header: bool = True,
-    key: SigningKey | None = None,
+    key: Signer | None = None,
     slices: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Mark a file and write its sidecar, as far as the folder lets itself be written.
@@ -86,7 +86,7 @@ def write_marks(
     return tuple(layers)
 
 
-def _mark_header(path: Path, record: Mapping[str, Any], voxel_v1: str | None, key: SigningKey | None) -> bool:
+def _mark_header(path: Path, record: Mapping[str, Any], voxel_v1: str | None, key: Signer | None) -> bool:
     """Mark the file itself; ``False`` for a format that holds no mark."""
     name = path.name.lower()
     said = {"synthetic": str(record["synthetic"]), "record": str(record["id"])}
@@ -114,7 +114,7 @@ def _mark_header(path: Path, record: Mapping[str, Any], voxel_v1: str | None, ke
 
 
 def write_sidecar(
-    path: Path, record: Mapping[str, Any], *, digests: FileDigests, marks: Sequence[str], key: SigningKey | None
+    path: Path, record: Mapping[str, Any], *, digests: FileDigests, marks: Sequence[str], key: Signer | None
 ) -> None:
     """Write the sidecar of a file as it is now.
 
