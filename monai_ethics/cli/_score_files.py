@@ -172,11 +172,8 @@ def write_findings(
     """
     from hashlib import sha256
 
-    from monai_ethics.provenance.lineage.show import sketch_of
-    from monai_ethics.provenance.log.read import read_report
-    from monai_ethics.provenance.log.verify import verify_evidence
     from monai_ethics.provenance.log.writer import EvidenceLog
-    from monai_ethics.reporting.render import write_report
+    from monai_ethics.reporting.sealed import seal_report
 
     given = {name: path.read_bytes() for name, path in inputs.items()}
     require_room(findings)
@@ -191,7 +188,4 @@ def write_findings(
                 payload = json.dumps([item.to_dict() for item in items], allow_nan=False, sort_keys=True).encode()
                 log.put_private(kind, payload, media_type="application/json")
         log.add_findings(findings)
-        log.seal()
-        found = verify_evidence(target).to_dict()
-        log.add_report(write_report(read_report(target), target, integrity=found, lineage=sketch_of(target)))
-        return log.seal().fingerprint
+        return seal_report(log).fingerprint

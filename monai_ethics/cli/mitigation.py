@@ -185,11 +185,8 @@ def _write(
     uses: int,
 ) -> str:
     from monai_ethics.cli._score_files import require_room
-    from monai_ethics.provenance.lineage.show import sketch_of
-    from monai_ethics.provenance.log.read import read_report
-    from monai_ethics.provenance.log.verify import verify_evidence
     from monai_ethics.provenance.log.writer import EvidenceLog
-    from monai_ethics.reporting.render import write_report
+    from monai_ethics.reporting.sealed import seal_report
 
     data, done = attributes.read_bytes(), action.encode()
     require_room(findings)
@@ -210,10 +207,7 @@ def _write(
             body["action"] = log.put_private("action", done, media_type="text/plain")
         log.append("mitigation", body)
         log.add_findings(findings)
-        log.seal()
-        found = verify_evidence(out).to_dict()
-        log.add_report(write_report(read_report(out), out, integrity=found, lineage=sketch_of(out)))
-        return log.seal().fingerprint
+        return seal_report(log).fingerprint
 
 
 def _origin(measured: Measurement) -> dict[str, str]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,7 +39,7 @@ def command(
             "See `monai-ethics verify`, or render it elsewhere with `--out`."
         )
     report = read_report(evidence, run_id=run_id)
-    digests = _beside(report, evidence, out, found) if out is not None else _inside(report, evidence, found)
+    digests = _beside(report, evidence, out, found) if out is not None else _inside(report, evidence)
     if as_json:
         print(json.dumps(digests, indent=1, sort_keys=True))
         return
@@ -56,22 +57,15 @@ def _beside(report: EvidenceReport, evidence: Path, out: Path, found: Verificati
     return write_report(report, out, integrity=found.to_dict(), lineage=sketch_of(evidence))
 
 
-def _inside(report: EvidenceReport, evidence: Path, found: Verification) -> dict[str, str]:
-    from monai_ethics.provenance.lineage.show import sketch_of
-    from monai_ethics.provenance.log.read import read_entries
-    from monai_ethics.provenance.log.verify import verify_evidence
+def _inside(report: EvidenceReport, evidence: Path) -> dict[str, str]:
+    from monai_ethics.provenance.log.audit import REPORT_NAMES
+    from monai_ethics.provenance.log.canonical import sha256_hex
+    from monai_ethics.provenance.log.read import iter_entries
     from monai_ethics.provenance.log.writer import EvidenceLog
-    from monai_ethics.reporting.render import write_report
+    from monai_ethics.reporting.sealed import seal_report
 
-    run, origin = read_entries(evidence)[-1].run_id, sketch_of(evidence)
+    run = deque(iter_entries(evidence), maxlen=1)[0].run_id
     with EvidenceLog.open(evidence, run_id=f"report-of-{run}"[:120]) as log:
-        digests = write_report(report, evidence, integrity=found.to_dict(), lineage=origin)
-        log.add_report(digests)
-        head = log.seal()
-        if found.problems:  # the report itself was lost or changed: that is mended now, and the page says so
-            mended = verify_evidence(evidence).to_dict()
-            digests = write_report(report, evidence, integrity=mended, lineage=origin)
-            log.add_report(digests)
-            head = log.seal()
+        head = seal_report(log, report)
     print(f"Sealed; keep this fingerprint elsewhere: {head.fingerprint}")
-    return digests
+    return {name: sha256_hex((evidence / name).read_bytes()) for name in REPORT_NAMES}

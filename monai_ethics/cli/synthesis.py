@@ -281,16 +281,12 @@ def _items(images: dict[str, ImageSet], log: EvidenceLog) -> bytes:
 
 
 def _report(log: EvidenceLog, findings: Sequence[Finding], hints: Sequence[str], *, as_json: bool) -> None:
-    from monai_ethics.provenance.lineage.show import sketch_of
     from monai_ethics.provenance.log.read import read_report
-    from monai_ethics.provenance.log.verify import verify_evidence
-    from monai_ethics.reporting.render import write_report
+    from monai_ethics.reporting.sealed import seal_report
     from monai_ethics.reporting.terminal import print_summary
 
     report = read_report(log.folder)
-    sound, origin = verify_evidence(log.folder).to_dict(), sketch_of(log.folder)
-    log.add_report(write_report(report, log.folder, integrity=sound, lineage=origin))
-    head = log.seal()
+    head = seal_report(log, report)
     if as_json:
         print(json.dumps({"head": head.fingerprint, "findings": [item.to_dict() for item in findings]}, indent=1))
         return

@@ -29,11 +29,9 @@ def command(
 
     from monai_ethics.cli._score_files import require_room
     from monai_ethics.lifecycle.policy import Policy, apply_policy, read_policy
-    from monai_ethics.provenance.lineage.show import sketch_of
     from monai_ethics.provenance.log.read import read_report
-    from monai_ethics.provenance.log.verify import verify_evidence
     from monai_ethics.provenance.log.writer import EvidenceLog
-    from monai_ethics.reporting.render import write_report
+    from monai_ethics.reporting.sealed import seal_report
     from monai_ethics.reporting.terminal import print_summary
     from monai_ethics.synthesis.data.sweep_file import read_sweep
     from monai_ethics.synthesis.limits import with_intrinsic_limits
@@ -49,10 +47,8 @@ def command(
         log.append("inputs", {"sweep": sha256(data).hexdigest()})
         log.put_private("sweep", data, media_type="application/octet-stream")
         log.add_findings(findings)
-        log.seal()
         report = read_report(out)
-        log.add_report(write_report(report, out, integrity=verify_evidence(out).to_dict(), lineage=sketch_of(out)))
-        head = log.seal()
+        head = seal_report(log, report)
     if as_json:
         print(json.dumps({"head": head.fingerprint, "findings": [item.to_dict() for item in findings]}, indent=1))
         return

@@ -18,11 +18,9 @@ from monai_ethics.demo.training_list import offer_unmarked_copies
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import EvidenceReport
 from monai_ethics.lifecycle.policy import Policy, gate, read_policy
-from monai_ethics.provenance.lineage.show import sketch_of
 from monai_ethics.provenance.log.read import read_report
-from monai_ethics.provenance.log.verify import verify_evidence
 from monai_ethics.provenance.log.writer import EvidenceLog
-from monai_ethics.reporting.render import write_report
+from monai_ethics.reporting.sealed import seal_report
 
 __all__ = ["DemoResult", "Step", "run_demo"]
 
@@ -117,11 +115,7 @@ def _conclude(evidence: Path, *, policy: Policy, step: Step) -> DemoResult:
     text = "write and sign the report"
     step(text, 0, 1)
     with EvidenceLog.open(evidence, run_id="6-report") as log:
-        log.seal()
         report = read_report(evidence)
-        sound, origin = verify_evidence(evidence).to_dict(), sketch_of(evidence)
-        digests = write_report(report, evidence, integrity=sound, lineage=origin)
-        log.add_report(digests)
-        head = log.seal()
+        head = seal_report(log, report)
     step(text, 1, 1)
     return DemoResult(report=report, head=head.fingerprint, refused=not gate(report.findings, policy).passed)

@@ -121,17 +121,9 @@ def _status(error: BaseException | None, outputs: OutputSweep | None) -> dict[st
 
 
 def _seal(log: EvidenceLog, n: int, error: BaseException | None, *, kept: int) -> str:
-    from monai_ethics.provenance.lineage.show import sketch_of
-    from monai_ethics.provenance.log.read import read_report
-    from monai_ethics.provenance.log.verify import verify_evidence
-    from monai_ethics.reporting.render import write_report
+    from monai_ethics.reporting.sealed import seal_report
 
-    log.seal()
-    integrity = verify_evidence(log.folder).to_dict()
-    report, origin = read_report(log.folder), sketch_of(log.folder)
-    digests = write_report(report, log.folder, integrity=integrity, lineage=origin)
-    log.add_report(digests)
-    head = log.seal()
+    head = seal_report(log)
     end = f"failed ({type(error).__name__}); " if error is not None else ""
     held = "1 finding" if n == 1 else f"{n} findings"
     marked = f"Images written with a mark, because synthetic ones went into them: {kept}. " if kept else ""

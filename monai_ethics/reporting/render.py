@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monai_ethics.errors import MissingDependencyError
 from monai_ethics.evidence import UNJUDGED, EvidenceReport
+from monai_ethics.provenance.log.storage import write_atomically
 from monai_ethics.reporting.html import render_html
 from monai_ethics.reporting.markdown import render_markdown
 from monai_ethics.reporting.plots import Picture, pictures
@@ -53,7 +53,7 @@ def write_report(
     """
     contents = render(report, integrity=integrity, lineage=lineage)
     for name, content in contents.items():
-        _replace(Path(folder) / name, content)
+        write_atomically(Path(folder) / name, content)
     return {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
 
 
@@ -85,16 +85,3 @@ def arrange(
     except MissingDependencyError:
         drawn, note = {}, NO_PLOTS
     return view_of(report, integrity=integrity, pictures=drawn, plots_note=note, lineage=lineage)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write beside and rename, so that a reader sees the old file or the new one, never a part."""
-    beside = path.with_name(f".{path.name}.{os.urandom(6).hex()}.part")
-    try:
-        with beside.open("xb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ __all__ = [
     "ENTRY_SCHEMA",
     "LOG_NAME",
     "Entry",
+    "iter_entries",
     "parse_entry",
     "raw_lines",
     "read_entries",
@@ -96,14 +97,15 @@ def parse_entry(line: bytes, seq: int) -> Entry:
     )
 
 
-def read_entries(folder: Path) -> list[Entry]:
-    """Every complete entry, oldest first; a broken last line is left out (`verify` says so, the next run cuts it off).
+def iter_entries(folder: Path) -> Iterator[Entry]:
+    """Every complete entry, oldest first, one at a time: for logs that need not fit into memory.
+
+    A broken last line is left out: `verify` says so, and the next run cuts it off.
 
     Raises:
         InputError: if the folder holds no log.
-        ProvenanceError: if a line before the last is no entry.
+        ProvenanceError: if a line before the last is no entry; the entries before it came first.
     """
-    entries: list[Entry] = []
     broken: SchemaError | None = None
     try:
         for seq, (line, complete) in enumerate(raw_lines(folder)):
@@ -111,12 +113,16 @@ def read_entries(folder: Path) -> list[Entry]:
                 raise broken
             try:
                 if complete:
-                    entries.append(parse_entry(line, seq))
+                    yield parse_entry(line, seq)
             except SchemaError as error:
                 broken = error
     except SchemaError as error:
         raise ProvenanceError(str(error)) from error
-    return entries
+
+
+def read_entries(folder: Path) -> list[Entry]:
+    """Every complete entry, oldest first; raises as `iter_entries` does."""
+    return list(iter_entries(folder))
 
 
 def read_report(folder: Path, *, run_id: str | None = None) -> EvidenceReport:
@@ -133,29 +139,47 @@ def read_report(folder: Path, *, run_id: str | None = None) -> EvidenceReport:
         InputError: if the folder holds no log, or no such run.
         ProvenanceError: if a line is no entry, or there is none.
     """
-    every = read_entries(folder)
-    if not every:
+    folded = _Folded()
+    empty = True
+    for entry in iter_entries(folder):
+        empty = False
+        if run_id in (None, entry.run_id):
+            folded.take(entry)
+    if empty:
         raise ProvenanceError("Expected a log with entries: got none that can be read. Verify the folder.")
-    entries = [entry for entry in every if run_id in (None, entry.run_id)]
-    if not entries:
+    if folded.created is None:
         raise InputError("Expected a log with entries of that run: got none. Give the run id that the run printed.")
-    environment: dict[str, Any] = {}
-    inputs: dict[str, str] = {}
-    tool = "monai_ethics"
-    created = entries[-1].time
-    findings = []
-    for entry in entries:
+    return EvidenceReport(
+        created=folded.created,
+        tool=folded.tool,
+        environment=folded.environment,
+        inputs=folded.inputs,
+        findings=folded.findings,
+    )
+
+
+@dataclass
+class _Folded:
+    """A report in the making."""
+
+    environment: dict[str, Any] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    tool: str = "monai_ethics"
+    created: str | None = None
+
+    def take(self, entry: Entry) -> None:
         if entry.kind == "finding":
-            findings.append(_finding(entry))
-            created = entry.time
-        elif entry.kind == "open":
-            tool = str(entry.body.get("tool", tool))
+            self.findings.append(_finding(entry))
+        if entry.kind == "finding" or not self.findings:
+            self.created = entry.time
+        if entry.kind == "open":
+            self.tool = str(entry.body.get("tool", self.tool))
         elif entry.kind in ("environment", "inputs"):
-            (environment if entry.kind == "environment" else inputs).update(entry.body)
+            (self.environment if entry.kind == "environment" else self.inputs).update(entry.body)
         elif entry.kind == "run":
-            environment.update(entry.body.get("environment", {}))
-            inputs.update(entry.body.get("inputs", {}))
-    return EvidenceReport(created=created, tool=tool, environment=environment, inputs=inputs, findings=findings)
+            self.environment.update(entry.body.get("environment", {}))
+            self.inputs.update(entry.body.get("inputs", {}))
 
 
 def _finding(entry: Entry) -> Finding:
@@ -175,7 +199,7 @@ def read_private(folder: Path, kind: str, run_id: str | None = None) -> list[tup
         ProvenanceError: if a payload or a line was altered.
     """
     found = []
-    for entry in read_entries(folder):
+    for entry in iter_entries(folder):
         if entry.kind == "payload" and entry.body.get("kind") == kind and run_id in (None, entry.run_id):
             payload = read_payload(folder, str(entry.body.get("commitment")))
             if payload is not None:
