@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must hold on a disk after a crash: before repair, while the next run opens it, and after that run closed it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from crash_story import EVIDENCE, HOME, REPORT, SITE, Promises
+
+from monai_ethics.errors import InputError, ProvenanceError
+from monai_ethics.provenance.keys.home import load_or_create_key
+from monai_ethics.provenance.keys.key import SigningKey
+from monai_ethics.provenance.log.canonical import sha256_hex
+from monai_ethics.provenance.log.payload import PRIVATE_NAME, read_payload
+from monai_ethics.provenance.log.read import LOG_NAME, read_entries
+from monai_ethics.provenance.log.verify import verify_evidence
+from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.reporting.sealed import seal_report
+
+BEFORE = ("trusted", "torn", "redacted")
+AFTER = ("trusted", "redacted")
+
+
+def faults(root: Path, said: Promises, at: int) -> list[str]:
+    """What is wrong with a disk on which the first `at` operations may have left their traces; repairs it on the way.
+
+    Args:
+        root: the materialized disk.
+        said: what the library had said.
+        at: the last operation before the crash.
+    """
+    promised = [public for when, public in said.keys if when <= at]
+    (root / HOME).parent.mkdir(parents=True, exist_ok=True)
+    key = load_or_create_key(root / EVIDENCE, home=root / HOME)
+    found = ["key lost"] if promised and key.public not in promised else []
+    found += list(_spilled(root, said, at)) + list(_reports(root / EVIDENCE, said, at))
+    for where in (EVIDENCE, SITE):
+        found += [f"{where}: {fault}" for fault in _log(root, where, said, at=at, key=key)]
+    return found
+
+
+def _log(root: Path, where: str, said: Promises, *, at: int, key: SigningKey) -> Iterator[str]:
+    folder = root / where
+    entries = {entry for when, place, entry in said.entries if place == where and when <= at}
+    heads = [head for when, place, head in said.heads if place == where and when <= at]
+    if not (folder / LOG_NAME).exists():
+        if entries or heads:
+            yield "the log is lost"
+            return
+    else:
+        before = verify_evidence(folder, trusted=[key.public])
+        if before.status not in BEFORE:
+            yield f"before repair: {before.status}: {before.problems}"
+    yield from _kept(folder, where, said, at=at, entries=entries, heads=heads)
+    try:
+        with EvidenceLog.open(folder, run_id="next", key=key) as log:
+            log.append("note", {"after": "the crash"})
+            torn = verify_evidence(folder).problems + verify_evidence(folder).notes
+            if any("report." in words for words in torn):
+                seal_report(log, REPORT)
+    except (InputError, ProvenanceError) as error:
+        yield f"cannot be opened: {error}"
+        return
+    after = verify_evidence(folder, trusted=[key.public])
+    if after.status not in AFTER:
+        yield f"after repair: {after.status}: {after.problems + after.notes}"
+    yield from _kept(folder, where, said, at=at, entries=entries, heads=heads)
+    for path in [*folder.glob(".*.tmp"), *(folder / PRIVATE_NAME).rglob("*.tmp")]:
+        yield f"left behind: {path.name[-20:]}"
+    yield from _finished(folder)
+
+
+def _kept(folder: Path, where: str, said: Promises, *, at: int, entries: set[str], heads: list[str]) -> Iterator[str]:
+    if not (folder / LOG_NAME).exists():
+        return
+    lost = entries - {entry.leaf for entry in read_entries(folder)}
+    if lost:
+        yield f"{len(lost)} of {len(entries)} acknowledged entries are lost"
+    for head in heads[-1:] + heads[:1]:
+        if verify_evidence(folder, expect_head=head).expected_head not in ("same", "contained"):
+            yield "a head that was given out is lost"
+    for when, place, commitment, payload in said.payloads:
+        due = place == where and when <= at and said.erasing.get(commitment, at) >= at
+        if due and read_payload(folder, commitment) != payload:
+            yield "an acknowledged payload is lost"
+
+
+def _finished(folder: Path) -> Iterator[str]:
+    """Whatever the log says is erased is erased, once the next run had the folder."""
+    for entry in read_entries(folder):
+        if entry.kind == "erasure":
+            for commitment in entry.body["commitments"]:
+                if read_payload(folder, commitment) is not None:
+                    yield "an erasure was cut off and not finished"
+
+
+def _spilled(root: Path, said: Promises, at: int) -> Iterator[str]:
+    """Bytes whose destruction was acknowledged, under whatever name."""
+    gone = {secret for when, secret in said.gone if when <= at}
+    for path in root.rglob("*"):
+        if gone and path.is_file() and path.read_bytes() in gone:
+            yield f"destroyed bytes are still there: {path.name[-20:]}"
+
+
+def _reports(folder: Path, said: Promises, at: int) -> Iterator[str]:
+    done = [digests for _, when, digests in said.reports if when <= at]
+    if done:
+        later = [digests for begun, when, digests in said.reports if begun < at < when]
+        for name, digest in done[-1].items():
+            present = sha256_hex((folder / name).read_bytes()) if (folder / name).exists() else None
+            if present not in {digest, *(digests[name] for digests in later)}:
+                yield f"{name} of an acknowledged report is lost"
