@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
@@ -22,6 +23,7 @@ MOST_LABELS = 20  # a column with more different labels is no grouping: notes, d
 MOST_GROUPS = 200  # in all groupings together: one finding lists them, and an entry of the log may be 1 MB
 MOST_CROSSED = 60  # in intersections that nobody asked for by name
 MOST_CHARACTERS = 200  # a longer label is a text, not the name of a group
+FEW = 5  # labels of one patient each that rare groups may have
 # names whose labels say nothing of one patient, however few there are
 GROUPINGS = frozenset(
     {
@@ -146,6 +148,7 @@ def stratify(
     edges = {(known := _lookup(cleaned, name)): _cuts(cleaned[known], rule) for name, rule in (bins or {}).items()}
     if strata is not None:
         asked = {name: _resolve(name, cleaned, edges) for name in strata}
+        _refuse_names(asked, patients)
         if (number := sum(map(_distinct, asked.values()))) > MOST_GROUPS:
             raise InputError(f"Strata may have at most {MOST_GROUPS} groups in all: got {number}. Ask for fewer.")
         return Strata(groups=asked, left_out=())
@@ -217,11 +220,30 @@ def _has_texts(labels: Labels) -> bool:
 
 
 def _names_patients(name: str, labels: Labels, patients: Sequence[str] | None) -> bool:
-    """Whether a column has fewer than two patients a label, as names, dates and identifiers of a small cohort have."""
+    """Whether a column has fewer than two patients a label, or mostly labels of one patient each, as names have."""
     owners = range(len(labels)) if patients is None else patients
-    recorded = [(label, owner) for label, owner in zip(labels, owners, strict=True) if label is not None]
+    recorded = {(label, owner) for label, owner in zip(labels, owners, strict=True) if label is not None}
     n_patients, distinct = len({owner for _, owner in recorded}), len({label for label, _ in recorded})
-    return normal_name(name) not in GROUPINGS and 2 * distinct > n_patients > 0
+    few = 2 * distinct > n_patients > 0
+    return normal_name(name) not in GROUPINGS and (few or _mostly_alone(recorded))
+
+
+def _mostly_alone(recorded: set[tuple[str, object]]) -> bool:
+    """Whether more than half of the labels, and more than a few, are of one patient each: names beside a common one."""
+    bearers = Counter(label for label, _ in recorded)
+    return sum(count == 1 for count in bearers.values()) > max(FEW, len(bearers) / 2)
+
+
+def _refuse_names(asked: Mapping[str, Labels], patients: Sequence[str] | None) -> None:
+    """Refuse a grouping that was asked for by name and whose labels are those of single patients."""
+    for name, labels in asked.items():
+        owners = range(len(labels)) if patients is None else patients
+        recorded = {(label, owner) for label, owner in zip(labels, owners, strict=True) if label is not None}
+        if "*" not in name and normal_name(name) not in GROUPINGS and _mostly_alone(recorded):
+            raise InputError(
+                "Labels of a grouping stand in the evidence for all to read: got one whose labels are mostly of one "
+                "patient each, as with names and identifiers. Merge labels with --map, or leave it out."
+            )
 
 
 def _lookup(groups: Mapping[str, Labels], name: str) -> str:

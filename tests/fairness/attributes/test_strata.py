@@ -83,7 +83,19 @@ def test_names_of_few_patients_are_left_out_however_many_cases_each_has():
     found = stratify(groups, patients=patients)
     assert list(found.groups) == ["ward", "sex"]
     assert found.left_out == ("name", "birth")
-    assert list(stratify(groups, strata=["birth"], patients=patients).groups) == ["birth"]
+    with pytest.raises(InputError, match="names and identifiers"):
+        stratify(groups, strata=["birth"], patients=patients)
+
+
+def test_names_beside_one_common_label_are_left_out_and_refused_when_asked_for():
+    labels = [f"DOE^JANE {i}" for i in range(18)] + ["not told"] * 42
+    groups = {"remark": labels, "sex": ["F", "M"] * 30}
+    found = stratify(groups)
+    assert (list(found.groups), found.left_out) == (["sex"], ("remark",))
+    with pytest.raises(InputError, match="names and identifiers"):
+        stratify(groups, strata=["remark"])
+    rare = ["A"] * 30 + ["B"] * 25 + [f"rare {i}" for i in range(5)]
+    assert list(stratify({"subtype": rare}).groups) == ["subtype"]
 
 
 def test_known_attributes_are_groupings_of_two_patients_too():
