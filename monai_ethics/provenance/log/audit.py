@@ -1,34 +1,57 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading a whole evidence folder once and collecting all that is not as recorded; `verify` judges what it found."""
+"""Reading a whole evidence folder once and collecting all that is not as recorded; `judge` says what it amounts to."""
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from monai_ethics.errors import ProvenanceError, SchemaError
+from monai_ethics.errors import EthicsError, InputError, ProvenanceError, SchemaError
+from monai_ethics.provenance.log.contents import Contents
 from monai_ethics.provenance.log.head import Head, read_head
 from monai_ethics.provenance.log.merkle import Frontier
-from monai_ethics.provenance.log.payload import PRIVATE_NAME, key_id_of, read_payload, read_pseudonym_key
 from monai_ethics.provenance.log.read import Entry, parse_entry, raw_lines
 from monai_ethics.provenance.log.resume import OPENING
 
-__all__ = ["REPORT_NAMES", "Audit", "audit"]
+__all__ = ["Audit", "Repairs", "audit"]
 
-REPORT_NAMES = ("report.html", "report.json", "report.md")
+
+@dataclass
+class Repairs:
+    """What earlier writers were cut off at.
+
+    Args:
+        count: `repair` entries.
+        cut: bytes of half entries that were cut away.
+        adopted: unsigned entries that a later run found and signed.
+    """
+
+    count: int = 0
+    cut: int = 0
+    adopted: int = 0
+
+    def take(self, body: Mapping[str, Any]) -> None:
+        self.count += 1
+        self.cut += int(body.get("truncated_bytes", 0))
+        self.adopted += int(body.get("unsealed_entries", 0))
 
 
 @dataclass
 class Audit:
-    """What one pass over a folder saw.
+    """What one pass over a folder saw; memory grows with heads and payloads (a digest each), not with entries.
 
     Args:
         head: the signed head, where it could be read.
         frontier: tree over the complete entries.
-        run_ids: runs that wrote.
-        earlier: fingerprint to size of each earlier head that the log contains and that its entries bear out.
-        missing: private payloads, and the pseudonym key, that are absent.
+        runs: how often a run began.
+        log_id: random id of the log, ``None`` if no entry says it.
+        earlier: fingerprint (raw) to size of each earlier head that the log contains and that its entries bear out.
+        keys: bodies of the `key` entries that the head covers.
+        revoked: fingerprint of each key that the log revokes, to the entry's number; of entries that the head covers.
+        repairs: what earlier writers were cut off at.
+        contents: payloads and report files that the log names.
         unfinished: whether the log goes on after the head.
         problems: what is not as recorded.
         notes: what else a reader must know.
@@ -36,40 +59,50 @@ class Audit:
 
     head: Head | None = None
     frontier: Frontier = field(default_factory=Frontier)
-    run_ids: set[str] = field(default_factory=set)
-    earlier: dict[str, int] = field(default_factory=dict)
-    missing: int = 0
+    runs: int = 0
+    log_id: str | None = None
+    earlier: dict[bytes, int] = field(default_factory=dict)
+    keys: list[Mapping[str, Any]] = field(default_factory=list)
+    revoked: dict[str, int] = field(default_factory=dict)
+    repairs: Repairs = field(default_factory=Repairs)
+    contents: Contents = field(default_factory=Contents)
     unfinished: bool = False
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     _previous: str | None = None
     _public_key: str | None = None
-    _key_id: str | None = None
-    _payloads: list[str] = field(default_factory=list)
-    _erased: set[str] = field(default_factory=set)
-    _reports: dict[str, str] | None = None
 
     @property
     def size(self) -> int:
         """Complete entries."""
         return self.frontier.size
 
+    def covers(self, entry: Entry) -> bool:
+        """Whether the head covers an entry: what nobody signed changes no judgement."""
+        return self.head is not None and entry.seq < self.head.size
+
     def take(self, entry: Entry) -> None:
         """Note one entry, before it joins the tree."""
         body = entry.body
-        self.run_ids.add(entry.run_id)
         if entry.kind == "head":
             self._take_head(entry)
+        elif entry.kind == "open":
+            self.runs += 1
+            self.log_id = str(body["log_id"]) if "log_id" in body else self.log_id
         elif entry.kind == "key":
-            self._public_key = str(body.get("public_key"))
-        elif entry.kind == "pseudonym_key":
-            self._key_id = str(body.get("key_id"))
-        elif entry.kind == "payload":
-            self._payloads.append(str(body.get("commitment")))
-        elif entry.kind == "erasure":
-            self._erased.update(map(str, body.get("commitments", ())))
-        elif entry.kind == "report":
-            self._reports = {str(name): str(digest) for name, digest in dict(body.get("files", {})).items()}
+            self._take_key(entry)
+        elif entry.kind == "key_revocation":
+            if self.covers(entry):
+                self.revoked.setdefault(str(body.get("fingerprint")), entry.seq)
+        elif entry.kind == "repair":
+            self.repairs.take(body)
+        else:
+            self.contents.take(entry, signed=self.covers(entry))
+
+    def _take_key(self, entry: Entry) -> None:
+        self._public_key = str(entry.body.get("public_key"))
+        if self.covers(entry):
+            self.keys.append(entry.body)
 
     def _take_head(self, entry: Entry) -> None:
         """An earlier head stands as entry number `size`, covers exactly what precedes it and names the one before."""
@@ -78,7 +111,11 @@ class Audit:
         if not fits or not head.signature_holds or head.previous != self._previous:
             raise SchemaError(f"Expected the earlier head at entry {entry.seq} to fit the log: it does not.")
         self._previous = head.fingerprint
-        self.earlier[head.fingerprint] = head.size
+        self.earlier[bytes.fromhex(head.fingerprint)] = head.size
+
+    def contains(self, fingerprint: str) -> bool:
+        """Whether a head is one of the earlier heads."""
+        return bytes.fromhex(fingerprint) in self.earlier
 
     def check_head(self) -> None:
         """Compare the tree with the head, when it has the head's size."""
@@ -93,25 +130,38 @@ class Audit:
             self.problems.append("The head does not continue the last head that the log contains.")
 
 
-def audit(folder: Path) -> Audit:
+def audit(folder: Path, *, watch: Callable[[Entry], None] | None = None) -> Audit:
     """Read log, head, payloads and report files of a folder.
 
+    Args:
+        folder: the evidence folder; nothing in it is changed.
+        watch: called with each entry that the head covers, in order. Whether the head holds is known afterwards only.
+
     Raises:
-        InputError: if the folder holds no log.
+        InputError: if the folder holds no log, or it may not be read.
     """
     found = Audit()
     try:
-        found.head = read_head(folder)
-    except SchemaError as error:
-        found.problems.append(str(error))
-    torn = _read_log(folder, found)
-    _judge_end(found, torn)
-    _check_private(folder, found)
-    _check_reports(folder, found)
+        try:
+            found.head = read_head(folder)
+        except (EthicsError, ValueError, TypeError):
+            found.problems.append("head.json is not a signed head in canonical form: it was cut or edited.")
+        torn = _read_log(folder, found, watch or _ignore)
+        _judge_end(found, torn)
+        found.contents.check(folder, problems=found.problems, notes=found.notes)
+    except OSError as error:
+        raise InputError(
+            f"Expected evidence that can be read: got '{error.strerror}'. Ask its owner for access to the folder."
+        ) from error
+    found.unfinished = found.unfinished or found.contents.unfinished
     return found
 
 
-def _read_log(folder: Path, found: Audit) -> bool:
+def _ignore(_: Entry) -> None:
+    pass
+
+
+def _read_log(folder: Path, found: Audit, watch: Callable[[Entry], None]) -> bool:
     """Take every entry; returns whether the last line is broken."""
     broken: str | None = None
     try:
@@ -119,15 +169,11 @@ def _read_log(folder: Path, found: Audit) -> bool:
             if broken is not None:  # a broken line that is not the last one
                 break
             try:
-                if not complete:
-                    raise SchemaError("The log ends in half an entry.")
-                entry = parse_entry(line, seq)
-                found.take(entry)
-            except (SchemaError, TypeError, ValueError) as error:
+                _take(line, seq, found, watch, complete=complete)
+            except (SchemaError, ProvenanceError) as error:
                 broken = str(error)
-                continue
-            found.frontier.append(bytes.fromhex(entry.leaf))
-            found.check_head()
+            except (KeyError, TypeError, ValueError):
+                broken = f"Entry {seq} does not hold what entries of its kind hold."
         else:
             if broken is None:
                 return False
@@ -137,6 +183,17 @@ def _read_log(folder: Path, found: Audit) -> bool:
         broken = str(error)
     found.problems.append(broken or "")
     return False
+
+
+def _take(line: bytes, seq: int, found: Audit, watch: Callable[[Entry], None], *, complete: bool) -> None:
+    if not complete:
+        raise SchemaError("The log ends in half an entry.")
+    entry = parse_entry(line, seq)
+    found.take(entry)
+    if found.covers(entry):
+        watch(entry)
+    found.frontier.append(bytes.fromhex(entry.leaf))
+    found.check_head()
 
 
 def _judge_end(found: Audit, torn: bool) -> None:
@@ -157,41 +214,3 @@ def _judge_end(found: Audit, torn: bool) -> None:
     found.unfinished = torn or found.size > head.size
     if head.key == "ephemeral":
         found.notes.append("The key was ephemeral: it ended with its process, and nobody can recognize it later.")
-
-
-def _check_private(folder: Path, found: Audit) -> None:
-    missing = set()
-    for commitment in found._payloads:
-        try:
-            if read_payload(folder, commitment) is None:
-                missing.add(commitment)
-        except ProvenanceError:
-            found.problems.append("A private payload is not what the log committed to.")
-    if missing:
-        erased = len(missing & found._erased)
-        found.notes.append(f"{len(missing)} private payloads are absent, {erased} of them with an erasure entry.")
-    try:
-        key = read_pseudonym_key(folder)
-    except ProvenanceError:
-        key = b""
-    if key is None and found._key_id is not None:
-        missing.add(PRIVATE_NAME)
-        found.notes.append("The pseudonym key is absent: nobody can link pseudonyms to names any more.")
-    elif key is not None and key_id_of(key) != found._key_id:
-        found.problems.append("The pseudonym key is not the one that the log announced.")
-    found.missing = len(missing)
-
-
-def _check_reports(folder: Path, found: Audit) -> None:
-    listed = found._reports or {}
-    if not set(listed) <= set(REPORT_NAMES):
-        found.problems.append("The log lists a report file of an unknown name.")
-        return
-    for name in REPORT_NAMES:
-        path = folder / name
-        digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-        if name in listed and digest != listed[name]:
-            found.problems.append(f"{name} is {'absent' if digest is None else 'not the file that was sealed'}.")
-        elif name not in listed and digest is not None:
-            found.notes.append(f"{name} is not sealed in the log: compare it with the findings before you rely on it.")
-            found.unfinished = True

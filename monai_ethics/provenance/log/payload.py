@@ -10,7 +10,7 @@ import unicodedata
 from pathlib import Path
 
 from monai_ethics.errors import ProvenanceError
-from monai_ethics.provenance.log.storage import read_file
+from monai_ethics.provenance.log.storage import open_file, read_file
 
 __all__ = [
     "PRIVATE_NAME",
@@ -24,6 +24,7 @@ __all__ = [
     "read_pseudonym_key",
     "salted",
     "size_bucket",
+    "stored_holds",
 ]
 
 PRIVATE_NAME = "private"
@@ -74,6 +75,25 @@ def read_payload(folder: Path, commitment: str) -> bytes | None:
             "Expected a private payload that matches the log: got other bytes. It was altered; verify the folder."
         )
     return stored[SALT_BYTES:]
+
+
+def stored_holds(folder: Path, commitment: str) -> bool | None:
+    """Whether a payload is what the log committed to, read piece by piece; ``None`` where it was deleted.
+
+    Raises:
+        ProvenanceError: if it is no plain file.
+    """
+    try:
+        handle = open_file(payload_path(folder, commitment))
+    except FileNotFoundError:
+        return None
+    digest = hashlib.sha256(_PAYLOAD_DOMAIN)
+    with os.fdopen(handle, "rb") as file:
+        size = 0
+        while piece := file.read(1 << 20):
+            size += len(piece)
+            digest.update(piece)
+    return size >= SALT_BYTES and digest.hexdigest() == commitment
 
 
 def read_pseudonym_key(folder: Path) -> bytes | None:

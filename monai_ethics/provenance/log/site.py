@@ -7,27 +7,40 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from random import SystemRandom
+from typing import TYPE_CHECKING
 
 from monai_ethics.errors import BusyError
 from monai_ethics.provenance.log.writer import EvidenceLog, utc_now
 
+if TYPE_CHECKING:
+    from monai_ethics.provenance.keys.key import Signer
+
 __all__ = ["open_site"]
 
-PAUSE = 0.05  # seconds between two attempts
+PAUSE = (0.002, 0.02)  # seconds between two attempts; drawn, so that no writer is always second
+_RANDOM = SystemRandom()  # the generators of the run are not ours
 
 
 def open_site(
-    folder: Path, *, run_id: str = "site", wait: float = 10.0, clock: Callable[[], datetime] = utc_now
+    folder: Path,
+    *,
+    run_id: str = "site",
+    wait: float = 10.0,
+    clock: Callable[[], datetime] = utc_now,
+    key: Signer | None = None,
 ) -> EvidenceLog:
     """Open the log of a site, waiting while another writer holds it.
 
     A site's writers append a few entries, seal and close; none holds the folder for long.
+    A site log is its own witness: no other site log is told of its head.
 
     Args:
         folder: the site log; created with its parents.
         run_id: who writes; a number is added where the log has it already.
         wait: most seconds to wait.
         clock: gives the time of each entry.
+        key: signing key; by default the one of the key home.
 
     Raises:
         BusyError: if another writer still holds the folder after that.
@@ -37,8 +50,8 @@ def open_site(
     until = time.monotonic() + wait
     while True:
         try:
-            return EvidenceLog.open(folder, run_id=run_id, clock=clock)
+            return EvidenceLog.open(folder, run_id=run_id, clock=clock, key=key, site=folder)
         except BusyError:
             if time.monotonic() >= until:
                 raise
-            time.sleep(PAUSE)
+            time.sleep(_RANDOM.uniform(*PAUSE))

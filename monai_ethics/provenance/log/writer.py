@@ -19,6 +19,7 @@ from monai_ethics.provenance.log.appending import Appender
 from monai_ethics.provenance.log.canonical import MAX_BYTES, canonical
 from monai_ethics.provenance.log.folder import lock_folder, prepare_folder, pseudonym_key, unlock_folder, writable
 from monai_ethics.provenance.log.head import HEAD_NAME, Head, sign_head
+from monai_ethics.provenance.log.held import hold, release
 from monai_ethics.provenance.log.payload import (
     PRIVATE_NAME,
     commitment_of,
@@ -31,6 +32,7 @@ from monai_ethics.provenance.log.payload import (
 from monai_ethics.provenance.log.read import ENTRY_SCHEMA, LOG_NAME
 from monai_ethics.provenance.log.resume import Tail, inspect_log
 from monai_ethics.provenance.log.storage import sync_folder, write_atomically
+from monai_ethics.provenance.log.witnessed import leave_witness, site_from
 from monai_ethics.provenance.records.record import record_id
 
 __all__ = ["EvidenceLog", "utc_now"]
@@ -46,13 +48,15 @@ def utc_now() -> datetime:
 class EvidenceLog:
     """The one writer of an evidence folder; made by `open`, used as a context manager.
 
-    Leaving the context seals what was appended, also when an error ends it, and closes the log.
+    Leaving the context seals what was appended, also when an error ends it, and closes the log; a site log, where
+    there is one, then witnesses the head.
     Calls may come from several threads, which then share fsyncs, but not from a forked child.
 
     Attributes:
         folder: the evidence folder.
         run_id: id of this run in the log: the one asked for, with a number behind it if the log has it already.
         key: the signing key.
+        log_id: random id of the log.
     """
 
     def __init__(self, folder: Path, run_id: str, *, clock: Callable[[], datetime], key: SigningKey, lock: int) -> None:
@@ -60,6 +64,9 @@ class EvidenceLog:
         self._clock, self._lock, self._pid = clock, lock, os.getpid()
         self._appender: Appender | None = None
         self._head: Head | None = None
+        self.log_id = ""
+        self._site: Path | None = None
+        self._unwitnessed: Head | None = None
         self._pseudonym_key = b""
 
     @classmethod
@@ -70,6 +77,7 @@ class EvidenceLog:
         run_id: str,
         clock: Callable[[], datetime] = utc_now,
         key: SigningKey | None = None,
+        site: str | Path | None = None,
     ) -> EvidenceLog:
         """Create an evidence folder, or check an existing one and go on where it ends.
 
@@ -78,6 +86,8 @@ class EvidenceLog:
             run_id: id of the run, at most 128 characters.
             clock: gives the time of each entry; times are this writer's claim.
             key: signing key; by default the one of the key home.
+            site: site log that witnesses the head when this log is closed; by default the one that
+                ``MONAI_ETHICS_SITE`` names. The folder itself stands for none.
 
         Raises:
             InputError: if the folder cannot be written, or the run id is empty or too long.
@@ -99,6 +109,8 @@ class EvidenceLog:
         except BaseException:
             log.close()
             raise
+        log._site = site_from(site)
+        hold(log)
         return log
 
     def _start(self) -> None:
@@ -128,8 +140,8 @@ class EvidenceLog:
             self.run_id = f"{wanted}-{number}"
         if tail.frontier.size and (tail.torn or tail.unsealed):
             entries.append(("repair", {"truncated_bytes": tail.torn, "unsealed_entries": tail.unsealed}))
-        log_id = tail.log_id or os.urandom(16).hex()
-        entries.append(("open", {"tool": f"monai_ethics {__version__}", "log_id": log_id}))
+        self.log_id = tail.log_id or os.urandom(16).hex()
+        entries.append(("open", {"tool": f"monai_ethics {__version__}", "log_id": self.log_id}))
         key_id = key_id_of(self._pseudonym_key)
         if tail.key_id != key_id:
             entries.append(("pseudonym_key", {"key_id": key_id}))
@@ -276,18 +288,25 @@ class EvidenceLog:
             )
             with writable():
                 write_atomically(self.folder / HEAD_NAME, head.to_bytes())
-            self._head = head
+            self._head = self._unwitnessed = head
             return head
 
     def close(self) -> None:
-        """Release the folder; entries since the last `seal` stay unsigned. Closing twice is harmless."""
+        """Release the folder and have the site log witness the new head; closing twice is harmless.
+
+        Entries since the last `seal` stay unsigned. A witness that fails is told on standard error and harms nothing.
+        """
         if self._pid != os.getpid():
             return
+        release(self)
         if self._appender is not None:
             self._appender.close()
         lock, self._lock = self._lock, -1
         if lock >= 0:
             unlock_folder(lock)
+        head, self._unwitnessed = self._unwitnessed, None
+        if head is not None and self._site is not None:
+            leave_witness(self._site, head, folder=self.folder, log_id=self.log_id, key=self.key)
 
     def __enter__(self) -> Self:
         return self
