@@ -18,6 +18,7 @@ __all__ = ["invoke"]
 # the commands behind it
 COMMANDS = (
     "checks",
+    "claims",
     "consent",
     "demo",
     "export",

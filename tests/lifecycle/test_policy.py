@@ -171,7 +171,7 @@ LIMIT = "limits: [{check: a.b, estimate: p, source: {title: s}, "
         (HEAD + "foo: 1", "Unknown key in a policy: got `foo`"),
         (HEAD + "title: t", "must not repeat a key"),
         (HEAD + "a: &x 1\nb: *x", "must not use YAML aliases"),
-        (HEAD + "1: 2", "Keys of a policy must be text"),
+        (HEAD + "1: 2", "Keys must be text"),
         ("title: t", "Expected `schema_version` in a policy"),
         ('schema_version: "2"\ntitle: t', 'Expected "1" at `schema_version`'),
         (HEAD + LIMIT + "at_lest: 1}]", r"Unknown key in `limits\[0\]` of a policy: got `at_lest`"),
