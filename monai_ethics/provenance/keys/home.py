@@ -1,26 +1,64 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The key home: one signing key a user, outside every bundle and evidence folder, and secrets beside it."""
+"""Where keys come from: the environment, else the key home, a folder outside every bundle and evidence folder.
+
+The signing key is, in this order:
+
+1. the text of ``MONAI_ETHICS_SIGNING_KEY``: an Ed25519 private key (PEM, PKCS8), encrypted or not;
+2. the file ``ed25519.pem`` of the key home, made on first use;
+3. an ephemeral one, with one warning, where the key home cannot be used.
+
+``MONAI_ETHICS_KEY_PASSPHRASE`` opens an encrypted key and encrypts a new one. Both variables leave the environment as
+soon as they were read. A key that was asked for and cannot be opened is an error, never another key.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from monai_ethics.errors import InputError
-from monai_ethics.provenance.keys.key import PERSISTENT, SigningKey, private_pem, public_pem
+from monai_ethics.provenance.keys.environment import KEY_PASSPHRASE, SIGNING_KEY, take
+from monai_ethics.provenance.keys.key import EPHEMERAL, PERSISTENT, Signer, SigningKey, private_pem, public_pem
 from monai_ethics.provenance.log.storage import write_atomically
 
-__all__ = ["key_home", "load_or_create_key", "read_secret", "stored_secret"]
+__all__ = [
+    "PRIVATE_NAME",
+    "PUBLIC_NAME",
+    "OwnKey",
+    "key_home",
+    "load_or_create_key",
+    "open_key",
+    "read_secret",
+    "sign_with",
+    "stored_secret",
+    "warn_ephemeral",
+]
 
-_PRIVATE_NAME = "ed25519.pem"
-_PUBLIC_NAME = "ed25519.pub.pem"
+PRIVATE_NAME = "ed25519.pem"
+PUBLIC_NAME = "ed25519.pub.pem"
+_WRAPPED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
+_IN_USE: dict[Path, Signer] = {}  # by key home: the child process that signs for this process
+
+
+class OwnKey(NamedTuple):
+    """The signing key of this user.
+
+    Args:
+        key: the key.
+        kept: ``"file"``, ``"encrypted file"``, ``"environment"`` or ``"ephemeral"``.
+    """
+
+    key: SigningKey
+    kept: str
 
 
 def key_home() -> Path:
@@ -29,7 +67,7 @@ def key_home() -> Path:
     return Path(given) if given else Path("~/.config/monai_ethics/keys").expanduser()
 
 
-def load_or_create_key(evidence: Path, *, home: Path | None = None) -> SigningKey:
+def load_or_create_key(evidence: Path, *, home: Path | None = None) -> Signer:
     """The signing key of this user; only the one writer of an evidence folder calls this.
 
     Args:
@@ -37,33 +75,127 @@ def load_or_create_key(evidence: Path, *, home: Path | None = None) -> SigningKe
         home: folder of the key; `key_home` by default.
 
     Returns:
-        The stored key; a new one on first use; an ephemeral one, with one warning on standard error, where the
-        home cannot be used.
+        The child process that holds the key, where one was started; else the stored key, a new one on first use, or
+        an ephemeral one, with one warning on standard error, where the home cannot be used.
 
     Raises:
-        InputError: if the key home lies in the evidence folder or in a bundle, or holds it.
+        InputError: if the key home lies in the evidence folder or in a bundle, or holds it; if a key was given that
+            cannot be opened; or if the site log says that the key was revoked.
     """
+    from monai_ethics.provenance.keys.revocation import refuse_revoked
+
     home = (home or key_home()).absolute()
     _refuse_inside(home, evidence.absolute())
+    signer = _IN_USE.get(home)
+    if signer is None:
+        own = open_key(home)
+        if own.kept == EPHEMERAL:
+            warn_ephemeral()
+        signer = own.key
+    refuse_revoked(signer.public)
+    return signer
+
+
+def open_key(home: Path, *, create: bool = True) -> OwnKey:
+    """The key of the environment, else of the home, else an ephemeral one.
+
+    Args:
+        home: the key home.
+        create: whether a key is made where the home has none; else that raises `FileNotFoundError`.
+
+    Raises:
+        InputError: if a key was given that cannot be opened, or the home lies in a bundle.
+    """
+    passphrase, text = take(KEY_PASSPHRASE), take(SIGNING_KEY)
+    if text:
+        return OwnKey(SigningKey(_opened(text, passphrase, strict=True), PERSISTENT), "environment")
+    _refuse_bundled(home)
     try:
-        return _signing_key(home)
+        if not create and not os.path.lexists(home / PRIVATE_NAME):
+            raise FileNotFoundError
+        make = lambda: private_pem(Ed25519PrivateKey.generate(), passphrase)  # noqa: E731
+        data = stored_secret(PRIVATE_NAME, make, home=home) if create else read_secret(home / PRIVATE_NAME)
+        private = _opened(data, passphrase)
+    except FileNotFoundError:
+        if not create:
+            raise
+        return OwnKey(SigningKey.generate(), EPHEMERAL)
+    except PassphraseError:
+        raise
     except (OSError, ValueError, UnsupportedAlgorithm):
-        print(
-            "monai-ethics: the key home cannot be used (not writable, open to others, or no Ed25519 key in it): "
-            "signing with an ephemeral key that nobody can recognize later; set MONAI_ETHICS_KEY_HOME.",
-            file=sys.stderr,
-        )
-        return SigningKey.generate()
+        return OwnKey(SigningKey.generate(), EPHEMERAL)
+    if not (home / PUBLIC_NAME).exists():
+        with contextlib.suppress(OSError):  # of a home that can only be read
+            write_atomically(home / PUBLIC_NAME, public_pem(private.public_key()))
+    return OwnKey(SigningKey(private, PERSISTENT), "encrypted file" if _WRAPPED in data else "file")
+
+
+class PassphraseError(InputError):
+    """A key is there and its passphrase is not."""
+
+
+def _opened(data: bytes, passphrase: bytes | None, *, strict: bool = False) -> Ed25519PrivateKey:
+    """The private key of a PEM text.
+
+    Raises:
+        PassphraseError: if it is encrypted, and not with this passphrase.
+        ValueError: if it is no Ed25519 key; an `InputError` where `strict`.
+    """
+    wrapped = _WRAPPED in data
+    try:
+        if wrapped and not passphrase:
+            raise ValueError("no passphrase")
+        private = serialization.load_pem_private_key(data, password=passphrase if wrapped else None)
+        if not isinstance(private, Ed25519PrivateKey):
+            raise TypeError("another kind of key")
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        if wrapped and isinstance(error, ValueError):
+            got = "another one" if passphrase else "none"
+            raise PassphraseError(
+                f"Expected the passphrase of the signing key in {KEY_PASSPHRASE}: got {got}. Set it."
+            ) from None
+        if strict:
+            raise InputError(
+                f"Expected an Ed25519 private key (PEM, PKCS8) in {SIGNING_KEY}: got something else. "
+                "Set it to the text of the key, or unset it."
+            ) from None
+        raise ValueError("not an Ed25519 key") from None
+    return private
+
+
+def warn_ephemeral() -> None:
+    """Say on standard error that nobody will recognize the key of this process."""
+    print(
+        "monai-ethics: the key home cannot be used (not writable, open to others, or no Ed25519 key in it): "
+        "signing with an ephemeral key that nobody can recognize later; set MONAI_ETHICS_KEY_HOME.",
+        file=sys.stderr,
+    )
+
+
+def sign_with(signer: Signer | None) -> None:
+    """Let every log that this process opens with its present key home be signed by `signer`; ``None`` ends that."""
+    _IN_USE.clear()
+    if signer is not None:
+        _IN_USE[key_home().absolute()] = signer
 
 
 def _refuse_inside(home: Path, evidence: Path) -> None:
     home, evidence = home.resolve(), evidence.resolve()
-    bundled = any((folder / "configs" / "metadata.json").exists() for folder in (home, *home.parents))
-    if home.is_relative_to(evidence) or evidence.is_relative_to(home) or bundled:
-        raise InputError(
-            "The signing key must lie outside bundle and evidence: got a key home inside one. "
-            "Set MONAI_ETHICS_KEY_HOME to a folder of your own."
-        )
+    if home.is_relative_to(evidence) or evidence.is_relative_to(home):
+        raise InputError(_INSIDE)
+    _refuse_bundled(home)
+
+
+def _refuse_bundled(home: Path) -> None:
+    home = home.resolve()
+    if any((folder / "configs" / "metadata.json").exists() for folder in (home, *home.parents)):
+        raise InputError(_INSIDE)
+
+
+_INSIDE = (
+    "The signing key must lie outside bundle and evidence: got a key home inside one. "
+    "Set MONAI_ETHICS_KEY_HOME to a folder of your own."
+)
 
 
 def stored_secret(name: str, make: Callable[[], bytes], *, home: Path | None = None) -> bytes:
@@ -91,27 +223,13 @@ def read_secret(path: Path) -> bytes:
 
     Raises:
         InputError: if others may.
-        OSError: if it cannot be read, or is a link.
+        OSError: if it cannot be read, or is a link, a pipe or a device.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(handle, "rb") as file:
-        if os.fstat(handle).st_mode & 0o077:
+        mode = os.fstat(handle).st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError("not a plain file")
+        if mode & 0o077:
             raise InputError("Expected a key that only its owner can read: got an open one. Run chmod 600 on it.")
         return file.read()
-
-
-def _signing_key(home: Path) -> SigningKey:
-    """The key of the home, and its public part beside it.
-
-    Raises:
-        OSError: if the home cannot be used.
-        ValueError: if the file is open to others, or holds another key.
-    """
-    data = stored_secret(_PRIVATE_NAME, lambda: private_pem(Ed25519PrivateKey.generate()), home=home)
-    private = serialization.load_pem_private_key(data, password=None)
-    if not isinstance(private, Ed25519PrivateKey):
-        raise ValueError("not an Ed25519 key")
-    if not (home / _PUBLIC_NAME).exists():
-        with contextlib.suppress(OSError):  # of a home that can only be read
-            write_atomically(home / _PUBLIC_NAME, public_pem(private.public_key()))
-    return SigningKey(private, PERSISTENT)

@@ -13,8 +13,9 @@ from typing import Any, Self
 from monai_ethics import __version__
 from monai_ethics.errors import InputError, ProvenanceError
 from monai_ethics.evidence import Finding, plain
-from monai_ethics.provenance.keys.home import load_or_create_key
-from monai_ethics.provenance.keys.key import SigningKey, fingerprint
+from monai_ethics.provenance.keys.home import key_home, load_or_create_key
+from monai_ethics.provenance.keys.key import Signer
+from monai_ethics.provenance.keys.rotation import key_entries
 from monai_ethics.provenance.log.appending import Appender
 from monai_ethics.provenance.log.canonical import MAX_BYTES, canonical
 from monai_ethics.provenance.log.folder import lock_folder, prepare_folder, pseudonym_key, unlock_folder, writable
@@ -59,7 +60,7 @@ class EvidenceLog:
         log_id: random id of the log.
     """
 
-    def __init__(self, folder: Path, run_id: str, *, clock: Callable[[], datetime], key: SigningKey, lock: int) -> None:
+    def __init__(self, folder: Path, run_id: str, *, clock: Callable[[], datetime], key: Signer, lock: int) -> None:
         self.folder, self.run_id, self.key = folder, run_id, key
         self._clock, self._lock, self._pid = clock, lock, os.getpid()
         self._appender: Appender | None = None
@@ -68,6 +69,7 @@ class EvidenceLog:
         self._site: Path | None = None
         self._unwitnessed: Head | None = None
         self._pseudonym_key = b""
+        self._announced: str | None = None  # the public key that the log announced last, hex
 
     @classmethod
     def open(
@@ -76,7 +78,7 @@ class EvidenceLog:
         *,
         run_id: str,
         clock: Callable[[], datetime] = utc_now,
-        key: SigningKey | None = None,
+        key: Signer | None = None,
         site: str | Path | None = None,
     ) -> EvidenceLog:
         """Create an evidence folder, or check an existing one and go on where it ends.
@@ -145,21 +147,19 @@ class EvidenceLog:
         key_id = key_id_of(self._pseudonym_key)
         if tail.key_id != key_id:
             entries.append(("pseudonym_key", {"key_id": key_id}))
-        public = self.key.public.hex()
-        if tail.public_key != public:
-            entries.append(("key", self._key_body(public, tail.public_key)))
+        self._announced = tail.public_key
+        entries.extend(self._key_entries())
         self.append_many(entries)
         if tail.head is None:
             self.seal()
 
-    def _key_body(self, public: str, previous: str | None) -> dict[str, Any]:
-        return {
-            "public_key": public,
-            "fingerprint": fingerprint(self.key.public),
-            "key": self.key.storage,
-            "previous": previous,
-            "endorsement": None,  # the previous key's signature, where a rotation has one
-        }
+    def _key_entries(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """What announces the key; nothing if the last announced one is the same."""
+        if self.key.public.hex() == self._announced:
+            return []
+        bodies = key_entries(self.key, self._announced, home=key_home())
+        self._announced = str(bodies[-1]["public_key"])
+        return [("key", body) for body in bodies]
 
     def append(self, kind: str, body: Mapping[str, Any]) -> str:
         """Append one entry; returns its id once it is on the disk.
@@ -278,6 +278,17 @@ class EvidenceLog:
             before = self._head
             if before is not None and before.size == frontier.size:
                 return before
+            head = self._signed(before)
+            with writable():
+                write_atomically(self.folder / HEAD_NAME, head.to_bytes())
+            self._head = self._unwitnessed = head
+            return head
+
+    def _signed(self, before: Head | None) -> Head:
+        """A head of all entries; a key that was lost with its process is replaced, and the new one announced first."""
+        while True:
+            self.append_many(self._key_entries())
+            frontier = self._open().frontier
             head = sign_head(
                 self.key,
                 size=frontier.size,
@@ -286,10 +297,8 @@ class EvidenceLog:
                 run_id=self.run_id,
                 previous=before.fingerprint if before else None,
             )
-            with writable():
-                write_atomically(self.folder / HEAD_NAME, head.to_bytes())
-            self._head = self._unwitnessed = head
-            return head
+            if head.public_key == self.key.public.hex():
+                return head
 
     def close(self) -> None:
         """Release the folder and have the site log witness the new head; closing twice is harmless.

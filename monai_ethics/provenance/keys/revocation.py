@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keys that no longer count: the site log says which, and a process with such a key signs nothing new."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from monai_ethics.errors import InputError, SchemaError
+from monai_ethics.provenance.keys.key import fingerprint
+from monai_ethics.provenance.log.canonical import strict_loads
+from monai_ethics.provenance.log.read import LOG_NAME
+
+__all__ = ["KIND", "REASONS", "refuse_revoked", "revoke", "revoked_in"]
+
+KIND = "key_revocation"
+REASONS = ("compromised", "lost", "superseded", "retired")
+_MARK = f'"{KIND}"'.encode()
+
+
+def revoked_in(site: Path) -> dict[str, str]:
+    """Fingerprints that a site log revokes, with the reason; none where there is no log.
+
+    The lines are read for this alone: whether the log is intact is for `verify`.
+    """
+    found: dict[str, str] = {}
+    try:
+        with (site / LOG_NAME).open("rb") as lines:
+            for line in lines:
+                if _MARK in line:
+                    found.update(_revoked(line))
+    except FileNotFoundError:
+        pass
+    return found
+
+
+def _revoked(line: bytes) -> dict[str, str]:
+    try:
+        entry = strict_loads(line)
+        body = entry["body"]
+        return {str(body["fingerprint"]): str(body["reason"])} if entry["kind"] == KIND else {}
+    except (SchemaError, InputError, KeyError, TypeError):
+        return {}
+
+
+def refuse_revoked(public: bytes, site: Path | None = None) -> None:
+    """Refuse to sign with a key that the site log revokes.
+
+    Args:
+        public: raw public key.
+        site: the site log; by default the one that ``MONAI_ETHICS_SITE`` names, if any.
+
+    Raises:
+        InputError: if it does.
+    """
+    named = os.environ.get("MONAI_ETHICS_SITE")
+    site = site or (Path(named) if named else None)
+    if site is not None and fingerprint(public) in revoked_in(site):
+        raise InputError(
+            "Expected a signing key that counts: got one that the site log revoked. "
+            "Run `monai-ethics keys rotate`, or set another MONAI_ETHICS_KEY_HOME."
+        )
+
+
+def revoke(site: Path, digits: str, *, reason: str) -> bool:
+    """Write into a site log that a key no longer counts; signed by the present key, which must be another one.
+
+    Args:
+        site: the site log.
+        digits: fingerprint of the key, 64 hex digits.
+        reason: one of `REASONS`.
+
+    Returns:
+        Whether it was written; False if the log has said so before.
+
+    Raises:
+        InputError: if the reason is another one, or the key is the one that would sign.
+    """
+    from monai_ethics.provenance.keys.home import load_or_create_key
+    from monai_ethics.provenance.log.site import open_site
+
+    if reason not in REASONS:
+        raise InputError(f"Expected one of the reasons {', '.join(REASONS)}: got another word. Choose one.")
+    digits = digits.lower()
+    present = load_or_create_key(site).public
+    refuse_revoked(present, site)
+    if fingerprint(present) == digits:
+        raise InputError(
+            "Expected a key that signs no longer: got the present one. Run `monai-ethics keys rotate` first, "
+            "then revoke the old one."
+        )
+    if digits in revoked_in(site):
+        return False
+    with open_site(site, run_id="keys") as log:
+        log.append(KIND, {"fingerprint": digits, "reason": reason})
+    return True
