@@ -75,7 +75,7 @@ def membership_proofs(folder: Path, person: Person) -> dict[str, Any]:
     lists = read_sets(folder)
     found = []
     for entry in entries:
-        members = lists[str(entry.body["record"])]
+        members = lists[str(entry.body.get("record"))]
         if members is None:
             raise InputError("Expected the lists of all sets: got one that was erased. Its root alone proves nothing.")
         proof = members.prove_inclusion(subject) if subject in members else members.prove_absence(subject)

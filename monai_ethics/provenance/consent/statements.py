@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Self, TypeVar
 
 from monai_ethics.errors import InputError, SchemaError
@@ -29,17 +29,17 @@ def moment(text: str | date, *, end: bool = False) -> datetime:
     Raises:
         InputError: if the text is no date of ISO 8601.
     """
-    if isinstance(text, datetime):
-        return text.astimezone(UTC)
     try:
+        if isinstance(text, datetime):
+            return text.astimezone(UTC)
         if isinstance(text, str) and len(text.strip()) > 10:
             given = datetime.fromisoformat(text.strip())
             return (given if given.tzinfo else given.replace(tzinfo=UTC)).astimezone(UTC)
         day = text if isinstance(text, date) else date.fromisoformat(text.strip())
-    except ValueError as error:
+        start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        return start + timedelta(days=1) if end else start
+    except (ValueError, OverflowError) as error:  # or beyond the years 1 and 9999
         raise InputError("A time must be of ISO 8601, such as 2026-03-01: got another text. Correct it.") from error
-    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    return datetime.fromtimestamp(start.timestamp() + 86_400, tz=UTC) if end else start
 
 
 def _written(time: datetime | None) -> str | None:
@@ -110,8 +110,7 @@ class Consent:
         Raises:
             SchemaError: if it has another form.
         """
-        times = {name: moment(body[name]) if body.get(name) else None for name in ("valid_from", "valid_to")}
-        return _read(cls, {**body, **times})
+        return _read(cls, body, times=("valid_from", "valid_to"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +138,7 @@ class Withdrawal:
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> Self:
         """Read what `to_body` wrote; raises `SchemaError` if it has another form."""
-        return _read(cls, {**body, "at": moment(str(body.get("at")))})
+        return _read(cls, {**body, "at": str(body.get("at"))}, times=("at",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,11 +178,12 @@ class Disposition:
         return _read(cls, body)
 
 
-def _read(cls: type[T], body: Mapping[str, Any]) -> T:
-    lists = {name: tuple(body[name]) for name in ("purposes", "conditions") if name in body}
+def _read(cls: type[T], body: Mapping[str, Any], *, times: tuple[str, ...] = ()) -> T:
     try:
-        return cls(**{**body, **lists})
-    except (TypeError, InputError) as error:
+        lists = {name: tuple(body[name]) for name in ("purposes", "conditions") if name in body}
+        read = {name: moment(body[name]) if body.get(name) else None for name in times}
+        return cls(**{**body, **lists, **read})
+    except (TypeError, AttributeError, OverflowError, InputError) as error:
         raise SchemaError(
             f"Expected a {cls.__name__.lower()} of this version in the site log: got another form. "
             "Read it with the version that wrote it."

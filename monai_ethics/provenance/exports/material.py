@@ -241,16 +241,24 @@ def _checkpoints(entries: Iterable[Entry]) -> Iterable[Checkpoint]:
             yield Checkpoint(
                 record=str(body.get("record") or ""),
                 sha256=str(body["sha256"]),
-                size=int(body.get("size") or 0),
-                weights=tuple(map(str, body.get("weights") or ())),
+                size=_whole(body.get("size")),
+                weights=_strings(body.get("weights")),
             )
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, (list, tuple)) else ()
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _layers(entries: Iterable[Entry]) -> dict[str, tuple[str, ...]]:
     found: dict[str, set[str]] = {}
     for entry in entries:
         if entry.kind == "stored" and entry.body.get("marks"):
-            found.setdefault(str(entry.body.get("record")), set()).update(map(str, entry.body["marks"]))
+            found.setdefault(str(entry.body.get("record")), set()).update(_strings(entry.body["marks"]))
     return {name: tuple(sorted(layers & {"header", "sidecar"})) for name, layers in found.items()}
 
 

@@ -144,7 +144,7 @@ def made_of(entry: Entry, *, released: Collection[str], layers: Sequence[str]) -
         unnamed=unnamed,
         license=_text(body.get("license")) or _text(model.get("license") if kind == "model" else None),
         intended_use=_text(body.get("intended_use")),
-        limits=[str(item) for item in body.get("limits") or ()],
+        limits=[str(item) for item in _list(body.get("limits"))],
         consent=_text(_mapping(body.get("consent")).get("basis")) if kind == "set" else "",
         set={name: value for name, value in _mapping(activity.get("set")).items() if name in _SET},
         activity=_texts(activity, _ACTIVITY if kind == "set" else _ACTIVITY[:3]),
@@ -152,7 +152,7 @@ def made_of(entry: Entry, *, released: Collection[str], layers: Sequence[str]) -
         conditioning=_text(conditioned),
         digests=_texts(_mapping(image.get("digests")), SIGNED_DIGESTS) if generated else {},
         media_type=_text(image.get("media_type")),
-        shape=[int(size) for size in image.get("shape") or () if isinstance(size, int)],
+        shape=[int(size) for size in _list(image.get("shape")) if isinstance(size, int)],
         layers=layers,
     )
 
@@ -183,6 +183,10 @@ def _text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(map(_text, value))
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else "" if value is None else str(value)
+
+
+def _list(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import ProvenanceError
-from monai_ethics.provenance.log.payload import read_payload
+from monai_ethics.provenance.log.payload import payload_json, read_payload
 from monai_ethics.provenance.log.read import Entry
 
 __all__ = ["CONTENT", "INITIAL", "ROLES", "Facts", "Links", "subject_name"]
@@ -206,7 +205,7 @@ class Facts:
         if data is None:
             return None
         self.payloads.append(str(body.get("commitment")))
-        found = json.loads(data)
+        found = payload_json(data)
         if not isinstance(found, dict):
             raise ProvenanceError("Expected a JSON object in a private payload: got another. Verify the folder.")
         return found

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import os
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 from monai_ethics.errors import ProvenanceError
 from monai_ethics.provenance.log.storage import open_file, read_file
@@ -18,6 +20,7 @@ __all__ = [
     "SALT_BYTES",
     "commitment_of",
     "key_id_of",
+    "payload_json",
     "payload_path",
     "pseudonym_of",
     "read_payload",
@@ -94,6 +97,18 @@ def stored_holds(folder: Path, commitment: str) -> bool | None:
             size += len(piece)
             digest.update(piece)
     return size >= SALT_BYTES and digest.hexdigest() == commitment
+
+
+def payload_json(data: bytes) -> Any:
+    """The JSON value in a private payload.
+
+    Raises:
+        ProvenanceError: if it holds something else: a commitment says nothing of the form.
+    """
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ProvenanceError("Expected JSON in a private payload: got something else. Verify the folder.") from error
 
 
 def read_pseudonym_key(folder: Path) -> bytes | None:

@@ -178,8 +178,18 @@ class _Folded:
         elif entry.kind in ("environment", "inputs"):
             (self.environment if entry.kind == "environment" else self.inputs).update(entry.body)
         elif entry.kind == "run":
-            self.environment.update(entry.body.get("environment", {}))
-            self.inputs.update(entry.body.get("inputs", {}))
+            self.environment.update(_object(entry, "environment"))
+            self.inputs.update(_object(entry, "inputs"))
+
+
+def _object(entry: Entry, name: str) -> Mapping[str, Any]:
+    """A part of an entry that is an object where it is there."""
+    found = entry.body.get(name, {})
+    if not isinstance(found, Mapping):
+        raise ProvenanceError(
+            f"Expected a run's {name} at entry {entry.seq}: got another form. Read it with the version that wrote it."
+        )
+    return found
 
 
 def _finding(entry: Entry) -> Finding:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 from monai_ethics.errors import InputError, ProvenanceError
 from monai_ethics.provenance.log.canonical import canonical, sha256_hex
 from monai_ethics.provenance.log.merkle import inclusion_proof, leaf_hash, tree_root, verify_inclusion
-from monai_ethics.provenance.log.payload import read_payload
+from monai_ethics.provenance.log.payload import payload_json, read_payload
 from monai_ethics.provenance.log.read import read_entries
 from monai_ethics.provenance.log.writer import EvidenceLog
 from monai_ethics.provenance.records.record import Record
@@ -165,8 +164,18 @@ class TrainingSet:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> TrainingSet:
-        """Read the private payload."""
-        return cls(Leaf(**leaf) for leaf in json.loads(data)["leaves"])
+        """Read the private payload.
+
+        Raises:
+            ProvenanceError: if it is no list of leaves.
+        """
+        found = payload_json(data)
+        try:
+            return cls(Leaf(**leaf) for leaf in found["leaves"])
+        except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+            raise ProvenanceError(
+                "Expected the list of a training set: got another form. Read it with the version that wrote it."
+            ) from error
 
 
 def proves_inclusion(proof: Mapping[str, Any], *, subject: str, root: str, n: int) -> bool:
@@ -272,11 +281,11 @@ def read_sets(folder: Path) -> dict[str, TrainingSet | None]:
     for entry in read_entries(folder):
         if entry.kind != KIND:
             continue
-        payload = read_payload(folder, str(entry.body["commitment"]))
+        payload = read_payload(folder, str(entry.body.get("commitment")))
         members = None if payload is None else TrainingSet.from_bytes(payload)
-        if members is not None and (members.root, members.n) != (entry.body["root"], entry.body["n"]):
+        if members is not None and (members.root, members.n) != (entry.body.get("root"), entry.body.get("n")):
             raise ProvenanceError(
                 "Expected a training set that gives the root in the log: got another. Verify the log."
             )
-        found[str(entry.body["record"])] = members
+        found[str(entry.body.get("record"))] = members
     return found

@@ -14,7 +14,7 @@ from typing import Any
 from monai_ethics.errors import SchemaError
 from monai_ethics.provenance.images.digest import FileDigests
 from monai_ethics.provenance.images.robust import is_hash
-from monai_ethics.provenance.log.payload import read_payload
+from monai_ethics.provenance.log.payload import payload_json, read_payload
 from monai_ethics.provenance.log.read import Entry, read_entries
 from monai_ethics.provenance.log.verify import as_signed
 from monai_ethics.provenance.log.writer import EvidenceLog
@@ -157,7 +157,7 @@ def _digests(folder: Path, entry: Entry) -> Mapping[str, Any] | None:
         payload = read_payload(folder, str(entry.body.get("commitment")))
         if payload is None:
             return None
-        digests = json.loads(payload)
+        digests = payload_json(payload)
     if not isinstance(digests, Mapping) or not isinstance(digests.get("slices", []), list):
         raise SchemaError(
             f"Expected digests at entry {entry.seq} of a registry: got another form. "
