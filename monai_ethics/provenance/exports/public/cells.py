@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which counts of people the estimates of a report give away, cell by cell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from monai_ethics.evidence import Estimate, Finding
+
+__all__ = [
+    "ANALYZED",
+    "EVERYONE",
+    "ROW_NAMES",
+    "SIZES",
+    "Cell",
+    "cells_of",
+    "derived",
+    "family_of",
+    "is_crossing",
+    "is_unsafe",
+    "numbers_of",
+    "parts_of",
+    "place_of",
+    "related",
+]
+
+#: checks whose numbers are sums over groups in a way that is worked out here; others with groups are left out
+ANALYZED = (
+    "fairness.equalized_odds",
+    "fairness.group_rates",
+    "fairness.group_scores",
+    "fairness.rate_gap",
+    "fairness.representation",
+    "fairness.score_gap",
+)
+_ROWS = ("fairness.group_rates", "fairness.group_scores", "fairness.representation")
+_RATES = ("tpr", "fnr", "fpr", "tnr", "ppv", "npv", "selection_rate", "accuracy", "prevalence")
+#: numbers of a group that rest on its own cases only
+ROW_NAMES = frozenset((*_RATES, "patients", "cases", "positives", "design_effect", "mean", "median", "failure_rate",
+                       "false_positive_rate"))  # fmt: skip
+_FAILURES = ("failure_rate", "false_positive_rate")
+SIZES = ("patients", "cases")
+SIZE = "size"
+RATES = "rates"
+#: in the name of a quantity: the difference of one number in two findings
+LESS = " less that of finding "
+#: the row of everyone
+EVERYONE = ("", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A count that a published number tells, or lets one work out.
+
+    Args:
+        family: counts of one family hang together; those of others add nothing to what is known of them.
+        quantity: what is counted: place of the finding, name and part; sums over the groups of an attribute.
+        row: attribute and label; `EVERYONE` for all.
+        value: the count; ``None`` where the report withholds it as small.
+    """
+
+    family: str
+    quantity: tuple[int, str, str]
+    row: tuple[str, str]
+    value: int | None
+
+
+def is_unsafe(value: int | None, least: int) -> bool:
+    """Whether a cell may not be shown: from 1 to below `least`, or withheld already; 0 may be shown."""
+    return value is None or 0 < abs(value) < least
+
+
+def place_of(group: Mapping[str, str | None]) -> tuple[str, str]:
+    """Attribute and label of a group; attributes that are crossed are sorted, so that every spelling is one place."""
+    if not group:
+        return EVERYONE
+    if len(group) == 1:
+        ((name, label),) = group.items()
+        return "*".join(sorted(name.split("*"))), json.dumps(label)
+    names = sorted(group)
+    return "*".join(names), json.dumps([group[name] for name in names])
+
+
+def is_crossing(attribute: str) -> bool:
+    """Whether it crosses several attributes."""
+    return "*" in attribute
+
+
+def parts_of(attribute: str) -> list[str]:
+    """The attributes that it crosses."""
+    return attribute.split("*")
+
+
+def family_of(finding: Finding, name: str) -> str:
+    """Family of an estimate of a finding."""
+    if finding.check != "fairness.group_scores":
+        return RATES
+    metric = finding.subjects[0] if finding.subjects else ""
+    return f"{name}:{metric}" if name in _FAILURES else f"score:{metric}"
+
+
+def related(one: Finding, other: Finding) -> bool:
+    """Whether two findings speak of one target or metric."""
+    first, second = (finding.subjects[0] if finding.subjects else "" for finding in (one, other))
+    return first.startswith(second) or second.startswith(first)
+
+
+def derived(finding: Finding) -> bool:
+    """Whether a finding compares groups with each other."""
+    return finding.check not in _ROWS
+
+
+def numbers_of(estimate: Estimate) -> dict[str, int]:
+    """The counts that one estimate tells: of how many, how many lack a value, and numerators of shares."""
+    n, valid = estimate.n, estimate.n if estimate.n_valid is None else estimate.n_valid
+    found = {"n": n, "valid": valid, "lacking": n - valid}
+    share = estimate.value if estimate.unit == "1" else None
+    if share is not None and 0 <= share <= 1 and abs(share * valid - round(share * valid)) < 1e-6 * max(valid, 1):
+        found |= {"hits": round(share * valid), "others": valid - round(share * valid)}
+    elif share is not None and share == int(share) and ("number of" in estimate.estimand or share > 1):
+        found |= {"count": int(share)}
+    return found
+
+
+def cells_of(findings: Sequence[Finding]) -> list[Cell]:
+    """Every count that the checks in `ANALYZED` tell of everyone and of each group."""
+    found: list[Cell] = []
+    for place, finding in enumerate(findings):
+        if finding.check in _ROWS:
+            found += _cells(place, finding)
+    return [*found, *_differences(findings, found)]
+
+
+def _cells(place: int, finding: Finding) -> Iterator[Cell]:
+    cases = {place_of(e.group): e.value for e in finding.estimates if e.name == "cases"}
+    for estimate in finding.estimates:
+        if estimate.name not in ROW_NAMES or estimate.name == "design_effect":
+            continue
+        row, name = place_of(estimate.group), estimate.name
+        if name in SIZES:
+            yield Cell(family=SIZE, quantity=(place, name, ""), row=row, value=_whole(estimate.value))
+            continue
+        family = family_of(finding, name)
+        if name == "positives":
+            positive, every = _whole(estimate.value), _whole(cases.get(row))
+            yield Cell(family=family, quantity=(place, name, ""), row=row, value=positive)
+            rest = None if positive is None or every is None else every - positive
+            yield Cell(family=family, quantity=(place, name, "others"), row=row, value=rest)
+            continue
+        numbers = numbers_of(estimate)
+        for part, value in numbers.items():
+            yield Cell(family=family, quantity=(place, name, part), row=row, value=value)
+        if estimate.value is None and numbers["n"]:
+            yield Cell(family=family, quantity=(place, name, "withheld"), row=row, value=None)
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else round(value)
+
+
+def _differences(findings: Sequence[Finding], cells: Sequence[Cell]) -> Iterator[Cell]:
+    """What two findings tell together: the same number of two runs or thresholds, sizes of other sets of cases."""
+    same: dict[tuple[str, str, str, object], dict[int, dict[tuple[str, str], int]]] = {}
+    for cell in cells:
+        place, name, part = cell.quantity
+        about: object = () if cell.family == SIZE else (findings[place].check, tuple(findings[place].subjects[:1]))
+        if cell.value is not None:
+            vectors = same.setdefault((cell.family, name, part, about), {})
+            vectors.setdefault(place, {})[cell.row] = cell.value
+    for (family, name, part, _), vectors in same.items():
+        distinct = {tuple(sorted(vector.items())): place for place, vector in vectors.items()}
+        for (before, first), (after, second) in combinations(distinct.items(), 2):
+            known = dict(before)
+            for row, value in after:
+                if row in known:
+                    what = (max(first, second), name, f"{part}{LESS}{min(first, second)}")
+                    yield Cell(family=family, quantity=what, row=row, value=value - known[row])
+    yield from _left_out(cells)
+
+
+def _left_out(cells: Sequence[Cell]) -> Iterator[Cell]:
+    """Patients of a group who have no score: its size less the patients whom a score speaks of."""
+    sizes: dict[tuple[str, str], int] = {}
+    for cell in cells:
+        if cell.family == SIZE and cell.quantity[1] == "patients" and cell.value is not None:
+            sizes.setdefault(cell.row, cell.value)
+    for cell in cells:
+        place, name, part = cell.quantity
+        if cell.family.startswith("score:") and part == "n" and cell.value is not None and cell.row in sizes:
+            yield Cell(
+                family=cell.family, quantity=(place, name, "out"), row=cell.row, value=sizes[cell.row] - cell.value
+            )

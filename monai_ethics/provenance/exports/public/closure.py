@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which groups must be hidden so that no small cell can be worked out from what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from monai_ethics.provenance.exports.public.cells import (
+    EVERYONE,
+    LESS,
+    RATES,
+    SIZE,
+    Cell,
+    is_crossing,
+    is_unsafe,
+    parts_of,
+)
+
+__all__ = ["Hidden", "hidden_rows"]
+
+#: those of everyone whom no row of an attribute holds
+REST = "rest"
+Quantity = tuple[int, str, str]
+Table = dict[Quantity, dict[tuple[str, str], int | None]]
+
+
+@dataclass(kw_only=True)
+class Hidden:
+    """What may not be shown.
+
+    Args:
+        families: families of which nothing may be shown, because a cell of everyone is small.
+        findings: places of findings on decisions of which nothing but sizes may be shown, for the same reason.
+        rows: by family, the rows that may not be shown.
+        attributes: by family, attributes with a row that may not be shown: nothing that compares their groups either.
+    """
+
+    families: set[str] = field(default_factory=set)
+    findings: set[int] = field(default_factory=set)
+    rows: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
+    attributes: dict[str, set[str]] = field(default_factory=dict)
+
+    @property
+    def anything(self) -> bool:
+        """Whether anything is hidden."""
+        return bool(self.families or self.findings or any(self.rows.values()) or any(self.attributes.values()))
+
+
+def hidden_rows(cells: Sequence[Cell], *, subjects: Sequence[str], least: int) -> Hidden:
+    """Choose what to hide.
+
+    A group is hidden with every number of its family, in the whole report. The groups that are hidden of one attribute
+    are at least two, and each count of all of them together is 0 or at least `least`: it is what everyone less the
+    published groups gives. Of crossed attributes all groups are shown, or none.
+
+    Args:
+        cells: every count that the report tells.
+        subjects: what each finding is about.
+        least: smallest count that may be shown, but for 0.
+
+    Returns:
+        The least that this rule hides, smallest groups first.
+
+    Notes:
+        With sizes r of hidden groups shown, a count s of all hidden groups together and T their size, the count of one
+        of them lies between max(0, r + s - T) and min(r, s), and every whole number between is possible (Fréchet).
+        Since r, s, T - r and T - s are at least `least` or tell nothing, at least `least` + 1 numbers are.
+    """
+    hidden = Hidden()
+    tables = _tables(cells)
+    _everyone(tables, hidden, subjects=subjects, least=least)
+    attributes = sorted({cell.row[0] for cell in cells} - {EVERYONE[0]})
+    families = [SIZE, *sorted(set(tables) - {SIZE})]
+    for family in families:
+        hidden.rows.setdefault(family, set())
+        hidden.attributes.setdefault(family, set())
+    for attribute in attributes:
+        if not is_crossing(attribute):
+            _single(attribute, families, tables, hidden, least=least)
+    for attribute in attributes:
+        if is_crossing(attribute):
+            _crossed(attribute, families, tables, hidden, least=least)
+    return hidden
+
+
+def _tables(cells: Sequence[Cell]) -> dict[str, Table]:
+    tables: dict[str, Table] = {SIZE: {}}
+    for cell in cells:
+        rows = tables.setdefault(cell.family, {}).setdefault(cell.quantity, {})
+        known = rows.get(cell.row, cell.value)
+        rows[cell.row] = None if known is None or cell.value is None else cell.value
+    return tables
+
+
+def _everyone(tables: Mapping[str, Table], hidden: Hidden, *, subjects: Sequence[str], least: int) -> None:
+    """Leave out whole tables whose cells are small for everyone: no choice of groups could hide them."""
+    for family, table in tables.items():
+        bad = {quantity for quantity, rows in table.items() if EVERYONE in rows and is_unsafe(rows[EVERYONE], least)}
+        if not bad:
+            continue
+        if family == SIZE:
+            hidden.families |= set(tables)
+        elif family != RATES:
+            hidden.families.add(family)
+        else:
+            about = {subjects[place] for place, *_ in bad}
+            hidden.findings |= {place for place, subject in enumerate(subjects) if subject in about}
+    if hidden.findings and _partition(tables, subjects):
+        hidden.families.add(RATES)  # classes that exclude each other add up to all cases
+    for family, table in tables.items():
+        for quantity in [
+            q for q in table if family in hidden.families or (family == RATES and q[0] in hidden.findings)
+        ]:
+            del table[quantity]
+
+
+def _partition(tables: Mapping[str, Table], subjects: Sequence[str]) -> bool:
+    positives: dict[str, int] = {}
+    for (place, name, part), rows in tables.get(RATES, {}).items():
+        if name == "positives" and not part and EVERYONE in rows:
+            positives[subjects[place]] = rows[EVERYONE] or 0
+    cases = {rows.get(EVERYONE) for (_, name, _), rows in tables[SIZE].items() if name == "cases"}
+    return len(positives) > 1 and sum(positives.values()) in cases
+
+
+def _single(
+    attribute: str, families: Sequence[str], tables: Mapping[str, Table], hidden: Hidden, *, least: int
+) -> None:
+    start: set[tuple[str, str]] = set()
+    for family in families:
+        rows = _rows(attribute, tables[family])
+        sizes = _sizes(attribute, tables)
+        chosen = _close(rows, sizes, start, least=least)
+        if family == SIZE:
+            start = chosen
+        hidden.rows[family] |= chosen
+        if chosen or family in hidden.families:
+            hidden.attributes[family].add(attribute)
+
+
+def _rows(attribute: str, table: Table) -> dict[tuple[str, str], dict[Quantity, int | None]]:
+    """Counts of each row by quantity, those who are in no row as a row of their own."""
+    found: dict[tuple[str, str], dict[Quantity, int | None]] = {}
+    for quantity, rows in table.items():
+        mine = {row: value for row, value in rows.items() if row[0] == attribute}
+        if not mine:
+            continue
+        for row, value in mine.items():
+            found.setdefault(row, {})[quantity] = value
+        total = rows.get(EVERYONE)
+        if total is not None and None not in mine.values():
+            rest = total - sum(value or 0 for value in mine.values())
+            if rest:
+                found.setdefault((attribute, REST), {})[quantity] = rest
+    return {row: counts for row, counts in found.items() if any(value != 0 for value in counts.values())}
+
+
+def _sizes(attribute: str, tables: Mapping[str, Table]) -> dict[tuple[str, str], int]:
+    sizes: dict[tuple[str, str], int] = {}
+    for rows in tables[SIZE].values():
+        for row, value in rows.items():
+            if row[0] == attribute:
+                sizes[row] = max(sizes.get(row, 0), value or 0)
+    return sizes
+
+
+def _close(
+    rows: Mapping[tuple[str, str], Mapping[Quantity, int | None]],
+    sizes: Mapping[tuple[str, str], int],
+    start: Collection[tuple[str, str]],
+    *,
+    least: int,
+) -> set[tuple[str, str]]:
+    """The rows to hide: unsafe ones, those of `start`, and the smallest others until all of them together are safe."""
+    chosen = {row for row, counts in rows.items() if any(is_unsafe(value, least) for value in counts.values())}
+    chosen |= set(start)
+    if any(row[1] == REST and _overlaps(counts) for row, counts in rows.items()):
+        return set(rows) | chosen  # somebody is in two groups: sums do not hold
+    order = sorted(rows, key=lambda row: (sizes.get(row) or max(abs(v or 0) for v in rows[row].values()), row))
+    for row in order:
+        if not chosen or _holds(chosen, rows, least):
+            break
+        chosen.add(row)
+    return chosen
+
+
+def _overlaps(counts: Mapping[Quantity, int | None]) -> bool:
+    return any((value or 0) < 0 and LESS not in quantity[2] for quantity, value in counts.items())
+
+
+def _holds(
+    chosen: Collection[tuple[str, str]], rows: Mapping[tuple[str, str], Mapping[Quantity, int | None]], least: int
+) -> bool:
+    """Whether, in each finding, at least two rows are hidden and their counts together are safe."""
+    sums: dict[Quantity, int] = {}
+    withheld: set[Quantity] = set()
+    there: dict[int, int] = {}
+    for row in chosen:
+        counts = rows.get(row, {})
+        for quantity, value in counts.items():
+            sums[quantity] = sums.get(quantity, 0) + (value or 0)
+            if value is None:
+                withheld.add(quantity)
+        for place in {quantity[0] for quantity, value in counts.items() if value != 0}:
+            there[place] = there.get(place, 0) + 1
+    if any(number < 2 for number in there.values()):
+        return False
+    return not any(is_unsafe(value, least) for value in sums.values()) and all(sums[q] >= least for q in withheld)
+
+
+def _crossed(
+    attribute: str, families: Sequence[str], tables: Mapping[str, Table], hidden: Hidden, *, least: int
+) -> None:
+    """All groups of crossed attributes, or none: they must be safe, hold everyone, and have margins that are shown."""
+    margins = {part for family in families for part in parts_of(attribute) if part in hidden.attributes[family]}
+    rows = [(row, counts) for family in families for row, counts in _rows(attribute, tables[family]).items()]
+    small = any(is_unsafe(value, least) for _, counts in rows for value in counts.values())
+    open_rest = any(row == (attribute, REST) for row, _ in rows)
+    if not (margins or small or open_rest or hidden.families or hidden.findings):
+        return
+    for family in families:
+        hidden.attributes[family].add(attribute)
+        hidden.rows[family] |= {row for rows_of in tables[family].values() for row in rows_of if row[0] == attribute}

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Findings for the public: what tells a small cell, or helps to work one out, is left out of all of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+from monai_ethics.errors import InputError
+from monai_ethics.evidence import Estimate, Finding, Source, Verdict
+from monai_ethics.provenance.exports.public.cells import (
+    ANALYZED,
+    RATES,
+    ROW_NAMES,
+    SIZE,
+    SIZES,
+    cells_of,
+    derived,
+    family_of,
+    is_crossing,
+    is_unsafe,
+    numbers_of,
+    place_of,
+    related,
+)
+from monai_ethics.provenance.exports.public.closure import Hidden, hidden_rows
+from monai_ethics.provenance.exports.public.words import public_settings, public_subjects, public_text
+
+__all__ = ["LEAST", "RULE", "Public", "for_the_public"]
+
+#: smallest count that is shown, but for 0
+LEAST = 11
+RULE = Source(
+    title="CMS Cell Size Suppression Policy",
+    locator="no cell of 1 to 10 shown or derivable; a value of zero does not violate it; version of 2017-05-08",
+    url="https://www.hhs.gov/guidance/document/cms-cell-suppression-policy",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Public:
+    """What may be told.
+
+    Args:
+        findings: the findings, in their order.
+        shown: estimates that are left.
+        left_out: what was left out, by kind.
+    """
+
+    findings: tuple[Finding, ...]
+    shown: int
+    left_out: dict[str, int]
+
+
+def for_the_public(findings: Sequence[Finding], *, least: int = LEAST) -> Public:
+    """Leave out what tells, or lets one work out, a count of 1 to `least` - 1.
+
+    Args:
+        findings: the findings of a whole report: a count that one hides another must not tell.
+        least: smallest count that is shown, but for 0.
+
+    Returns:
+        The findings without single cases, curves, seeds and pseudonyms, and without what is hidden.
+
+    Raises:
+        InputError: if `least` is below 2.
+
+    References:
+        CMS Cell Size Suppression Policy (2017). A. Hundepool et al., Statistical Disclosure Control (2012), chapter 4,
+        on complementary suppression and feasible ranges.
+    """
+    if least < 2:
+        raise InputError("The smallest cell that is shown must be at least 2: got less. Give the policy's number.")
+    subjects = [finding.subjects[0] if finding.subjects else "" for finding in findings]
+    hidden = hidden_rows(cells_of(findings), subjects=subjects, least=least)
+    alike = _alike(findings, least)
+    kept = [_kept(place, finding, findings, hidden, alike, least) for place, finding in enumerate(findings)]
+    clean = all(len(rows) == len(f.estimates) for rows, f in zip(kept, findings, strict=True)) and not hidden.anything
+    if not clean:  # adjusted p-values of one comparison rest on those of all others
+        kept = [[row for row in rows if not row.name.endswith("p_adjusted")] for rows in kept]
+    made = [_told(f, rows, least, hidden=hidden.anything) for f, rows in zip(findings, kept, strict=True)]
+    left: Counter[str] = Counter()
+    for finding, rows in zip(findings, kept, strict=True):
+        left["estimates"] += len(finding.estimates) - len(rows)
+        left["findings_with_hidden_numbers"] += len(rows) < len(finding.estimates)
+        left["observations"] += len(finding.observations)
+        left["curves"] += len(finding.curves)
+    return Public(findings=tuple(made), shown=sum(map(len, kept)), left_out=dict(sorted(left.items())))
+
+
+def _kept(
+    place: int, finding: Finding, findings: Sequence[Finding], hidden: Hidden, alike: set[int], least: int
+) -> list[Estimate]:
+    if finding.check not in ANALYZED:
+        grouped = any(estimate.group for estimate in finding.estimates) or finding.check.startswith("fairness.")
+        return [] if grouped or place in alike or _small(finding.estimates, least) else list(finding.estimates)
+    if derived(finding):
+        return list(finding.estimates) if _comparable(finding, findings, hidden, least) else []
+    return [estimate for estimate in finding.estimates if _shown(place, finding, estimate, hidden)]
+
+
+def _small(estimates: Sequence[Estimate], least: int) -> bool:
+    return any(is_unsafe(value, least) for e in estimates for value in numbers_of(e).values())
+
+
+def _alike(findings: Sequence[Finding], least: int) -> set[int]:
+    """Findings of one check about one thing whose numbers differ by a small count: of two runs, say."""
+    known: dict[tuple[object, ...], dict[int, int]] = {}
+    for place, finding in enumerate(findings):
+        if finding.check not in ANALYZED:
+            for estimate in finding.estimates:
+                for part, value in numbers_of(estimate).items():
+                    key = (finding.check, finding.subjects[:1], estimate.name, part)
+                    known.setdefault(key, {})[place] = value
+    pairs = (pair for rows in known.values() for pair in combinations(rows.items(), 2))
+    return {place for (a, x), (b, y) in pairs if is_unsafe(x - y, least) for place in (a, b)}
+
+
+def _comparable(finding: Finding, findings: Sequence[Finding], hidden: Hidden, least: int) -> bool:
+    """Whether every group that a comparison rests on is shown."""
+    name = str(finding.parameters.get("attribute") or "")
+    attribute = "*".join(sorted(name.split("*")))
+    families = [RATES] if finding.check != "fairness.score_gap" else [f for f in hidden.rows if f not in (RATES, SIZE)]
+    if not name or any(attribute in hidden.attributes.get(family, ()) for family in (SIZE, *families)):
+        return False
+    if any(family in hidden.families for family in families) or _small(finding.estimates, least):
+        return False
+    if any(related(finding, findings[place]) for place in hidden.findings):
+        return False
+    known = {place_of(e.group)[0] for f in findings if not derived(f) for e in f.estimates if related(f, finding)}
+    return attribute in known  # without the counts of its groups nobody can say whether they are small
+
+
+def _shown(place: int, finding: Finding, estimate: Estimate, hidden: Hidden) -> bool:
+    row, name = place_of(estimate.group), estimate.name
+    family = SIZE if name in SIZES else family_of(finding, name)
+    if family in hidden.families or (family == RATES and place in hidden.findings and name != "missing_share"):
+        return False
+    if not row[0]:
+        return True
+    if row in hidden.rows.get(SIZE, ()) or row in hidden.rows.get(family, ()):
+        return False
+    broken = row[0] in hidden.attributes.get(family, ()) or row[0] in hidden.attributes.get(SIZE, ())
+    return not broken or (name in ROW_NAMES and not is_crossing(row[0]))
+
+
+def _told(finding: Finding, rows: Sequence[Estimate], least: int, *, hidden: bool) -> Finding:
+    """A finding with what is left, and words that tell no more."""
+    lost = len(finding.estimates) - len(rows)
+    by_group = finding.check.startswith("fairness.")
+    whole = not lost and (bool(rows) or not (hidden and by_group))  # what had no numbers reads like what lost them
+    counted = not (hidden and by_group) and not any(is_unsafe(count, least) for count in finding.accounting.values())
+    text = public_text(finding.statement, least) if whole and counted else None
+    note = f"Public copy: {lost} of {len(finding.estimates)} numbers are hidden, because a count of 1 to {least - 1} "
+    note += "people or cases stands in one of them or could be worked out with it."
+    limitations = [told for item in finding.limitations if (told := public_text(item, least))]
+    withheld = "Not told in the public copy, or not judged at all: it rests on numbers that are hidden there."
+    judged = whole or (bool(rows) and finding.verdict is Verdict.MEASURED)
+    return replace(
+        finding,
+        verdict=finding.verdict if judged else Verdict.NOT_ASSESSABLE,
+        statement=text or (f"{finding.title} The numbers that may be shown are listed." if rows else withheld),
+        subjects=public_subjects(finding.subjects),
+        estimates=[_plain(row, least) for row in rows],
+        observations=(),
+        curves=(),
+        accounting=finding.accounting if whole and counted else {},
+        parameters=public_settings(finding.parameters, least),
+        limit=finding.limit if judged else None,
+        reason=(public_text(finding.reason, least) or (withheld if finding.reason else None)) if judged else withheld,
+        limitations=[*limitations, *([note] if lost else [])],
+        seed=None,
+        run=None,
+    )
+
+
+def _plain(row: Estimate, least: int) -> Estimate:
+    """An estimate whose words tell no count."""
+    return replace(
+        row,
+        estimand=public_text(row.estimand, least) or row.name,
+        method=public_text(row.method, least) or ("as in the source" if row.method else None),
+        reason=public_text(row.reason, least) or ("not told in the public copy" if row.reason else None),
+    )
