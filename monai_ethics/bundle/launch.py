@@ -52,8 +52,8 @@ def launch(argv: list[str]) -> int:
     words = list(argv)
     if argv in (["--help"], ["-h"]):
         tell(
-            "beside MONAI's own words: --attributes TABLE, --strata sex,site, --policy FILE, --evidence DIR; "
-            f"--{SECTION}#KEY VALUE sets {', '.join(KEYS)}."
+            "beside MONAI's own words: --attributes TABLE, --strata sex,site, --policy FILE, --evidence DIR, "
+            f"--site DIR; --{SECTION}#KEY VALUE sets {', '.join(KEYS)}."
         )
         words = ["--", "--help"]  # Fire takes a bare one for an override
     fire.Fire(command, command=words, name="monai-ethics run")

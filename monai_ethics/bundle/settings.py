@@ -22,6 +22,7 @@ KEYS = (
     "plan",
     "record",
     "out",
+    "site",
     "log",
     "name",
     "marks",
@@ -30,7 +31,7 @@ KEYS = (
     "guard",
 )
 SWITCHES = ("log", "marks", "synthetic")
-FLAGS = {"attributes": "attributes", "strata": "strata", "policy": "policy", "evidence": "out"}
+FLAGS = {"attributes": "attributes", "strata": "strata", "policy": "policy", "evidence": "out", "site": "site"}
 NESTED = ("plan", "record", "synthesis", "guard")
 PREFIX = re.compile(r"^ethics(?:#|::)(.+)$")
 

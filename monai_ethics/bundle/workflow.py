@@ -285,6 +285,7 @@ def new_session(settings: dict[str, Any], *, config: dict[str, Any]) -> Any:
         synthesis=settings.get("synthesis"),
         record=settings.get("record"),
         guard=settings.get("guard"),
+        site=settings.get("site"),
         config=config,
     )
 

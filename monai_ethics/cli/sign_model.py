@@ -22,7 +22,9 @@ def command(
         Path | None, typer.Option("--key", "--trust", help="With --check: the signer's public key (PEM).")
     ] = None,
     evidence: Annotated[Path | None, typer.Option(help="With --out: evidence that records the release.")] = None,
-    site: Annotated[Path | None, typer.Option(envvar="MONAI_ETHICS_SITE", help="Site log to ask as well.")] = None,
+    site: Annotated[
+        Path | None, typer.Option(envvar="MONAI_ETHICS_SITE", help="Site log: asked as well, and witness.")
+    ] = None,
     intended_use: Annotated[str, typer.Option(help="With --evidence: what the model is meant for.")] = "",
     spdx: Annotated[str, typer.Option("--license", help="With --evidence: SPDX expression of the weights.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
@@ -54,7 +56,7 @@ def _release(folder: Path, out: Path, evidence: Path, *, site: Path | None, fiel
     from monai_ethics.provenance.signed.manifest import manifest_of
 
     next(raw_lines(evidence), None)  # a folder that is no evidence is not made one
-    with EvidenceLog.open(evidence, run_id="release") as log:
+    with EvidenceLog.open(evidence, run_id="release", site=site) as log:
         released = record_release(
             manifest_of(folder, leave_out=[out]),
             log,

@@ -25,7 +25,9 @@ def command(
         bool | None, typer.Option("--synthetic/--real", help="What the images are: generated, or acquired.")
     ] = None,
     record: Annotated[Path | None, typer.Option(help="JSON with fields of their record: model, activity ...")] = None,
-    site: Annotated[Path | None, typer.Option(envvar="MONAI_ETHICS_SITE", help="Site log to ask as well.")] = None,
+    site: Annotated[
+        Path | None, typer.Option(envvar="MONAI_ETHICS_SITE", help="Site log: asked as well, and witness.")
+    ] = None,
     names: Names = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> int:
@@ -42,7 +44,7 @@ def command(
     check_template(template, str(template.get("synthetic", default)))
     files = image_files(paths)
     found = digests_of(files)  # all is read before the folder is created
-    with EvidenceLog.open(out, run_id="stamp") as log:
+    with EvidenceLog.open(out, run_id="stamp", site=site) as log:
         result = stamp_files(files, log, record=template, synthetic=default, site=site, digests=found)
         head = log.seal().fingerprint
     write_names(names, paths)

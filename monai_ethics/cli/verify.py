@@ -20,6 +20,9 @@ def command(
     paths: Annotated[list[Path], typer.Argument(help="The evidence folder; or marked images, or folders of them.")],
     trust: Annotated[list[str] | None, typer.Option(help="Public key file or fingerprint; may be repeated.")] = None,
     expect_head: Annotated[str | None, typer.Option(help="Fingerprint of a head that you kept.")] = None,
+    site: Annotated[
+        Path | None, typer.Option(envvar="MONAI_ETHICS_SITE", help="Site log, which witnessed heads and revoked keys.")
+    ] = None,
     evidence: Annotated[Path | None, typer.Option(help="With images: the evidence they were stamped under.")] = None,
     names: Names = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
@@ -35,7 +38,7 @@ def command(
             raise InputError("Expected images with --evidence: got an evidence folder. Leave the option out.")
         if names is not None:
             raise InputError("Expected images with --names: got an evidence folder. Leave the option out.")
-        return _evidence(paths[0], trusted, expect_head=expect_head, as_json=as_json)
+        return _evidence(paths[0], trusted, expect_head=expect_head, site=site, as_json=as_json)
     if expect_head is not None:
         raise InputError("Expected one evidence folder with --expect-head: got images. Leave the option out.")
     check_names(names)
@@ -62,16 +65,20 @@ def _is_evidence(paths: Sequence[Path]) -> bool:
         return True
 
 
-def _evidence(folder: Path, trusted: Sequence[bytes], *, expect_head: str | None, as_json: bool) -> int:
+def _evidence(
+    folder: Path, trusted: Sequence[bytes], *, expect_head: str | None, site: Path | None, as_json: bool
+) -> int:
     from monai_ethics.provenance.log.verify import verify_evidence
 
-    result = verify_evidence(folder, trusted=trusted, expect_head=expect_head)
+    result = verify_evidence(folder, trusted=trusted, expect_head=expect_head, site=site)
     if as_json:
         print(json.dumps(result.to_dict(), indent=1))
     else:
         print(result.text)
         print(f"entries {result.entries}, sealed {result.sealed}, runs {result.runs}")
         print(f"head {result.head}\nsigner {result.signer}")
+        if result.site_head is not None:
+            print(f"site head {result.site_head}")
     return 0 if result.intact else 1
 
 

@@ -31,7 +31,9 @@ def embed(
     out: Annotated[Path, typer.Option(help="New folder for the copies.")],
     evidence: Annotated[Path, typer.Option(help="Evidence that registers the copies.")],
     strength: Annotated[float, typer.Option(help="Amplitude over the noise of each image, at most 0.25.")] = 0.25,
-    site: Annotated[Path | None, typer.Option(envvar="MONAI_ETHICS_SITE", help="Site log to ask as well.")] = None,
+    site: Annotated[
+        Path | None, typer.Option(envvar="MONAI_ETHICS_SITE", help="Site log: asked as well, and witness.")
+    ] = None,
     key: Key = None,
     device: Device = "cpu",
     as_json: Json = False,
@@ -43,7 +45,7 @@ def embed(
 
     next(raw_lines(evidence), None)  # a folder that is no evidence is not made one
     secret = _key(key)
-    with EvidenceLog.open(evidence, run_id="watermark") as log:
+    with EvidenceLog.open(evidence, run_id="watermark", site=site) as log:
         made = watermark_files(paths, out, log, key=secret, strength=strength, site=site, device=device)
     if as_json:
         rows = [{"record": one.record, "amplitude": one.amplitude, "noise": one.noise} for one in made]

@@ -34,6 +34,7 @@ def attach(
     synthetic: bool = False,
     synthesis: Mapping[str, Any] | None = None,
     guard: Mapping[str, Any] | None = None,
+    site: str | Path | None = None,
     record: str | Path | Mapping[str, Any] | None = None,
 ) -> RunSession:
     """Let engines leave evidence; attaching twice is harmless.
@@ -51,6 +52,7 @@ def attach(
         synthetic: whether every image that the run writes is declared synthetic.
         synthesis: settings of `SynthesisAudit`, for engines that train a generator.
         guard: settings of `AdmissionGuard`: `policy`, `site`, `evidence`, `keys`.
+        site: the site log; by default the one that ``MONAI_ETHICS_SITE`` names.
         record: what a record cannot see by itself; see `RunSession`.
 
     Returns:
@@ -73,6 +75,7 @@ def attach(
             synthetic=synthetic,
             synthesis=synthesis,
             guard=guard,
+            site=site,
             record=record,
         )
     engines = list(engine) if isinstance(engine, Sequence) else [engine]

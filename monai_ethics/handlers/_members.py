@@ -73,7 +73,7 @@ class RunSet:
 
 
 def logs_to_ask(session: RunSession, own: Sequence[Path]) -> list[Path]:
-    """Logs that may tell this run where things came from: its own, the guard's site, and that of the environment.
+    """Logs that may tell this run where things came from: its own, the guard's site, and the run's.
 
     One that is not as it was signed, or is no log, may have lost what matters: it is left out, and the record of the
     run says how many were. The run goes on: its evidence is worth more than what that log would have said.
@@ -85,7 +85,8 @@ def logs_to_ask(session: RunSession, own: Sequence[Path]) -> list[Path]:
     from monai_ethics.provenance.log.verify import as_signed
 
     guard = getattr(session, "guard", None)
-    named = [guard.get("site") if isinstance(guard, Mapping) else None, os.environ.get(SITE)]
+    own_site = getattr(session, "site", None) or os.environ.get(SITE)
+    named = [guard.get("site") if isinstance(guard, Mapping) else None, own_site]
     asked, refused = [], 0
     for folder in dict.fromkeys([*own, *(Path(str(name)) for name in named if name)]):
         try:

@@ -193,7 +193,7 @@ def checked_guard(settings: Mapping[str, Any], *, session: Any = None, engine_id
     """A guard from the settings of a run.
 
     Args:
-        settings: some of `SETTINGS`; without a registry the site log of the environment is asked.
+        settings: some of `SETTINGS`; without a registry the site log of the run, or of the environment, is asked.
         session: the run's `RunSession`.
         engine_id: id of the engine in the config.
 
@@ -209,7 +209,7 @@ def checked_guard(settings: Mapping[str, Any], *, session: Any = None, engine_id
             raise InputError(f"`ethics#guard` may hold {', '.join(SETTINGS)}: got another key. {hint}")
     given = dict(settings)
     if not given.get("site") and not given.get("evidence"):
-        given["site"] = os.environ.get("MONAI_ETHICS_SITE")
+        given["site"] = getattr(session, "site", None) or os.environ.get("MONAI_ETHICS_SITE")
     if isinstance(given.get("keys"), str):
         given["keys"] = [key.strip() for key in given["keys"].split(",")]
     rule, purpose, codes = (given.pop(name, None) for name in ("consent", "purpose", "checked"))

@@ -53,6 +53,8 @@ class RunSession:
             `conditioning`, `sampler`), ``weights_license``, ``intended_use``, ``uses`` (of
             `LicenseCompatibility`).
         guard: settings of `AdmissionGuard`: before it iterates, every engine judges the items of its dataset.
+        site: the site log, which is asked where things came from and witnesses the run's head; by default the one
+            that ``MONAI_ETHICS_SITE`` names.
         config: what the launcher knows: ``files`` (name to SHA-256 of the raw files), ``engines`` (expected engines
             by id), ``workflow``, ``run_id``, ``outputs`` (folders to sweep; by default the one that `out` lies in).
     """
@@ -71,6 +73,7 @@ class RunSession:
         synthetic: bool = False,
         synthesis: Mapping[str, Any] | None = None,
         guard: Mapping[str, Any] | None = None,
+        site: str | Path | None = None,
         record: str | Path | Mapping[str, Any] | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> None:
@@ -85,6 +88,7 @@ class RunSession:
         self.synthetic = synthetic
         self.synthesis = absolute(synthesis) if synthesis else None
         self.guard = absolute_guard(guard) if guard is not None else None
+        self.site = Path(site).absolute() if site else None  # a bundle may change the current directory
         self.record = record
         self.config = dict(config or {})
         self.fit = TableFit()
@@ -164,7 +168,7 @@ class RunSession:
         for folder in self.config.get("outputs", (self.out.parent,) if self.config else ()):
             self._sweep.watch(folder)
         self._items = ItemDigests()
-        self._evidence = EvidenceLog.open(self.out, run_id=self.run_id or run_name(self._began))
+        self._evidence = EvidenceLog.open(self.out, run_id=self.run_id or run_name(self._began), site=self.site)
         self._evidence.append_many(
             [
                 ("inputs", dict(self.config.get("files", {}))),

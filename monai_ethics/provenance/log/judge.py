@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from monai_ethics.provenance.keys.key import fingerprint
+from monai_ethics.provenance.keys.rotation import trusted_through
 from monai_ethics.provenance.log.audit import Audit
 from monai_ethics.provenance.log.contents import REPORT_NAMES
 
@@ -176,9 +177,7 @@ def _revoked(found: Audit, outside: Outside) -> set[str]:
 def _signer_trusted(found: Audit, outside: Outside, revoked: set[str]) -> bool | None:
     if not outside.trusted or found.head is None:
         return None
-    public = bytes.fromhex(found.head.public_key)
-    signer = bytes.fromhex(fingerprint(public))
-    return fingerprint(public) not in revoked and any(key in (public, signer) for key in outside.trusted)
+    return bytes.fromhex(found.head.public_key) in trusted_through(found.keys, outside.trusted, revoked=revoked)
 
 
 def _place(found: Audit, heads: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from monai_ethics.errors import GateError, InputError
 from monai_ethics.provenance.log.audit import audit
 from monai_ethics.provenance.log.judge import STATUSES, Outside, Verification, judge
-from monai_ethics.provenance.log.witnessed import load_site
+from monai_ethics.provenance.log.witnessed import load_site, same_folder
 
 __all__ = ["STATUSES", "Verification", "as_signed", "verify_evidence"]
 
@@ -39,7 +39,7 @@ def verify_evidence(
     """
     expected = None if expect_head is None else _normal_fingerprint(expect_head)
     found = audit(Path(folder))
-    if site is None:
+    if site is None or same_folder(site, folder):  # a site log is not its own witness
         return judge(found, Outside(trusted=trusted, expected=expected))
     known = load_site(Path(site), trusted=trusted, log_id=found.log_id)
     heads = known.heads.get(found.log_id or "", ())

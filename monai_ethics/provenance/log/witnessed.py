@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from monai_ethics.provenance.keys.key import Signer
     from monai_ethics.provenance.log.read import Entry
 
-__all__ = ["SITE_VARIABLE", "Site", "WitnessedHead", "leave_witness", "load_site", "site_from", "witness"]
+__all__ = [
+    "SITE_VARIABLE",
+    "Site",
+    "WitnessedHead",
+    "leave_witness",
+    "load_site",
+    "same_folder",
+    "site_from",
+    "witness",
+]
 
 SITE_VARIABLE = "MONAI_ETHICS_SITE"
 KIND = "witness"
@@ -147,7 +156,7 @@ def _signer(head: Head) -> str:
 
 def leave_witness(site: Path | None, head: Head, *, folder: Path, log_id: str, key: Signer) -> None:
     """What closing a log does: witness its new head where there is a site log; a failure is told and harms nothing."""
-    if site is None or _same(site, folder):
+    if site is None or same_folder(site, folder):
         return
     try:
         witness(site, head, log_id=log_id, key=key)
@@ -156,8 +165,9 @@ def leave_witness(site: Path | None, head: Head, *, folder: Path, log_id: str, k
         print(f"monai-ethics: the evidence is sealed, but the site log does not witness it. {told}", file=sys.stderr)
 
 
-def _same(site: Path, folder: Path) -> bool:
+def same_folder(site: Path, folder: Path) -> bool:
+    """Whether two paths lead to one folder."""
     try:
-        return site.samefile(folder)
+        return Path(site).samefile(folder)
     except OSError:
         return False
