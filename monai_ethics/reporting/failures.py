@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How it may fail, and what that means for patients: a number for each kind of failure, or the words "not done".
+
+References:
+    W. Jin et al. 2025, arXiv 2508.09293, requirement MIS-14: weaknesses and failures with numbers and consequences.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from monai_ethics.evidence import UNJUDGED, Estimate, Verdict
+from monai_ethics.reporting.asked import Asked
+from monai_ethics.reporting.quantity import counted, group_label, interval, name_label, percent, value_label
+from monai_ethics.reporting.sections import Cell, Section
+from monai_ethics.reporting.shapes import direction, is_of_people, primary, rates
+
+__all__ = ["MODES", "Mode", "failures"]
+
+SIZE = "roi_size"  # in the key of a grouping by the size of what is to be found
+MOST = 3  # numbers shown for one kind of failure
+PAIR = " - "
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mode:
+    """One kind of failure.
+
+    Args:
+        name: what can go wrong.
+        checks: beginnings of the ids of checks that measure it.
+        numbers: names of estimates to whether a high value is good; empty: the worst group of the leading score.
+        sized: whether groups by size are meant, all others if not; ``None`` where `numbers` are given.
+        would: what would measure it.
+        consequence: what it means for patients, one or two sentences.
+        source: where that was found, if it was.
+    """
+
+    name: str
+    checks: tuple[str, ...]
+    would: str
+    consequence: str
+    numbers: tuple[tuple[str, bool], ...] = ()
+    sized: bool | None = None
+    source: str = ""
+
+
+GROUPED = ("fairness.group_", "synthesis.group_correctness")
+MODES: tuple[Mode, ...] = (
+    Mode(
+        name="A group of patients is served worse",
+        checks=GROUPED,
+        sized=False,
+        would="`monai-ethics fairness EVIDENCE --attributes TABLE` (fairness.group_scores, fairness.group_rates)",
+        consequence="In this group more is missed or drawn wrongly than the average tells. What is missed is treated "
+        "late or not at all, and nobody notices as long as the average is reported.",
+        source="Seyyed-Kalantari et al., Nature Medicine 27 (2021)",
+    ),
+    Mode(
+        name="Small findings are missed",
+        checks=GROUPED,
+        sized=True,
+        would="an evaluation of masks with at least 30 patients, which groups cases by size on its own (roi_size_band)",
+        consequence="Small findings are often early ones. What is missed here is found later, when it has grown.",
+        source="Raja Babu et al., arXiv 2502.02076: smaller regions stay harder",
+    ),
+    Mode(
+        name="Images from elsewhere (out of distribution)",
+        checks=("monitoring.", "robustness.out_of_distribution"),
+        numbers=(),
+        would="an evaluation of its own on images of another hospital; no check of this version says which images are "
+        "from elsewhere",
+        consequence="At another hospital, on another scanner or in other patients these numbers may not hold, and the "
+        "model does not say so.",
+        source="Zech et al., PLoS Medicine 15 (2018), e1002683",
+    ),
+    Mode(
+        name="Noise, movement, another protocol (robustness)",
+        checks=("robustness.",),
+        numbers=(),
+        would="an evaluation of the same cases with changed images; no check of this version does it",
+        consequence="The answer may change while the image looks the same to a person, and a second scan of the same "
+        "patient may be answered otherwise.",
+    ),
+    Mode(
+        name="Synthetic images repeat training patients (memorization)",
+        checks=("synthesis.memorization_",),
+        numbers=(
+            ("identical_images", False),
+            ("outlying_images", False),
+            ("p_value", True),
+            ("p_value_model_access", True),
+            ("closer_patients", False),
+            ("correlation_above_threshold", False),
+        ),
+        would="`monai-ethics synthesis --train X --holdout X --synthetic X` (synthesis.memorization_membership)",
+        consequence="Whoever passes on such an image passes on a patient, under the name of nobody. That patient was "
+        "not asked and cannot take it back.",
+        source="Carlini et al., Extracting training data from diffusion models, arXiv 2301.13188",
+    ),
+    Mode(
+        name="Nobody knows where data came from (provenance)",
+        checks=("provenance.data_origin", "provenance.synthetic_guard", "provenance.generation_record"),
+        numbers=(("coverage", True), ("known_synthetic", False), ("near_copies", False)),
+        would="a training that this package records (provenance.data_origin), `monai-ethics guard`",
+        consequence="A fault in the data cannot be followed to the models that learned it, and so not to the patients "
+        "whom these models were used on.",
+    ),
+    Mode(
+        name="People did not agree, or no longer do (consent)",
+        checks=("provenance.consent_coverage",),
+        numbers=(("covered", True), ("opposed", False), ("refused", False)),
+        would="`monai-ethics consent record`, then a guarded run (provenance.consent_coverage)",
+        consequence="Images of people who did not agree go on working in the model. Taking an image away later does "
+        "not take back what was learned from it.",
+    ),
+)
+
+
+def failures(asked: Sequence[Asked]) -> Section:
+    """The table of failure modes; a mode that nobody measured has its row and says so."""
+    return Section(
+        anchor="failures",
+        title="How it may fail, and what that means for patients",
+        short="How it may fail",
+        intro=(
+            "For each way to fail the worst number in this evidence, or the words “not done”. "
+            "“Not done” does not mean that it cannot happen.",
+        ),
+        caption="Ways to fail",
+        head=("What can go wrong", "Worst number there is", "For whom, on how many", "What it means for patients"),
+        rows=tuple(row for mode in MODES for row in _rows(mode, asked)),
+        notes=(
+            "The sentences on patients are general: they say what such a failure does, not that it happened to "
+            "anybody here. The worst of many groups looks bad by chance too; whether a difference is more than chance "
+            "is answered by the comparisons.",
+        ),
+        most=24,
+    )
+
+
+def _rows(mode: Mode, asked: Sequence[Asked]) -> Iterator[tuple[Cell, ...]]:
+    means = f"{mode.consequence} ({mode.source})" if mode.source else mode.consequence
+    concerned = [item for item in asked if item.finding.check.startswith(mode.checks)]
+    answered = [item for item in concerned if item.finding.verdict not in UNJUDGED and item.gap is None]
+    found = [pair for item in answered for pair in _worst(mode, item)]
+    found.sort(key=lambda pair: pair[1].value is None)
+    for number, (item, row, said) in enumerate(found[:MOST]):
+        yield (
+            Cell(text=mode.name if number == 0 else f"{mode.name}, continued", anchor=""),
+            Cell(text=_number(row), anchor=item.anchor),
+            Cell(text=f"{group_label(row.group)}; {counted(row.n, row.n_unit)} ({item.named}{said})"),
+            Cell(text=means if number == 0 else "As above."),
+        )
+    if not found:
+        yield Cell(text=mode.name), _undone(mode, concerned), Cell(text="—"), Cell(text=means)
+
+
+def _undone(mode: Mode, concerned: Sequence[Asked]) -> Cell:
+    """Not done; or done, and without an answer."""
+    left = next((item for item in concerned if item.finding.verdict in UNJUDGED), None)
+    if left is None or mode.sized:
+        return Cell(text=f"not done; what would do it: {mode.would}")
+    return Cell(text=left.finding.reason or "", anchor=left.anchor, verdict=Verdict(left.finding.verdict))
+
+
+def _number(row: Estimate) -> str:
+    if row.value is None:
+        return f"no number: {row.reason}"
+    ends = f", {interval(row)} ({percent(row.level)} interval)" if row.low is not None else ", no interval"
+    return f"{name_label(row.name)} {value_label(row)}{ends}"
+
+
+def _worst(mode: Mode, item: Asked) -> Iterator[tuple[Asked, Estimate, str]]:
+    """The worst number of a finding, with how many groups have none."""
+    if mode.sized is not None:
+        yield from _of_groups(mode, item)
+        return
+    rows = item.finding.estimates
+    for name, good in mode.numbers:
+        valued = [row for row in rows if row.name == name and row.value is not None]
+        if valued:
+            yield item, _extreme(valued, low=good), ""
+            return
+    if not mode.numbers and any(row.value is not None for row in rows):
+        yield item, next(row for row in rows if row.value is not None), ""
+
+
+def _of_groups(mode: Mode, item: Asked) -> Iterator[tuple[Asked, Estimate, str]]:
+    """The worst group by the leading score of a finding; of groups by size the smallest."""
+    finding = item.finding
+    name = primary(finding) or next(iter(rates(finding)), None)
+    rows = [row for row in finding.estimates if row.name == name and row.group and is_of_people(row.group)]
+    rows = [row for row in rows if (SIZE in "".join(row.group)) is mode.sized and not _is_pair(row)]
+    valued = [row for row in rows if row.value is not None]
+    if mode.sized:
+        bands = [row for row in valued if len(row.group) == 1 and _size(row) is not None]
+        if bands:
+            yield item, min(bands, key=lambda row: _size(row) or 0.0), "; the smallest of all sizes"
+    elif valued and name is not None:
+        good = direction(finding, name)
+        held = len(rows) - len(valued)
+        said = f"; {counted(held, 'groups')} without a number" if held else ""
+        said += "; lowest: it is not recorded which way is better" if good is None else ""
+        yield item, _extreme(valued, low=good is not False), said
+
+
+def _is_pair(row: Estimate) -> bool:
+    return any(PAIR in str(label) for label in row.group.values())
+
+
+def _size(row: Estimate) -> float | None:
+    """Lower edge of a band of sizes, as its label states it."""
+    found = NUMBER.search(str(next(iter(row.group.values()))))
+    return float(found[0]) if found else None
+
+
+def _extreme(rows: Sequence[Estimate], *, low: bool) -> Estimate:
+    """Lowest or highest; of equal ones the first by its group."""
+    sign = 1 if low else -1
+    return min(rows, key=lambda row: (sign * (row.value or 0.0), group_label(row.group)))
