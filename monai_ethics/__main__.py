@@ -27,9 +27,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         if words[:1] == ["run"]:  # Fire's words, not ours: the host's own launcher reads them
-            from monai_ethics.bundle.launch import launch
+            from monai_ethics.provenance.keys.delegate import signing_child
 
-            return launch(words[1:])
+            with signing_child():  # before anything of the bundle is imported
+                from monai_ethics.bundle.launch import launch
+
+                return launch(words[1:])
         from monai_ethics.cli.app import invoke
 
         return invoke(words)

@@ -35,7 +35,7 @@ def test_python_of_page_runs(page, tmp_path, monkeypatch):
 
 
 #: commands that hold further ones
-GROUPS = ("consent", "watermark")
+GROUPS = ("consent", "keys", "watermark")
 
 COMMANDS = [
     (page.name, line.strip())

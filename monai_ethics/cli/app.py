@@ -27,6 +27,7 @@ COMMANDS = (
     "gate",
     "guard",
     "inspect",
+    "keys",
     "lineage",
     "mitigation",
     "overlay",

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.keys.environment import KEY_PASSPHRASE, SIGNING_KEY, take
 from monai_ethics.provenance.keys.key import EPHEMERAL, PERSISTENT, Signer, SigningKey, private_pem, public_pem
-from monai_ethics.provenance.log.storage import write_atomically
+from monai_ethics.provenance.log.storage import make_folder, settle_folder, write_atomically
 
 __all__ = [
     "PRIVATE_NAME",
@@ -211,8 +211,10 @@ def stored_secret(name: str, make: Callable[[], bytes], *, home: Path | None = N
         OSError: if the key home cannot be used, or the file is a link.
     """
     path = (home or key_home()).absolute() / name
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not os.path.lexists(path):
+    make_folder(path.parent, mode=0o700)
+    if os.path.lexists(path):
+        settle_folder(path.parent)  # whoever made it may have been killed before it was on the disk
+    else:
         with contextlib.suppress(FileExistsError):
             write_atomically(path, make(), mode=0o600, replace=False)
     return read_secret(path)

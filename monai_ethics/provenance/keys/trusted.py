@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from monai_ethics.errors import InputError
+from monai_ethics.provenance.keys.key import fingerprint
 
-__all__ = ["read_trusted"]
+__all__ = ["fingerprint_of", "read_trusted"]
 
 
 def read_trusted(words: list[str]) -> list[bytes]:
@@ -26,10 +27,20 @@ def read_trusted(words: list[str]) -> list[bytes]:
     return [_read_trusted(word, position) for position, word in enumerate(words, start=1)]
 
 
-def _read_trusted(word: str, position: int) -> bytes:
+def fingerprint_of(word: str) -> str:
+    """Fingerprint of a key that is named by it, or by its public key file; raises as `read_trusted` does."""
+    found = _read_trusted(word, 1)
+    return found.hex() if _is_fingerprint(word) else fingerprint(found)
+
+
+def _is_fingerprint(word: str) -> bool:
     text = word.removeprefix("sha256:")
-    if len(text) == 64 and all(digit in "0123456789abcdefABCDEF" for digit in text):
-        return bytes.fromhex(text)
+    return len(text) == 64 and all(digit in "0123456789abcdefABCDEF" for digit in text)
+
+
+def _read_trusted(word: str, position: int) -> bytes:
+    if _is_fingerprint(word):
+        return bytes.fromhex(word.removeprefix("sha256:"))
     try:
         public = serialization.load_pem_public_key(Path(word).read_bytes())
         if isinstance(public, Ed25519PublicKey):
