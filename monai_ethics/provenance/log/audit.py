@@ -52,6 +52,7 @@ class Audit:
         revoked: fingerprint of each key that the log revokes, to the entry's number; of entries that the head covers.
         repairs: what earlier writers were cut off at.
         contents: payloads and report files that the log names.
+        begun: whether there are other entries than those that open a log.
         unfinished: whether the log goes on after the head.
         problems: what is not as recorded.
         notes: what else a reader must know.
@@ -66,6 +67,7 @@ class Audit:
     revoked: dict[str, int] = field(default_factory=dict)
     repairs: Repairs = field(default_factory=Repairs)
     contents: Contents = field(default_factory=Contents)
+    begun: bool = False
     unfinished: bool = False
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -189,6 +191,7 @@ def _take(line: bytes, seq: int, found: Audit, watch: Callable[[Entry], None], *
     if not complete:
         raise SchemaError("The log ends in half an entry.")
     entry = parse_entry(line, seq)
+    found.begun = found.begun or entry.kind not in OPENING
     found.take(entry)
     if found.covers(entry):
         watch(entry)
@@ -199,7 +202,7 @@ def _take(line: bytes, seq: int, found: Audit, watch: Callable[[Entry], None], *
 def _judge_end(found: Audit, torn: bool) -> None:
     head = found.head
     if head is None:
-        if not found.problems and found.size > OPENING:
+        if not found.problems and found.begun:
             found.problems.append("There is no signed head beside the log.")
         found.unfinished = True
         return

@@ -62,11 +62,27 @@ class Frontier:
             result = _node(peak, result)
         return result
 
+    @property
+    def peaks(self) -> list[bytes]:
+        """Roots of the full subtrees, largest first: with the size, all that a frontier is."""
+        return list(self._peaks)
+
+    @classmethod
+    def of(cls, size: int, peaks: Sequence[bytes]) -> Frontier:
+        """A frontier from its size and its peaks.
+
+        Raises:
+            ValueError: if there are not as many peaks of 32 bytes as the size has ones in binary.
+        """
+        if size < 0 or len(peaks) != size.bit_count() or any(len(peak) != 32 for peak in peaks):
+            raise ValueError("no such frontier")
+        other = cls()
+        other.size, other._peaks = size, list(peaks)
+        return other
+
     def copy(self) -> Frontier:
         """An independent copy."""
-        other = Frontier()
-        other.size, other._peaks = self.size, list(self._peaks)
-        return other
+        return Frontier.of(self.size, self._peaks)
 
 
 def tree_root(leaves: Sequence[bytes]) -> bytes:

@@ -57,6 +57,9 @@ class Entry:
 def raw_lines(folder: Path) -> Iterator[tuple[bytes, bool]]:
     """Lines of the log without their newline, and whether each is complete; only the last can be incomplete.
 
+    A line with a NUL byte was never written: a power cut left blocks empty that no fsync had covered. With it the log
+    ends, since nothing behind it was acknowledged either.
+
     Raises:
         InputError: if the folder holds no log.
         ProvenanceError: if the log is no plain file.
@@ -70,6 +73,9 @@ def raw_lines(folder: Path) -> Iterator[tuple[bytes, bool]]:
         ) from error
     with os.fdopen(handle, "rb") as file:
         while line := file.readline(MAX_BYTES + 2):
+            if b"\0" in line:
+                yield line, False
+                return
             if len(line) > MAX_BYTES + 1:
                 raise SchemaError("Expected log lines of at most 1 MB: got a longer one. The log was altered.")
             yield line.removesuffix(b"\n"), line.endswith(b"\n")

@@ -53,7 +53,7 @@ def read_file(path: Path) -> bytes:
         return file.read()
 
 
-_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{12}\.tmp", re.DOTALL)
+_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{12}\.(?:tmp|part)", re.DOTALL)  # .part: reports of older versions
 _NO_FILE = (
     "Expected the files of an evidence folder to be plain files: got a link, a folder or a device. "
     "Restore the folder from a copy."
@@ -107,6 +107,10 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644, replace: boo
         else:
             os.link(temporary, path)  # fails if another process was faster
             os.unlink(temporary)
+    except FileExistsError:
+        os.unlink(temporary)
+        settle_folder(path.parent)  # that process may be dead, and the caller takes its file for kept
+        raise
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -122,8 +126,12 @@ def write_text(path: Path, text: str) -> None:
         write_atomically(path, data)
 
 
-def make_folder(path: Path) -> None:
+def make_folder(path: Path, *, mode: int = 0o777) -> None:
     """Create a folder and its parents, each durable before the next; one that is there already is made durable, too.
+
+    Args:
+        path: the folder.
+        mode: permission bits of the folder itself where it is new, reduced by the umask.
 
     Raises:
         OSError: if it cannot be created, or is something else.
@@ -135,7 +143,7 @@ def make_folder(path: Path) -> None:
         present = present.parent
     settle_folder(present.parent)  # whoever made it may have been killed before that
     for folder in reversed(missing):
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(mode=mode if folder == missing[0] else 0o777, exist_ok=True)
         settle_folder(folder.parent)
     if not path.is_dir():
         raise NotADirectoryError(20, "Not a directory")

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,11 +20,20 @@ from monai_ethics.provenance.keys.key import Signer
 from monai_ethics.provenance.keys.rotation import key_entries
 from monai_ethics.provenance.log.appending import Appender
 from monai_ethics.provenance.log.canonical import MAX_BYTES, canonical
-from monai_ethics.provenance.log.folder import lock_folder, prepare_folder, pseudonym_key, unlock_folder, writable
+from monai_ethics.provenance.log.folder import (
+    clean_folder,
+    erase_payloads,
+    keep_pseudonym_key,
+    lock_folder,
+    prepare_folder,
+    private_files,
+    pseudonym_key,
+    unlock_folder,
+    writable,
+)
 from monai_ethics.provenance.log.head import HEAD_NAME, Head, sign_head
 from monai_ethics.provenance.log.held import hold, release
 from monai_ethics.provenance.log.payload import (
-    PRIVATE_NAME,
     commitment_of,
     key_id_of,
     payload_path,
@@ -31,7 +42,7 @@ from monai_ethics.provenance.log.payload import (
     size_bucket,
 )
 from monai_ethics.provenance.log.read import ENTRY_SCHEMA, LOG_NAME
-from monai_ethics.provenance.log.resume import Tail, inspect_log
+from monai_ethics.provenance.log.resume import Tail, inspect_log, leave_resume
 from monai_ethics.provenance.log.storage import sync_folder, write_atomically
 from monai_ethics.provenance.log.witnessed import leave_witness, site_from
 from monai_ethics.provenance.records.record import record_id
@@ -65,6 +76,8 @@ class EvidenceLog:
         self._clock, self._lock, self._pid = clock, lock, os.getpid()
         self._appender: Appender | None = None
         self._head: Head | None = None
+        self._tail: Tail | None = None  # as this run found it, with what it announced
+        self._payloads = threading.RLock()  # while a payload has no entry, nothing is sealed or closed
         self.log_id = ""
         self._site: Path | None = None
         self._unwitnessed: Head | None = None
@@ -80,6 +93,7 @@ class EvidenceLog:
         clock: Callable[[], datetime] = utc_now,
         key: Signer | None = None,
         site: str | Path | None = None,
+        private: bool = True,
     ) -> EvidenceLog:
         """Create an evidence folder, or check an existing one and go on where it ends.
 
@@ -90,13 +104,14 @@ class EvidenceLog:
             key: signing key; by default the one of the key home.
             site: site log that witnesses the head when this log is closed; by default the one that
                 ``MONAI_ETHICS_SITE`` names. The folder itself stands for none.
+            private: whether it has a pseudonym key; a copy for the public has none, and makes no pseudonyms.
 
         Raises:
             InputError: if the folder cannot be written, or the run id is empty or too long.
             BusyError: if another writer holds the folder.
             ProvenanceError: if what it holds is not intact.
         """
-        folder = Path(folder)
+        folder, run_id = Path(folder), unicodedata.normalize("NFC", run_id)
         if not run_id or len(run_id) > _MAX_RUN_ID or not run_id.isprintable():
             raise InputError("A run id must be 1 to 128 printable characters: got another text. Give a shorter one.")
         lock = lock_folder(folder)
@@ -107,7 +122,7 @@ class EvidenceLog:
             raise
         log = cls(folder, run_id, clock=clock, key=signing, lock=lock)
         try:
-            log._start()
+            log._start(private=private)
         except BaseException:
             log.close()
             raise
@@ -115,14 +130,14 @@ class EvidenceLog:
         hold(log)
         return log
 
-    def _start(self) -> None:
+    def _start(self, *, private: bool) -> None:
         path = self.folder / LOG_NAME
         existed = os.path.lexists(path)
         if not existed and os.path.lexists(self.folder / HEAD_NAME):
             raise ProvenanceError("Expected a log beside head.json: got none. Restore it, or use a new folder.")
         with writable():
             prepare_folder(self.folder)
-            tail = inspect_log(self.folder) if existed else Tail()
+            tail = inspect_log(self.folder, private=lambda: private_files(self.folder)) if existed else Tail()
             flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW
             handle = os.open(path, flags if existed else flags | os.O_CREAT | os.O_EXCL, 0o644)
             self._appender, self._head = Appender(handle, end=tail.end, frontier=tail.frontier), tail.head
@@ -130,26 +145,33 @@ class EvidenceLog:
                 sync_folder(self.folder)
             if tail.torn:
                 os.ftruncate(handle, tail.end)
-            self._pseudonym_key = pseudonym_key(self.folder)
-        self._announce(tail)
+            os.fsync(handle)  # what was read is on the disk, and what was cut off is not, before anything follows
+            if tail.erased:  # by a run that may have been cut off before it deleted them
+                erase_payloads(self.folder, tail.erased)
+            self._pseudonym_key = pseudonym_key(self.folder) if private else b""
+            removed = clean_folder(self.folder, tail)
+        self._announce(tail, removed)
+        self._tail = tail
 
-    def _announce(self, tail: Tail) -> None:
+    def _announce(self, tail: Tail, removed: Mapping[str, int]) -> None:
         """Write what opens a run: repair, tool, and keys not announced before."""
         entries: list[tuple[str, Mapping[str, Any]]] = []
-        number, wanted = 1, self.run_id
-        while self.run_id in tail.run_ids:
-            number += 1
-            self.run_id = f"{wanted}-{number}"
-        if tail.frontier.size and (tail.torn or tail.unsealed):
-            entries.append(("repair", {"truncated_bytes": tail.torn, "unsealed_entries": tail.unsealed}))
+        self.run_id = tail.runs.free(self.run_id, size=tail.frontier.size)
+        tail.runs.add(self.run_id)
+        if tail.frontier.size and (tail.torn or tail.unsealed or removed):
+            entries.append(("repair", {"truncated_bytes": tail.torn, "unsealed_entries": tail.unsealed, **removed}))
         self.log_id = tail.log_id or os.urandom(16).hex()
         entries.append(("open", {"tool": f"monai_ethics {__version__}", "log_id": self.log_id}))
         key_id = key_id_of(self._pseudonym_key)
-        if tail.key_id != key_id:
+        if self._pseudonym_key and tail.key_id != key_id:
             entries.append(("pseudonym_key", {"key_id": key_id}))
+        tail.log_id, tail.key_id = self.log_id, key_id
         self._announced = tail.public_key
         entries.extend(self._key_entries())
         self.append_many(entries)
+        if self._pseudonym_key:
+            with writable():
+                keep_pseudonym_key(self.folder, self._pseudonym_key)
         if tail.head is None:
             self.seal()
 
@@ -176,8 +198,10 @@ class EvidenceLog:
 
     def append_many(self, entries: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
         """Append entries under one fsync; none of them stays if writing fails."""
-        if not entries:
-            return []
+        return self._append(entries) if entries else []
+
+    def _append(self, entries: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
+        """Append entries, after the last head where that does not stand in the log yet."""
         stated = 0
 
         def make(first: int) -> list[bytes]:
@@ -249,20 +273,27 @@ class EvidenceLog:
         """
         stored = salted(payload)
         commitment = commitment_of(stored)
-        self._open()
-        with writable():
-            write_atomically(payload_path(self.folder, commitment), stored, mode=0o600, replace=False)
         size = size_bucket(payload)
         body = {"commitment": commitment, "kind": kind, "media_type": media_type, "size_bucket": size}
-        self.append("payload", body)
+        with self._payloads:
+            self._append(())  # no payload lies beside a log that its head covers: `clean_folder` rests on it
+            with writable():
+                write_atomically(payload_path(self.folder, commitment), stored, mode=0o600, replace=False)
+            self.append("payload", body)
         return commitment
 
     def erase(self, commitments: Sequence[str], *, reason: str) -> None:
-        """Record the erasure of payloads, then delete them with their salts: the log still verifies, as redacted."""
-        self.append("erasure", {"commitments": list(commitments), "reason": reason})
+        """Record the erasure of payloads, then delete them with their salts: the log still verifies, as redacted.
+
+        A run that is cut off in between leaves the entry; the next one deletes them.
+        """
         for commitment in commitments:
-            payload_path(self.folder, commitment).unlink(missing_ok=True)
-        sync_folder(self.folder / PRIVATE_NAME)
+            payload_path(self.folder, commitment)  # what names no payload is refused before it stands in the log
+        self.append("erasure", {"commitments": list(commitments), "reason": reason})
+        with self._payloads, writable():
+            tail, self._tail = self._tail, None  # no resume file unless they are gone: the next run shall look
+            erase_payloads(self.folder, commitments)
+            self._tail = tail
 
     def pseudonym(self, domain: str, identifier: str) -> str:
         """Keyed pseudonym of an identifier, 32 hex digits, the same for every run of this folder."""
@@ -274,7 +305,7 @@ class EvidenceLog:
         Raises:
             ProvenanceError: if the log is closed or the head cannot be written.
         """
-        with self._open().settled() as frontier:
+        with self._payloads, self._open().settled() as frontier:
             before = self._head
             if before is not None and before.size == frontier.size:
                 return before
@@ -308,14 +339,23 @@ class EvidenceLog:
         if self._pid != os.getpid():
             return
         release(self)
-        if self._appender is not None:
-            self._appender.close()
+        with self._payloads:
+            if self._appender is not None:
+                self._appender.close()
         lock, self._lock = self._lock, -1
         if lock >= 0:
+            self._leave_resume()
             unlock_folder(lock)
         head, self._unwitnessed = self._unwitnessed, None
         if head is not None and self._site is not None:
             leave_witness(self._site, head, folder=self.folder, log_id=self.log_id, key=self.key)
+
+    def _leave_resume(self) -> None:
+        tail, written = self._tail, self._appender
+        if tail is not None and written is not None:
+            tail.head, tail.public_key = self._head, self._announced
+            tail.frontier, tail.end = written.frontier, written.end
+            leave_resume(self.folder, tail, self.key)
 
     def __enter__(self) -> Self:
         return self
