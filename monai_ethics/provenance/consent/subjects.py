@@ -12,7 +12,7 @@ from pathlib import Path
 
 from monai_ethics.errors import InputError, ProvenanceError
 from monai_ethics.provenance.log.payload import PRIVATE_NAME, pseudonym_of, read_pseudonym_key
-from monai_ethics.provenance.log.storage import private_folder, read_file, sync_folder, write_atomically
+from monai_ethics.provenance.log.storage import private_folder, read_file, remove_files, write_atomically
 from monai_ethics.provenance.records.patients import PATIENT, patient_identifier
 
 __all__ = ["SALTS_NAME", "Subjects"]
@@ -92,8 +92,7 @@ class Subjects:
             return False
         # the salt goes last: cut off before that, the person is still known, and can be forgotten again
         self._list(patient_id, set(self._namesakes(patient_id)) - {person})
-        path.unlink()
-        sync_folder(self._folder)
+        remove_files([path])
         return True
 
     def _person(self, patient_id: str, issuer: str) -> str:
@@ -129,7 +128,7 @@ class Subjects:
         if people:
             write_atomically(path, json.dumps(sorted(people)).encode(), mode=0o600)
         else:
-            path.unlink(missing_ok=True)
+            remove_files([path])
 
 
 def _token(salt: bytes, person: str) -> str:

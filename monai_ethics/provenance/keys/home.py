@@ -124,9 +124,10 @@ def open_key(home: Path, *, create: bool = True) -> OwnKey:
         raise
     except (OSError, ValueError, UnsupportedAlgorithm):
         return OwnKey(SigningKey.generate(), EPHEMERAL)
-    if not (home / PUBLIC_NAME).exists():
-        with contextlib.suppress(OSError):  # of a home that can only be read
-            write_atomically(home / PUBLIC_NAME, public_pem(private.public_key()))
+    public, beside = public_pem(private.public_key()), home / PUBLIC_NAME
+    with contextlib.suppress(OSError):  # of a home that can only be read
+        if not beside.exists() or beside.read_bytes() != public:
+            write_atomically(beside, public)
     return OwnKey(SigningKey(private, PERSISTENT), "encrypted file" if _WRAPPED in data else "file")
 
 
