@@ -49,12 +49,14 @@ def command(
 
 def _beside(report: EvidenceReport, evidence: Path, out: Path, found: Verification) -> dict[str, str]:
     from monai_ethics.provenance.lineage.show import sketch_of
+    from monai_ethics.provenance.log.trail import trail_of
     from monai_ethics.reporting.render import write_report
 
     if out.exists() and not out.is_dir():
         raise InputError("Expected `--out` to be a folder: got a file. Give another path.")
     out.mkdir(parents=True, exist_ok=True)
-    return write_report(report, out, integrity=found.to_dict(), lineage=sketch_of(evidence))
+    origin, trail = sketch_of(evidence), trail_of(evidence)
+    return write_report(report, out, integrity=found.to_dict(), lineage=origin, trail=trail)
 
 
 def _inside(report: EvidenceReport, evidence: Path) -> dict[str, str]:

@@ -34,7 +34,7 @@ SOURCES = (
 LIMITATIONS = (
     "It shows a change on these cases between two measurements, not that the action caused it.",
     "A test set that was used before, to choose a model or a threshold, flatters what was chosen by it.",
-    "The worst group is named by the same values: by chance alone it tends to look better in the other measurement.",
+    "The worst group is named by the same values: by chance alone it is mostly less extreme in the other measurement.",
     "Intervals hold one at a time, not all at once.",
 )
 _NO_INTERVAL = "no interval: largest minus smallest is never below 0 and biased upwards; see the pairs' changes"

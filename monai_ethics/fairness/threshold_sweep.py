@@ -36,7 +36,7 @@ SOURCES = (
     ),
 )
 LIMITATIONS = (
-    "Nothing here chooses a threshold: the best one on these cases looks better than it is on others.",
+    "Nothing here chooses a threshold: the one that does best on these cases is flattered by them.",
     "The band holds at one threshold at a time, not along the whole curve.",
     "One threshold for each group would use the attribute at inference: that is a decision, not a measurement.",
 )

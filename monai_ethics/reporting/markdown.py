@@ -40,50 +40,91 @@ def render_markdown(view: View) -> str:
 
 
 def _first(view: View) -> Iterator[str]:
+    """The opening page, in the order of the HTML page."""
     report = view.report
     yield from ("# Evidence report", "", f"Recorded {esc(report.created)} by {esc(report.tool)}.", "")
     yield from ("## At a glance", "")
+    yield from (f"- {esc(name)}: {esc(text)}" for name, text in view.facts)
+    yield f"- Evidence: {esc(view.in_one_line)}"
+    if (view.integrity or {}).get("head"):
+        yield f"- Fingerprint: {esc((view.integrity or {})['head'])}"
+    yield from (f"- Check it: {esc(view.command)}", "")
     yield from (
         f"- {VERDICTS[verdict].mark} {count} {TIMES} {VERDICTS[verdict].word.lower()}"
         for verdict, count in view.verdicts
     )
-    for question in view.questions:
-        people = ", ".join(esc(counted(count, unit)) for count, unit in question.people)
-        yield f"- {esc(question.title)} {people and f'({people})'}".rstrip()
     yield from ("", "## What was found", "")
     for item in view.answered:
         words = VERDICTS[item.finding.verdict]
         about = f" ({esc(item.label)})" if item.label else ""
         yield f"- {words.mark} **{words.word}**{about}: {esc(item.finding.statement)}"
+    if not view.answered:
+        yield "- Nothing has an answer: see what could not be judged."
+    yield from _held(view)
+    yield from _limits(view)
+    yield from _readers(view)
+    yield from _examined(view)
+    for found in view.sections:
+        yield from _section(found)
+    yield from _present(view.represented)
+    yield from _compared(view.overview)
+    yield from _ends(view)
+    if view.weakest is not None:
+        yield from _section(view.weakest)
+    yield from _trust(view)
+    yield from _origin(view)
+    if view.plots_note:
+        yield from ("", esc(view.plots_note))
+
+
+def _held(view: View) -> Iterator[str]:
     yield from ("", "## What could not be judged, and why", "")
     for held in view.withheld:
         more = f"; and {len(held.what) - MOST} more, in the tables below" if len(held.what) > MOST else ""
         yield f"- {VERDICTS[held.verdict].mark} {esc(held.reason)} — {'; '.join(map(esc, held.what[:MOST]))}{more}"
     if not view.withheld:
         yield "- Everything that was asked has an answer."
-    for found in view.sections:
-        yield from _section(found)
-    yield from _present(view.represented)
-    yield from _compared(view.overview)
-    yield from _ends(view)
-    yield from _origin(view)
+
+
+def _limits(view: View) -> Iterator[str]:
     yield from ("", "## What this report does not show", "", f"- {STAGE_NOTE}")
+    yield from (f"- Synthetic images are involved: {esc(text)}" for text in view.synthetic)
     yield from (f"- {esc(text)}" for text in view.limitations)
+
+
+def _readers(view: View) -> Iterator[str]:
+    yield from ("", "## How to read this")
+    for reader in view.readers:
+        yield from ("", f"### {esc(reader.title)}", "")
+        for point in reader.points:
+            yield from (f"- **{esc(point.question)}** {esc(answer.text)}" for answer in point.answers)
+
+
+def _examined(view: View) -> Iterator[str]:
+    yield from ("", "## What was examined", "")
+    for question in view.questions:
+        people = ", ".join(esc(counted(count, unit)) for count, unit in question.people)
+        yield f"- {esc(question.title)} {people and f'({people})'}".rstrip()
+
+
+def _trust(view: View) -> Iterator[str]:
     yield from (
         "",
-        "## Can these numbers have been changed?",
+        "## Integrity: can these numbers have been changed?",
         "",
         f"**{esc(view.status[0])}.** {esc(view.status[1])}",
         "",
     )
     yield from (f"- {esc(text)}" for text in view.remarks)
+    yield from (f"- Cannot be seen: {esc(text)}" for text in view.unseen)
     yield from (f"- {esc(name)}: {esc(text)}" for name, text in view.seal)
-    if view.plots_note:
-        yield from ("", esc(view.plots_note))
+    yield f"- Check it: {esc(view.command)}"
+    for found in view.trust:
+        yield from _section(found, level=3)
 
 
-def _section(found: Section) -> Iterator[str]:
-    yield from ("", f"## {esc(found.title)}", "")
+def _section(found: Section, *, level: int = 2) -> Iterator[str]:
+    yield from ("", f"{'#' * level} {esc(found.title)}", "")
     yield from (esc(text) for text in found.intro)
     if found.rows:
         yield ""
@@ -252,6 +293,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[st
 
 
 def _last(view: View) -> Iterator[str]:
+    yield from _section(view.methods)
     yield from ("", "## What was read", "")
     yield from (f"- {esc(name)}: {esc(digest)}" for name, digest in view.report.inputs.items())
     yield from (f"- {esc(name)}: {esc(_text(value))}" for name, value in view.report.environment.items())

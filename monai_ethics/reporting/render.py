@@ -15,10 +15,12 @@ from monai_ethics.reporting.html import render_html
 from monai_ethics.reporting.markdown import render_markdown
 from monai_ethics.reporting.plots import Picture, pictures
 from monai_ethics.reporting.view import View, view_of
+from monai_ethics.reporting.weighty import weighed
 from monai_ethics.reporting.words import ATTENTION
 
 if TYPE_CHECKING:
     from monai_ethics.provenance.lineage.sketch import Sketch
+    from monai_ethics.provenance.log.trail import Trail
 
 __all__ = ["NO_PLOTS", "arrange", "render", "write_report"]
 
@@ -39,6 +41,7 @@ def write_report(
     *,
     integrity: Mapping[str, Any] | None = None,
     lineage: Sketch | None = None,
+    trail: Trail | None = None,
 ) -> dict[str, str]:
     """Render a report into a folder; equal reports give equal bytes.
 
@@ -47,21 +50,26 @@ def write_report(
         folder: an existing folder; files of the same names are replaced, all or each as a whole.
         integrity: what a verification of the log found (``status``, ``text``, ``head``, ...), if one was made.
         lineage: what the log says was made of what, see `sketch_of`.
+        trail: what else the log holds, see `trail_of`.
 
     Returns:
         File name to the SHA-256 of its bytes, in hex.
     """
-    contents = render(report, integrity=integrity, lineage=lineage)
+    contents = render(report, integrity=integrity, lineage=lineage, trail=trail)
     for name, content in contents.items():
         write_atomically(Path(folder) / name, content)
     return {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
 
 
 def render(
-    report: EvidenceReport, *, integrity: Mapping[str, Any] | None = None, lineage: Sketch | None = None
+    report: EvidenceReport,
+    *,
+    integrity: Mapping[str, Any] | None = None,
+    lineage: Sketch | None = None,
+    trail: Trail | None = None,
 ) -> dict[str, bytes]:
     """The bytes of every file, by name."""
-    view = arrange(report, integrity=integrity, lineage=lineage)
+    view = arrange(report, integrity=integrity, lineage=lineage, trail=trail)
     texts = {
         "report.html": render_html(view),
         "report.json": report.to_json() + "\n",
@@ -71,7 +79,11 @@ def render(
 
 
 def arrange(
-    report: EvidenceReport, *, integrity: Mapping[str, Any] | None = None, lineage: Sketch | None = None
+    report: EvidenceReport,
+    *,
+    integrity: Mapping[str, Any] | None = None,
+    lineage: Sketch | None = None,
+    trail: Trail | None = None,
 ) -> View:
     """Draw the figures, where matplotlib is installed, and put everything in order."""
     drawn: dict[int, tuple[Picture, ...]] = {}
@@ -81,7 +93,7 @@ def arrange(
     urgent = sorted(answered, key=lambda number: report.findings[number].verdict not in ATTENTION)
     try:
         for number in urgent[:MOST]:
-            drawn[number] = pictures(report.findings[number], salt=f"finding-{number + 1}", most=each)
+            drawn[number] = pictures(weighed(report.findings[number]), salt=f"finding-{number + 1}", most=each)
     except MissingDependencyError:
         drawn, note = {}, NO_PLOTS
-    return view_of(report, integrity=integrity, pictures=drawn, plots_note=note, lineage=lineage)
+    return view_of(report, integrity=integrity, pictures=drawn, plots_note=note, lineage=lineage, trail=trail)

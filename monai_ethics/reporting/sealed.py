@@ -42,15 +42,17 @@ def seal_report(log: EvidenceLog, report: EvidenceReport | None = None, *, linea
         OSError: if the files cannot be written.
     """
     from monai_ethics.provenance.lineage.show import sketch_of
+    from monai_ethics.provenance.log.trail import trail_of
 
     log.seal()
     found = verify_evidence(log.folder)
     shown = read_report(log.folder) if report is None else report
     drawn = sketch_of(log.folder) if lineage is None else lineage
-    head = _replace(log, render(shown, integrity=found.to_dict(), lineage=drawn))
+    trail = trail_of(log.folder)
+    head = _replace(log, render(shown, integrity=found.to_dict(), lineage=drawn, trail=trail))
     if found.log_intact and not found.intact:
         again = verify_evidence(log.folder).to_dict()
-        head = _replace(log, render(shown, integrity=again, lineage=drawn))
+        head = _replace(log, render(shown, integrity=again, lineage=drawn, trail=trail))
     return head
 
 

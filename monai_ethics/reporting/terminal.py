@@ -26,7 +26,7 @@ MOST = 12
 
 
 def print_summary(report: EvidenceReport, *, console: Console | None = None) -> None:
-    """Print the summary, styled on a terminal and plain elsewhere."""
+    """Print the summary in the order of the page, styled on a terminal and plain elsewhere."""
     shown = console or Console(highlight=False, soft_wrap=True)
     for line in summary(report):
         shown.print(line)
@@ -41,7 +41,7 @@ def summary(report: EvidenceReport) -> list[Text]:
     lines += [_answer(item) for item in view.answered[:MOST]] or [Text("  Nothing has an answer.")]
     if len(view.answered) > MOST:
         lines.append(Text(f"  and {len(view.answered) - MOST} more in the report"))
-    return [*lines, Text(""), *_open(view)]
+    return [*lines, Text(""), *_open(view), *_limits(view)]
 
 
 def _answer(item: Asked) -> Text:
@@ -63,3 +63,10 @@ def _open(view: View) -> list[Text]:
     if len(view.withheld) > MOST:
         lines.append(Text(f"  and {len(view.withheld) - MOST} more reasons in the report"))
     return lines if view.withheld else [*lines, Text("  Everything that was asked has an answer.")]
+
+
+def _limits(view: View) -> list[Text]:
+    if not view.synthetic:
+        return []
+    head = [Text(""), Text("What holds of all synthetic images", style="underline")]
+    return [*head, *(Text(f"  {for_terminal(text)}") for text in view.synthetic)]

@@ -10,24 +10,30 @@ from typing import TYPE_CHECKING, Any
 
 from monai_ethics.evidence import UNJUDGED, EvidenceReport, Finding, Verdict
 from monai_ethics.reporting.asked import Asked
+from monai_ethics.reporting.failures import failures
 from monai_ethics.reporting.frequencies import sentences
+from monai_ethics.reporting.looked import facts, methods, synthetic_limits, weakest
 from monai_ethics.reporting.matrix import Matrix, matrix_of, overview_of
 from monai_ethics.reporting.plots.lineage import lineage_picture
 from monai_ethics.reporting.plots.style import Picture
 from monai_ethics.reporting.quantity import name_label
+from monai_ethics.reporting.readers import Reader, readers
 from monai_ethics.reporting.represented import Represented, represented
 from monai_ethics.reporting.sections import Section
 from monai_ethics.reporting.shapes import NO_PEOPLE, Extremes, extremes, gap_of, label
+from monai_ethics.reporting.trust import command, in_one_line, remarks, seal, sections, status, unseen
 from monai_ethics.reporting.unjudged import Withheld, withheld
-from monai_ethics.reporting.words import ATTENTION, CONCERNS, GLOSSARY, INTEGRITY, ORDER, STATUSES
+from monai_ethics.reporting.weighty import weighed
+from monai_ethics.reporting.words import ATTENTION, CONCERNS, GLOSSARY, ORDER
 
 if TYPE_CHECKING:
     from monai_ethics.provenance.lineage.sketch import Sketch
+    from monai_ethics.provenance.log.trail import Trail
 
 __all__ = ["Concern", "Matrix", "Question", "View", "view_of"]
 
 #: sections that follow what could not be judged, in this order; each is made from the findings alone, or left out
-SECTIONS: tuple[Callable[[Sequence[Asked]], Section | None], ...] = ()
+SECTIONS: tuple[Callable[[Sequence[Asked]], Section | None], ...] = (failures,)
 FIRST, TELLING = 8, 2  # answers on the first page; calm ones of each question among them
 SHORT = 4  # letters of a key that is looked for as a whole word
 MANY = 6  # findings of one question beyond which those that need no look are folded
@@ -100,18 +106,46 @@ class View:
     lineage: Sketch | None = None
     lineage_picture: Picture | None = None
     sections: tuple[Section, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    readers: tuple[Reader, ...] = ()
+    weakest: Section | None = None
+    synthetic: tuple[str, ...] = ()
+    trail: Trail | None = None
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """What the verification found besides its status."""
-        found = self.integrity or {}
-        return tuple(str(text) for key in ("problems", "notes") for text in found.get(key) or ())
+        return remarks(self.integrity)
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """What the verification could not see."""
+        return unseen(self.integrity)
 
     @property
     def seal(self) -> tuple[tuple[str, str], ...]:
-        """What the verification recorded, under the words of `INTEGRITY`."""
-        found = self.integrity or {}
-        return tuple((text, str(found[key])) for key, text in INTEGRITY.items() if found.get(key) is not None)
+        """What the verification recorded, in words."""
+        return seal(self.integrity)
+
+    @property
+    def in_one_line(self) -> str:
+        """Whether it was changed, by whom it is signed, and what cannot be seen."""
+        return in_one_line(self.integrity)
+
+    @property
+    def command(self) -> str:
+        """What a reader types to check it again."""
+        return command(self.integrity)
+
+    @property
+    def trust(self) -> tuple[Section, ...]:
+        """What the log says of itself."""
+        return sections(self.trail)
+
+    @property
+    def methods(self) -> Section:
+        """Every result with n, seed and requirements."""
+        return methods(self.asked)
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -156,7 +190,7 @@ def _asked(report: EvidenceReport, pictures: Mapping[int, tuple[Picture, ...]]) 
             sentences=sentences(finding),
             pictures=pictures.get(number, ()),
         )
-        for number, finding in enumerate(report.findings)
+        for number, finding in enumerate(map(weighed, report.findings))
     ]
 
 
@@ -175,6 +209,7 @@ def view_of(
     pictures: Mapping[int, tuple[Picture, ...]] | None = None,
     plots_note: str | None = None,
     lineage: Sketch | None = None,
+    trail: Trail | None = None,
 ) -> View:
     """Arrange a report.
 
@@ -184,26 +219,34 @@ def view_of(
         pictures: figures by position of the finding.
         plots_note: why there are no figures, if there are none.
         lineage: what was made of what, if anything was recorded.
+        trail: what else the log holds, see `trail_of`.
     """
     asked = _asked(report, pictures or {})
     verdicts = [finding.verdict for finding in report.findings]
     ends = tuple((item, pair) for item in asked if item.gap is None for pair in extremes(item.finding))
+    found, limits = represented(asked), synthetic_limits(asked, trail, lineage)
+    stated = dict.fromkeys(text for item in asked for text in item.finding.limitations)
     return View(
         report=report,
         concerns=_concerns(asked),
         verdicts=tuple((verdict, verdicts.count(verdict)) for verdict in ORDER if verdict in verdicts),
         withheld=withheld(asked),
-        represented=represented(asked),
+        represented=found,
         overview=overview_of(asked),
         extremes=ends,
-        limitations=tuple(dict.fromkeys(text for item in asked for text in item.finding.limitations)),
+        limitations=tuple(text for text in stated if text not in limits),
         glossary=_glossary(report),
         integrity=integrity,
-        status=_status(integrity),
+        status=status(integrity),
         plots_note=plots_note,
         lineage=lineage if lineage is not None and lineage.boxes else None,
         lineage_picture=None if lineage is None else lineage_picture(lineage),
-        sections=tuple(found for make in SECTIONS if (found := make(asked)) is not None),
+        sections=tuple(made for make in SECTIONS if (made := make(asked)) is not None),
+        facts=facts(report, asked, trail),
+        readers=readers(asked, found=found, ends=ends, integrity=integrity, trail=trail),
+        weakest=weakest(asked),
+        synthetic=limits,
+        trail=trail,
     )
 
 
@@ -274,13 +317,3 @@ def _estimate_words(finding: Finding) -> list[str]:
     words = [f"{estimate.name} {estimate.method or ''}" for estimate in finding.estimates]
     words += [curve.name for curve in finding.curves]
     return [*words, "interval"] if any(estimate.low is not None for estimate in finding.estimates) else words
-
-
-def _status(integrity: Mapping[str, Any] | None) -> tuple[str, str]:
-    if integrity is None:
-        return (
-            "Not checked while this page was written",
-            "Run `monai-ethics verify` on the evidence folder to see whether it was changed.",
-        )
-    status = str(integrity.get("status", ""))
-    return STATUSES.get(status, (status or "Unknown", str(integrity.get("text", ""))))

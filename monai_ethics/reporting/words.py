@@ -90,11 +90,16 @@ STATUSES: Mapping[str, tuple[str, str]] = {
 INTEGRITY: Mapping[str, str] = {
     "head": "Fingerprint of the signed log",
     "signer": "Fingerprint of the signer's key",
-    "key": "Kind of key",
-    "expected_head": "Head that was expected",
+    "key": "Where the key is kept",
+    "signer_revoked": "Key revoked before",
+    "expected_head": "Head that was kept",
+    "witness": "What the site log witnessed",
+    "site_head": "Fingerprint of the site log",
+    "log_id": "Id of the log",
     "entries": "Entries",
     "sealed": "Entries signed",
     "runs": "Runs",
+    "repairs": "Ends that had to be mended",
     "redacted": "Private parts deleted",
 }
 
