@@ -110,7 +110,7 @@ def _last(payloads: Sequence[tuple[str, str, bytes]], run: str) -> list[Any]:
         return []
     try:
         return list(json.loads(own[-1]))
-    except (json.JSONDecodeError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise InputError("Expected stored scores in JSON: got something else. Run the evaluation again.") from error
 
 

@@ -109,8 +109,8 @@ def _kinds() -> dict[str, tuple[str, Callable[[Any], Any]]]:
 def _items(kind: str, payload: bytes) -> dict[str, Any]:
     name, read = _kinds()[kind]
     try:
-        found = json.loads(payload)
-    except json.JSONDecodeError as error:
+        found = list(json.loads(payload))
+    except (ValueError, TypeError, RecursionError) as error:
         raise InputError("Expected stored scores in JSON: got something else. Run the evaluation again.") from error
     return {getattr(item, name): item for item in map(read, found)}
 
