@@ -6,6 +6,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
+import weakref
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -24,6 +25,7 @@ from monai_ethics.bundle.rewrite import rewrite, wrap_savers
 from monai_ethics.bundle.saver import mark_new_images
 from monai_ethics.bundle.settings import SECTION, checked, pop_settings, switch
 from monai_ethics.errors import EthicsError, InputError
+from monai_ethics.provenance.keys.delegate import start_signer, stop_signer
 from monai_ethics.transforms.keeping import keep_marks
 from monai_ethics.transforms.writers import Written
 
@@ -57,6 +59,7 @@ class EthicsWorkflow(ConfigWorkflow):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         given = pop_settings(kwargs)
+        weakref.finalize(self, stop_signer, start_signer())  # before anything of the bundle is imported
         known = inspect.signature(ConfigWorkflow.__init__).parameters
         changed = sorted(display_id(name) for name in kwargs if name not in known)
         super().__init__(*args, **kwargs)

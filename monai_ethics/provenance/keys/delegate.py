@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -16,7 +17,7 @@ from pathlib import Path
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.keys import environment
 from monai_ethics.provenance.keys.child import MOST, OK, REPLY, REQUEST
-from monai_ethics.provenance.keys.home import sign_with, warn_ephemeral
+from monai_ethics.provenance.keys.home import key_home, sign_with, warn_ephemeral
 from monai_ethics.provenance.keys.key import EPHEMERAL, SigningKey
 
 __all__ = ["ChildSigner", "signing_child", "start_signer", "stop_signer"]
@@ -29,7 +30,7 @@ _ALONE = (
     "signing goes on with an ephemeral key that nobody can recognize later."
 )
 _NO_CHILD = "monai-ethics: no process could be started to hold the signing key: this one, with the bundle in it, does."
-_PRESENT: list[ChildSigner] = []
+_PRESENT: dict[Path, ChildSigner] = {}  # by key home
 
 
 class _LostError(Exception):
@@ -47,6 +48,7 @@ class ChildSigner:
     """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.users = 0
         self._process, self._pid = process, os.getpid()
         self._lock = threading.RLock()
         self._number = 0
@@ -123,12 +125,14 @@ class ChildSigner:
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
-        if self._pid == os.getpid():
-            try:
-                self._process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        if self._pid != os.getpid():
+            self._process.returncode = 0  # of another process, and not this one's to wait for
+            return
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def _known(self) -> dict[str, str]:
         """What the child says of its key, asked once; a key is made then where there was none."""
@@ -210,62 +214,68 @@ def _homes() -> list[str]:
     return list(dict.fromkeys(str(Path(file).parents[1]) for file in files if file))
 
 
-def start_signer() -> bool:
-    """Start a child that signs for this process, unless there is one; the environment then holds no secret.
+def start_signer() -> Path | None:
+    """Start a child that signs for this process, or join its other users; the environment then holds no secret.
 
     Other ranks than the first lose the secrets unread. Where no child can be started, this process signs itself.
 
     Returns:
-        Whether a child was started now.
+        What `stop_signer` is given at the end; ``None`` if there is no child.
 
     Raises:
         InputError: if there is a key that cannot be opened.
     """
-    if _PRESENT:
-        return False
     if os.environ.get("RANK", "0") not in ("", "0"):
         _forget_all()
-        return False
+        return None
+    home = key_home().absolute()
+    signer = _PRESENT.get(home) or _started()
+    if signer is None:
+        print(_NO_CHILD, file=sys.stderr)
+        return None
+    if environment.given():
+        signer.users += 1  # kept until this process ends: nothing could open that key again
+    _forget_all()
+    signer.users += 1
+    _PRESENT[home] = signer
+    sign_with(signer, home=home)
+    return home
+
+
+def _started() -> ChildSigner | None:
     try:
         signer = ChildSigner.start()
-        ready = _ready(signer)
     except OSError:
-        ready = False
-    if not ready:
-        print(_NO_CHILD, file=sys.stderr)
-        return False
-    _forget_all()
-    _PRESENT.append(signer)
-    sign_with(signer)
-    return True
-
-
-def _ready(signer: ChildSigner) -> bool:
+        return None
     ready = False
     try:
         ready = signer.wait_ready()
     finally:
         if not ready:
             signer.stop()
-    return ready
+    return signer if ready else None
 
 
-def stop_signer() -> None:
-    """Let the child end; logs opened from now on read the key themselves."""
-    sign_with(None)
-    while _PRESENT:
-        _PRESENT.pop().stop()
+def stop_signer(home: Path | None) -> None:
+    """Leave the child; with its last user it ends, and logs opened from then on read the key themselves."""
+    signer = _PRESENT.get(home) if home is not None else None
+    if signer is None or home is None:
+        return
+    signer.users -= 1
+    if signer.users <= 0:
+        del _PRESENT[home]
+        sign_with(None, home=home)
+        signer.stop()
 
 
 @contextlib.contextmanager
 def signing_child() -> Iterator[None]:
     """`start_signer` for a block."""
-    started = start_signer()
+    home = start_signer()
     try:
         yield
     finally:
-        if started:
-            stop_signer()
+        stop_signer(home)
 
 
 def _forget_all() -> None:
@@ -273,11 +283,13 @@ def _forget_all() -> None:
         environment.forget(name)
 
 
-def _after_fork() -> None:
-    """A forked child, such as a worker of a data loader, keeps no pipe open and signs nothing."""
-    sign_with(None)
-    while _PRESENT:
-        _PRESENT.pop().stop()
+def _end_all() -> None:
+    """At the end of the process; and a forked one, such as a data loader's worker, keeps no pipe and signs nothing."""
+    for home, signer in _PRESENT.items():
+        sign_with(None, home=home)
+        signer.stop()
+    _PRESENT.clear()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(after_in_child=_end_all)
+atexit.register(_end_all)

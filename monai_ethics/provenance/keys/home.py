@@ -173,11 +173,12 @@ def warn_ephemeral() -> None:
     )
 
 
-def sign_with(signer: Signer | None) -> None:
-    """Let every log that this process opens with its present key home be signed by `signer`; ``None`` ends that."""
-    _IN_USE.clear()
+def sign_with(signer: Signer | None, *, home: Path | None = None) -> None:
+    """Let every log that this process opens with a key home be signed by `signer`; ``None`` ends that."""
+    home = (home or key_home()).absolute()
+    _IN_USE.pop(home, None)
     if signer is not None:
-        _IN_USE[key_home().absolute()] = signer
+        _IN_USE[home] = signer
 
 
 def _refuse_inside(home: Path, evidence: Path) -> None:
