@@ -297,6 +297,8 @@ class EvidenceLog:
 
     def pseudonym(self, domain: str, identifier: str) -> str:
         """Keyed pseudonym of an identifier, 32 hex digits, the same for every run of this folder."""
+        if not self._pseudonym_key:
+            raise ProvenanceError("Expected a log with a pseudonym key: got a copy for the public. It names nobody.")
         return pseudonym_of(self._pseudonym_key, domain, identifier)
 
     def seal(self) -> Head:
