@@ -204,9 +204,13 @@ def _rotate(home: Path, old: SigningKey) -> Link:
         write_atomically(following, private_pem(private, take(KEY_PASSPHRASE)), mode=0o600, replace=False)
         write_atomically(former, public_pem(Ed25519PublicKey.from_public_bytes(old.public)))
         write_atomically(home / CHAIN_NAME, canonical({"schema": CHAIN_SCHEMA, "links": chain}))
-        os.replace(following, home / PRIVATE_NAME)
-        sync_folder(home)
+        _swap(following, home / PRIVATE_NAME)
     finally:
         following.unlink(missing_ok=True)
     write_atomically(home / PUBLIC_NAME, public_pem(private.public_key()))
     return link
+
+
+def _swap(following: Path, present: Path) -> None:
+    os.replace(following, present)
+    sync_folder(present.parent)
