@@ -46,3 +46,42 @@ def test_a_file_is_new_and_its_owners_only(evidence, tmp_path, capsys):
 def test_a_kind_that_is_not_there_is_told_in_one_sentence(evidence, capsys):
     assert main(["private", str(evidence), "nope"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+JUNK = (
+    b"hello\n",
+    b"hello",
+    b"{}\n",
+    b"\x00\x01\x02",
+    b"[]\n",
+    b"null\n",
+    b'{"a":1}',
+    b"\xef\xbb\xbf{}\n",
+    b"x" * 2_000_000,
+)
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=range(len(JUNK)))
+def test_a_file_that_is_no_log_is_refused_by_every_reader_and_left_alone(tmp_path, monkeypatch, capsys, junk):
+    monkeypatch.setenv("MONAI_ETHICS_KEY_HOME", str(tmp_path / "keys"))
+    folder = tmp_path / "evidence"
+    folder.mkdir()
+    (folder / "log.jsonl").write_bytes(junk)
+    sweep = tmp_path / "sweep.csv"
+    rows = [f"{share},{seed},c{i},{0.5 + i / 100}\n" for share in (0, 1) for seed in range(3) for i in range(12)]
+    sweep.write_text("real_fraction,seed,case,score\n" + "".join(rows))
+    commands = {
+        "verify": ["verify", str(folder)],
+        "report": ["report", str(folder)],
+        "report beside": ["report", str(folder), "--out", str(tmp_path / "report")],
+        "private": ["private", str(folder)],
+        "utility": ["utility", "--scores", str(sweep), "--out", str(folder)],
+        "lineage": ["lineage", str(folder)],
+        "consent": ["consent", "status", "--site", str(folder)],
+    }
+    for name, words in commands.items():
+        assert main(words) in (1, 2), name
+        told = capsys.readouterr()
+        assert told.err.count("\n") <= 1, name
+        assert told.err or name == "verify", name
+        assert (folder / "log.jsonl").read_bytes() == junk, name

@@ -30,6 +30,7 @@ __all__ = [
 
 LOG_NAME = "log.jsonl"
 ENTRY_SCHEMA = "monai_ethics.entry/1"
+_FIRST = b'{"body":{'
 _FIELDS = {"schema": str, "seq": int, "time": str, "run_id": str, "kind": str, "body": dict}
 
 
@@ -63,7 +64,7 @@ def raw_lines(folder: Path) -> Iterator[tuple[bytes, bool]]:
     Raises:
         InputError: if the folder holds no log.
         ProvenanceError: if the log is no plain file.
-        SchemaError: if a line is longer than 1 MB.
+        SchemaError: if a line is longer than 1 MB, or the file does not begin as a log does.
     """
     try:
         handle = open_file(folder / LOG_NAME)
@@ -72,13 +73,22 @@ def raw_lines(folder: Path) -> Iterator[tuple[bytes, bool]]:
             "Expected an evidence folder with a log: got none. Give the folder that a run wrote."
         ) from error
     with os.fdopen(handle, "rb") as file:
+        first = True
         while line := file.readline(MAX_BYTES + 2):
+            if first and not _begins_a_log(line):
+                raise SchemaError("Expected an evidence log: got another file of its name. Give the folder of a run.")
+            first = False
             if b"\0" in line:
                 yield line, False
                 return
             if len(line) > MAX_BYTES + 1:
                 raise SchemaError("Expected log lines of at most 1 MB: got a longer one. The log was altered.")
             yield line.removesuffix(b"\n"), line.endswith(b"\n")
+
+
+def _begins_a_log(line: bytes) -> bool:
+    """Whether a first line is canonical JSON of an entry, or what a writer left that was cut off in it."""
+    return line.startswith(_FIRST) or _FIRST.startswith(line) or not line.strip(b"\0")
 
 
 def parse_entry(line: bytes, seq: int) -> Entry:

@@ -169,9 +169,7 @@ class Forger:
         rng = random.Random(seed)
         self.payloads = []
         for kind, content in PAYLOADS.items():
-            hostile = [content]
-            for _ in range(12):
-                hostile.append(changed({"x": content}, rng).get("x"))
+            hostile = [content, *(changed({"x": content}, rng).get("x") for _ in range(12))]
             texts = [json.dumps(value) if not isinstance(value, str) else value for value in hostile]
             for data in (
                 *(text.encode("utf-8", "surrogatepass") for text in texts),
@@ -238,7 +236,7 @@ class Forger:
 
 
 def broken_bytes(line, rng):
-    """A line with its bytes changed: flips, cuts, insertions, doubled keys, numbers and texts that JSON does not have."""
+    """A line with its bytes changed: flips, cuts, insertions, doubled keys, what JSON does not have."""
     what = rng.randrange(12)
     place = rng.randrange(len(line))
     if what <= 2:
