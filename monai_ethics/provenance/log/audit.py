@@ -26,16 +26,19 @@ class Repairs:
         count: `repair` entries.
         cut: bytes of half entries that were cut away.
         adopted: unsigned entries that a later run found and signed.
+        removed: files without an entry that a later run removed.
     """
 
     count: int = 0
     cut: int = 0
     adopted: int = 0
+    removed: int = 0
 
     def take(self, body: Mapping[str, Any]) -> None:
         self.count += 1
         self.cut += int(body.get("truncated_bytes", 0))
         self.adopted += int(body.get("unsealed_entries", 0))
+        self.removed += int(body.get("leftover_files", 0)) + int(body.get("orphan_payloads", 0))
 
 
 @dataclass
@@ -183,6 +186,10 @@ def _read_log(folder: Path, found: Audit, watch: Callable[[Entry], None]) -> boo
                 return True
     except (SchemaError, ProvenanceError) as error:
         broken = str(error)
+    except InputError:  # no log
+        if found.head is None:
+            raise
+        broken = "There is no log beside head.json: it was removed."
     found.problems.append(broken or "")
     return False
 

@@ -205,12 +205,14 @@ def _repairs(found: Audit) -> list[str]:
     if not repairs.count:
         return []
     times = "once" if repairs.count == 1 else f"{repairs.count} times"
-    kept = (
-        f", and {repairs.adopted} unsigned entries were signed by the next run, whoever had written them"
-        if repairs.adopted
-        else ""
+    counts = (
+        (repairs.cut, "bytes of half an entry were cut away"),
+        (repairs.adopted, "unsigned entries were signed by the next run, whoever had written them"),
+        (repairs.removed, "files without an entry were removed"),
     )
-    return [f"A writer was cut off {times}: {repairs.cut} bytes of half an entry were cut away{kept}."]
+    return [
+        f"A writer was cut off {times}: {', '.join(f'{n} {what}' for n, what in counts if n) or 'nothing is lost'}."
+    ]
 
 
 def _of_keys(result: Verification, found: Audit, outside: Outside) -> list[str]:
