@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from monai_ethics.provenance.license_compatibility import LicenseCompatibility
 
 __all__ = ["described"]
 
-KEYS = ("data", "generation", "weights_license", "intended_use", "uses")
+KEYS = ("data", "generation", "weights_license", "intended_use", "uses", "evaluation_set")
+ROOT = re.compile(r"[0-9a-f]{64}")
 DATA = ("license", "source", "consent", "acquisition", "deidentification")
 
 
@@ -44,7 +46,19 @@ def described(record: Any, bundle: Mapping[str, Any]) -> dict[str, Any]:
         "weights_license": given.get("weights_license") or bundle.get("license") or "",
         "intended_use": given.get("intended_use") or bundle.get("intended_use") or "",
         "uses": LicenseCompatibility(uses=given.get("uses") or ()).uses,
+        "evaluation_set": _roots(given.get("evaluation_set") or ()),
     }
+
+
+def _roots(given: Any) -> tuple[str, ...]:
+    """Roots of the sets that evaluations of this run may use."""
+    found = (given,) if isinstance(given, str) else given
+    if not isinstance(found, (list, tuple)) or not all(isinstance(one, str) and ROOT.fullmatch(one) for one in found):
+        raise InputError(
+            "`evaluation_set` of `record` must be roots of sets, each of 64 hex digits: got something else. Take them "
+            "from `lifecycle.test_set_lock` in the report of a run that used the set."
+        )
+    return tuple(found)
 
 
 def _read(record: Any) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from monai_ethics.handlers._kept_marks import register_kept
 from monai_ethics.handlers._mix import mix_findings
 from monai_ethics.handlers._private import store_cases, store_scores
 from monai_ethics.handlers._recorded import record_run
+from monai_ethics.handlers._set_uses import lock_findings
 from monai_ethics.handlers.admission import checked_guard
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ def settle(
         session.note(sidecars_not_read=unread)
     made = record_run(session, log, files=files, wait=error is None)
     found = [*_findings(session, error), *mix_findings(session.ledger.mixes, log)]
-    found += [*synthesis_findings(session, log, files), *made, *_lineage(log)]
+    found += [*synthesis_findings(session, log, files), *made, *lock_findings(session, log)]
+    found += _lineage(log)
     findings, exit_code = _judged(session, found)
     log.add_findings(findings)
     log.append("run", _status(error, outputs))
