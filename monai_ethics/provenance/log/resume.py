@@ -30,6 +30,7 @@ RESUME_NAME = ".resume.json"
 RESUME_FROM = 20_000  # entries that are read in about half a second; above, the next writer is spared reading them
 RESUME_SCHEMA = "monai_ethics.resume/1"
 _MOST_BYTES = 16_000_000
+_FIELDS = ("schema", "size", "end", "peaks", "runs", "log_id", "public_key", "key_id")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ALTERED = "Expected an intact evidence log: got one that was altered. Keep it for review and write to a new folder."
 
@@ -177,9 +178,12 @@ def _resumed(folder: Path, head: Head | None) -> Tail | None:
     if head is None:
         return None
     try:
-        data = strict_loads(read_file(folder / RESUME_NAME), limit=_MOST_BYTES)
-        body = {name: value for name, value in data.items() if name != "signature"}
+        stored = read_file(folder / RESUME_NAME)
+        data = strict_loads(stored, limit=_MOST_BYTES)
+        body = {name: data[name] for name in _FIELDS}
         signature = bytes.fromhex(data["signature"])
+        if body["schema"] != RESUME_SCHEMA or canonical({**body, "signature": signature.hex()}) != stored:
+            return None
         if not head.signature_holds or not verify_signature(bytes.fromhex(head.public_key), signature, _message(body)):
             return None
         tail = _tail(body, head)
