@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from monai_ethics.reporting.sealed import seal_report
 
 BEFORE = ("trusted", "torn", "redacted")
 AFTER = ("trusted", "redacted")
+SEEN: Counter[str] = Counter()  # statuses before repair, and what was repaired, over all disks that were judged
 
 
 def faults(root: Path, said: Promises, at: int) -> list[str]:
@@ -36,7 +38,10 @@ def faults(root: Path, said: Promises, at: int) -> list[str]:
     found = ["key lost"] if promised and key.public not in promised else []
     found += list(_spilled(root, said, at)) + list(_reports(root / EVIDENCE, said, at))
     for where in (EVIDENCE, SITE):
-        found += [f"{where}: {fault}" for fault in _log(root, where, said, at=at, key=key)]
+        try:
+            found += [f"{where}: {fault}" for fault in _log(root, where, said, at=at, key=key)]
+        except ProvenanceError as error:
+            found.append(f"{where}: {error}")
     return found
 
 
@@ -50,14 +55,15 @@ def _log(root: Path, where: str, said: Promises, *, at: int, key: SigningKey) ->
             return
     else:
         before = verify_evidence(folder, trusted=[key.public])
+        SEEN[before.status] += 1
         if before.status not in BEFORE:
             yield f"before repair: {before.status}: {before.problems}"
     yield from _kept(folder, where, said, at=at, entries=entries, heads=heads)
     try:
         with EvidenceLog.open(folder, run_id="next", key=key) as log:
             log.append("note", {"after": "the crash"})
-            torn = verify_evidence(folder).problems + verify_evidence(folder).notes
-            if any("report." in words for words in torn):
+            log.seal()
+            if any("report." in words for words in verify_evidence(folder).notes):
                 seal_report(log, REPORT)
     except (InputError, ProvenanceError) as error:
         yield f"cannot be opened: {error}"
@@ -69,6 +75,14 @@ def _log(root: Path, where: str, said: Promises, *, at: int, key: SigningKey) ->
     for path in [*folder.glob(".*.tmp"), *(folder / PRIVATE_NAME).rglob("*.tmp")]:
         yield f"left behind: {path.name[-20:]}"
     yield from _finished(folder)
+    _count_repairs(folder)
+
+
+def _count_repairs(folder: Path) -> None:
+    entries = read_entries(folder)
+    for entry in entries:
+        if entry.kind == "repair" and entry.run_id == entries[-1].run_id:
+            SEEN.update(f"repaired {name}" for name, value in entry.body.items() if value)
 
 
 def _kept(folder: Path, where: str, said: Promises, *, at: int, entries: set[str], heads: list[str]) -> Iterator[str]:

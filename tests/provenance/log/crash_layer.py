@@ -49,6 +49,7 @@ class Recorder:
         self._names: dict[int, dict[str, int]] = {ROOT: {}}  # live folders
         self._handles: dict[int, int] = {}  # descriptor to node
         self._scan(self.root, ROOT)
+        self.start = self.now  # what was there is durable from here on
 
     def _scan(self, folder: str, node: int) -> None:
         for entry in sorted(os.scandir(folder), key=lambda found: found.name):

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from crash_layer import Recorder
 
@@ -15,7 +16,6 @@ from monai_ethics.evidence import EvidenceReport, Finding, Stage, Verdict
 from monai_ethics.provenance.consent.registry import UNKNOWN, ConsentRegistry, Person, Will
 from monai_ethics.provenance.consent.statements import Consent
 from monai_ethics.provenance.consent.subjects import SALTS_NAME
-from monai_ethics.provenance.keys.home import load_or_create_key
 from monai_ethics.provenance.log.canonical import sha256_hex
 from monai_ethics.provenance.log.payload import PRIVATE_NAME, payload_path
 from monai_ethics.provenance.log.site import open_site
@@ -162,6 +162,22 @@ def tell(root: Path, *, deaf: str = "", kill_at: int | None = None, threads: boo
     return said
 
 
-def first_key(root: Path) -> bytes:
-    """Public key that the story's home holds, made where there is none."""
-    return load_or_create_key(root / EVIDENCE, home=root / HOME).public
+def go_on(root: Path, before: Promises, at: int) -> Promises:
+    """The run after a crash, recorded: what was promised until operation `at` of the story before stays promised."""
+    recorder = Recorder(root)
+    said = Promises(recorder)
+    for name in ("entries", "payloads", "heads", "gone", "keys"):
+        getattr(said, name).extend((0, *item[1:]) for item in getattr(before, name) if item[0] <= at)
+    said.erasing.update({commitment: -1 for commitment, begun in before.erasing.items() if begun < at})
+    with recorder.recording():
+        _repair(root, said)
+        with open_site(root / SITE) as log:
+            said.put(SITE, log, b"later")
+            said.seal(SITE, log)
+    return said
+
+
+def plain_render(report: EvidenceReport, *, integrity: Mapping[str, Any], **more: object) -> dict[str, bytes]:
+    """Stands for `render`, which takes long and matters here only by the bytes that it gives."""
+    said = f"{len(report.findings)} {integrity['head']} {integrity['status']} {len(more)}"
+    return {name: f"{name} {said}".encode() for name in ("report.html", "report.json", "report.md")}

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Power cuts: at every point of a scripted life, whatever was not synced may be gone, and nothing promised is lost."""
+
+import os
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+from crash_disk import DATA_ONLY, EVERYTHING, NAMES_ONLY, NOTHING, Disk, Drawn, materialize, real_state
+from crash_judge import SEEN, faults
+from crash_layer import Recorder
+from crash_story import HOME, go_on, plain_render, tell
+
+from monai_ethics.reporting import sealed
+
+STATES = (NOTHING, EVERYTHING, NAMES_ONLY, DATA_ONLY)
+
+
+@pytest.fixture(autouse=True)
+def quick_reports(monkeypatch):
+    monkeypatch.setattr(sealed, "render", plain_render)
+
+
+@pytest.fixture
+def told(tmp_path, monkeypatch):
+    """`told(...)` tells the story in a new folder, with salts and names of temporary files drawn from one seed."""
+    made = []
+
+    def start(**settings):
+        root = tmp_path / f"live-{len(made)}"
+        root.mkdir()
+        made.append(root)
+        monkeypatch.setenv("MONAI_ETHICS_KEY_HOME", str(root / HOME))
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "urandom", random.Random(len(made)).randbytes)
+            return tell(root, **settings)
+
+    return start
+
+
+@pytest.fixture
+def judged(tmp_path):
+    """`judged(said, at, state)` gives the faults of a disk; equal disks after equal promises are judged once."""
+    known = {}
+
+    def judge(said, at, state):
+        promised = sum(item[0] <= at for item in [*said.entries, *said.heads, *said.payloads, *said.gone, *said.keys])
+        done = sum(when <= at for _, when, _ in said.reports), sum(when < at for when in said.erasing.values())
+        key = hash((tuple(state.items()), promised, done, id(said)))
+        if key not in known:
+            place = tmp_path / "disk"
+            materialize(state, place)
+            known[key] = faults(place, said, at)
+            shutil.rmtree(place)
+        return known[key]
+
+    judge.known = known
+    SEEN.clear()
+    return judge
+
+
+def _points(said):
+    """Number of operations so far and the disk after them."""
+    disk = Disk()
+    for at, op in enumerate(said.recorder.journal, start=1):
+        disk.apply(op)
+        yield at, disk
+
+
+def _disk(said, at):
+    disk = Disk()
+    for op in said.recorder.journal[:at]:
+        disk.apply(op)
+    return disk
+
+
+# the layer itself -----------------------------------------------------------------------------------------------------
+
+
+def test_nothing_of_the_story_is_written_past_the_layer(told):
+    said = told()
+    recorded = _disk(said, said.recorder.now).state(EVERYTHING)
+    assert {path: found and found[0] for path, found in recorded.items()} == real_state(Path(said.recorder.root))
+
+
+def test_the_layer_knows_what_is_durable(tmp_path):
+    (tmp_path / "old").write_bytes(b"old")
+    recorder = Recorder(tmp_path)
+    with recorder.recording():
+        handle = os.open(tmp_path / "new", os.O_WRONLY | os.O_CREAT, 0o600)
+        os.write(handle, b"abc")
+        os.fsync(handle)
+        os.write(handle, b"def")
+        os.close(handle)
+        os.replace(tmp_path / "old", tmp_path / "other")
+    disk = Disk()
+    for op in recorder.journal:
+        disk.apply(op)
+    assert disk.state(NOTHING) == {"old": (b"old", 0o644)}
+    assert disk.state(NAMES_ONLY) == {"new": (b"abc", 0o600), "other": (b"old", 0o644)}
+    assert disk.state(EVERYTHING) == {"new": (b"abcdef", 0o600), "other": (b"old", 0o644)}
+    drawn = [disk.state(Drawn(random.Random(seed))) for seed in range(300)]
+    contents = {state["new"][0] for state in drawn if "new" in state}
+    assert {b"abc", b"abcd", b"abc\0\0\0", b"abcdef"} <= contents
+    assert {"old", "other"} in [set(state) - {"new"} for state in drawn]
+
+
+def test_a_killed_process_does_nothing_more(tmp_path):
+    recorder = Recorder(tmp_path)
+    recorder.kill_at = recorder.now + 2
+    with recorder.recording():
+        try:
+            os.mkdir(tmp_path / "a")
+            os.mkdir(tmp_path / "b")
+        finally:
+            os.rmdir(tmp_path / "a")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("deaf", ["files", "folders"])
+def test_a_writer_that_does_not_sync_is_caught(told, judged, deaf):
+    said = told(deaf=deaf, threads=False)
+    found = judged(said, said.recorder.now, _disk(said, said.recorder.now).state(NOTHING))
+    assert any("lost" in fault for fault in found)
+
+
+# power cuts -----------------------------------------------------------------------------------------------------------
+
+
+def _told_of(what, judged):
+    counts = ", ".join(f"{name} {count}" for name, count in sorted(SEEN.items()))
+    print(f"\n{what}: {len(judged.known)} different disks; {counts}")
+
+
+def test_no_power_cut_at_some_points_loses_what_was_promised(told, judged):
+    said = told(threads=False)
+    points = list(range(9, said.recorder.now + 1, 25))
+    assert [(at, judged(said, at, _disk(said, at).state(NOTHING))) for at in points] == [(at, []) for at in points]
+
+
+@pytest.mark.slow
+def test_no_power_cut_at_any_point_loses_what_was_promised(told, judged):
+    said, found = told(), {}
+    for at, disk in _points(said):
+        for number, survival in enumerate(STATES):
+            wrong = judged(said, at, disk.state(survival))
+            if wrong:
+                found[at, number] = wrong
+    _told_of(f"power cut after each of {said.recorder.now} operations, {len(STATES)} states each", judged)
+    assert found == {}
+
+
+@pytest.mark.slow
+def test_no_power_cut_at_random_loses_what_was_promised(told, judged):
+    said, found = told(), {}
+    for seed in range(1000):
+        dice = random.Random(seed)
+        at = dice.randint(1, said.recorder.now)
+        wrong = judged(said, at, _disk(said, at).state(Drawn(dice)))
+        if wrong:
+            found[seed, at] = wrong
+    _told_of("1,000 random power cuts", judged)
+    assert found == {}
+
+
+@pytest.mark.slow
+def test_no_power_cut_after_a_kill_loses_what_was_promised(told, judged):
+    """The process is killed, another one goes on from what it sees, and then the power fails."""
+    found, length = {}, told(threads=False).recorder.now
+    for seed in range(60):
+        dice = random.Random(seed)
+        killed = dice.randint(1, length)
+        said = told(threads=False, kill_at=killed)
+        for _ in range(5):
+            at = dice.randint(killed, said.recorder.now)
+            wrong = judged(said, at, _disk(said, at).state(Drawn(dice)))
+            if wrong:
+                found[seed, killed, at] = wrong
+    _told_of("60 kills with 5 random power cuts later each", judged)
+    assert found == {}
+
+
+@pytest.mark.slow
+def test_no_power_cut_while_a_crash_is_repaired_loses_what_was_promised(told, judged, tmp_path, monkeypatch):
+    first, found = told(), {}
+    for seed in range(60):
+        dice = random.Random(seed)
+        at, root = dice.randint(1, first.recorder.now), tmp_path / f"again-{seed}"
+        materialize(_disk(first, at).state(Drawn(dice)), root)
+        monkeypatch.setenv("MONAI_ETHICS_KEY_HOME", str(root / HOME))
+        said = go_on(root, first, at)
+        for _ in range(5):
+            later = dice.randint(said.recorder.start, said.recorder.now)
+            wrong = judged(said, later, _disk(said, later).state(Drawn(dice)))
+            if wrong:
+                found[seed, at, later] = wrong
+    _told_of("60 random power cuts with 5 more while the next run repairs", judged)
+    assert found == {}
