@@ -20,6 +20,26 @@ def rendered():
     return files
 
 
+@pytest.fixture(scope="session")
+def every_check():
+    """`every_check(n, seed)` is a report with what every installed check finds in its own example."""
+    from monai_ethics.evidence import EvidenceReport
+    from monai_ethics.registry import load_check, registered
+
+    known = {}
+
+    def found(n, seed):
+        if (n, seed) not in known:
+            checks = [load_check(name) for name in registered()]
+            findings = [check()(check.example(n, seed)) for check in checks]
+            known[n, seed] = EvidenceReport(
+                created="2026-03-02T09:14:00Z", tool="monai_ethics", environment={}, inputs={}, findings=findings
+            )
+        return known[n, seed]
+
+    return found
+
+
 ABORTED = "terminate called without an active exception"
 
 

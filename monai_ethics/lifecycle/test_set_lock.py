@@ -22,7 +22,7 @@ NOTHING_TO_COMPARE = (
 )
 REUSE = (
     "Whoever looks at a result and then changes something has used the data for choosing. Each such use makes the next "
-    "result on the same data look better than it is, by an amount that this count does not tell."
+    "result on the same data too favorable, by an amount that this count does not tell."
 )
 SOURCES = (
     Source(

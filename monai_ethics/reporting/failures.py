@@ -51,7 +51,7 @@ class Mode:
 GROUPED = ("fairness.group_", "synthesis.group_correctness")
 MODES: tuple[Mode, ...] = (
     Mode(
-        name="A group of patients is served worse",
+        name="A group of patients is served less well",
         checks=GROUPED,
         sized=False,
         would="`monai-ethics fairness EVIDENCE --attributes TABLE` (fairness.group_scores, fairness.group_rates)",
@@ -204,7 +204,7 @@ def _of_groups(mode: Mode, item: Asked) -> Iterator[tuple[Asked, Estimate, str]]
         good = direction(finding, name)
         held = len(rows) - len(valued)
         said = f"; {counted(held, 'groups')} without a number" if held else ""
-        said += "; lowest: it is not recorded which way is better" if good is None else ""
+        said += "; lowest: it is not recorded which way is good" if good is None else ""
         yield item, _extreme(valued, low=good is not False), said
 
 

@@ -25,7 +25,7 @@ def test_the_same_set_again_is_counted_and_says_why_that_matters():
     assert numbers(finding)["uses_of_evaluation_set"] == 3
     assert numbers(finding)["roots_other_than_locked"] == 0
     assert "The evaluation data were used in 3 runs" in finding.statement
-    assert any("look better than it is" in text for text in finding.limitations)
+    assert any("too favorable" in text for text in finding.limitations)
     assert "Dwork" in finding.sources[0].title
     assert Finding.from_dict(finding.to_dict()) == finding
 

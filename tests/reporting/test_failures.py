@@ -60,7 +60,7 @@ def test_a_report_of_nothing_says_not_done_for_each_way_to_fail():
 
 def test_the_worst_group_stands_with_its_interval_and_those_without_a_number():
     found, _ = table(GROUPS)
-    number, whom, means = found["A group of patients is served worse"]
+    number, whom, means = found["A group of patients is served less well"]
     assert number == "median 0.600, 0.580 to 0.620 (95 % interval)"
     assert whom == "site: B; 40 patients (mean_dice; 1 group without a number)"
     assert "treated late" in means
@@ -76,9 +76,9 @@ def test_of_sizes_the_smallest_is_told_though_another_is_worse():
 
 def test_where_less_is_better_the_worst_is_the_highest():
     found, _ = table(replace(GROUPS, parameters={"higher_is_better": False}))
-    assert found["A group of patients is served worse"][1].startswith("site: A")
+    assert found["A group of patients is served less well"][1].startswith("site: A")
     found, _ = table(replace(GROUPS, parameters={}))
-    assert "not recorded which way is better" in found["A group of patients is served worse"][1]
+    assert "not recorded which way is good" in found["A group of patients is served less well"][1]
 
 
 def test_memorization_tells_copies_before_a_calm_test_and_an_open_question_its_reason():
