@@ -6,10 +6,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from monai_ethics.errors import InputError, SchemaError
+from monai_ethics.errors import InputError, ProvenanceError, SchemaError
 from monai_ethics.provenance.keys.key import fingerprint
 from monai_ethics.provenance.log.canonical import strict_loads
 from monai_ethics.provenance.log.read import LOG_NAME
+from monai_ethics.provenance.log.storage import open_file
 
 __all__ = ["KIND", "REASONS", "refuse_revoked", "revoke", "revoked_in"]
 
@@ -19,17 +20,17 @@ _MARK = f'"{KIND}"'.encode()
 
 
 def revoked_in(site: Path) -> dict[str, str]:
-    """Fingerprints that a site log revokes, with the reason; none where there is no log.
+    """Fingerprints that a site log revokes, with the reason; none where there is no log, or none that can be read.
 
     The lines are read for this alone: whether the log is intact is for `verify`.
     """
     found: dict[str, str] = {}
     try:
-        with (site / LOG_NAME).open("rb") as lines:
+        with os.fdopen(open_file(site / LOG_NAME), "rb") as lines:
             for line in lines:
                 if _MARK in line:
                     found.update(_revoked(line))
-    except FileNotFoundError:
+    except (OSError, ProvenanceError):
         pass
     return found
 

@@ -32,6 +32,7 @@ __all__ = [
 
 SITE_VARIABLE = "MONAI_ETHICS_SITE"
 KIND = "witness"
+WAIT = 10.0  # most seconds that closing a log waits for the site log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +110,7 @@ def _fingerprint(text: object) -> str:
     return bytes.fromhex(text).hex()
 
 
-def witness(site: Path, head: Head, *, log_id: str, key: Signer | None = None, wait: float = 10.0) -> None:
+def witness(site: Path, head: Head, *, log_id: str, key: Signer | None = None, wait: float | None = None) -> None:
     """Write into the site log that a log has this head.
 
     Args:
@@ -117,7 +118,8 @@ def witness(site: Path, head: Head, *, log_id: str, key: Signer | None = None, w
         head: the head.
         log_id: random id of the log that it covers.
         key: what signs the site log; by default the key of the key home.
-        wait: most seconds to wait for another writer. A site log that this process itself holds is not waited for.
+        wait: most seconds to wait for another writer, 10 by default; a site log that this process itself holds is
+            not waited for.
 
     Raises:
         BusyError: if another writer still holds the site log after that.
@@ -144,7 +146,7 @@ def witness(site: Path, head: Head, *, log_id: str, key: Signer | None = None, w
             return  # whoever holds it seals it
         except ProvenanceError:  # closed at this moment
             pass
-    with open_site(site, run_id=KIND, wait=wait, key=key) as log:
+    with open_site(site, run_id=KIND, wait=WAIT if wait is None else wait, key=key) as log:
         log.append(KIND, body)
 
 

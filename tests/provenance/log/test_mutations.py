@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ten thousand random changes of an evidence folder: each ends in the status written down before, or in honest words."""
+"""Ten thousand random changes of an evidence folder: each ends in the status set before, or in honest words."""
 
 import random
 import time
