@@ -33,6 +33,7 @@ COMMANDS = (
     "overlay",
     "plan",
     "private",
+    "redact",
     "report",
     "sign-model",
     "stamp",

@@ -19,8 +19,13 @@ __all__ = ["command"]
 
 def command(
     evidence: Annotated[Path, typer.Argument(help="Evidence folder.")],
-    format_: Annotated[str, typer.Option("--format", help="prov-json, ro-crate, croissant, cyclonedx or bids.")],
-    out: Annotated[Path, typer.Option(help="New file, or a folder for the usual name.")],
+    out: Annotated[Path, typer.Option(help="New file, or a folder for the usual name; with --public a new folder.")],
+    format_: Annotated[str, typer.Option("--format", help="prov-json, ro-crate, croissant, cyclonedx or bids.")] = "",
+    public: Annotated[
+        bool, typer.Option("--public", help="Write a copy of the evidence that may be published.")
+    ] = False,
+    min_cell: Annotated[int, typer.Option(help="public: smallest count that is shown, but for 0.")] = 11,
+    run_id: Annotated[str | None, typer.Option(help="public: findings of this run only.")] = None,
     name: Annotated[str, typer.Option(help="Name of the data set, model or collection.")] = "",
     license_: Annotated[str, typer.Option("--license", help="SPDX expression; that of the records if absent.")] = "",
     creator: Annotated[str, typer.Option(help="Who gives it out.")] = "",
@@ -40,6 +45,9 @@ def command(
     from monai_ethics.provenance.keys.trusted import read_trusted
     from monai_ethics.provenance.log.canonical import sha256_hex
 
+    if public:
+        _public(evidence, out, format_=format_, least=min_cell, run_id=run_id, trust=trust, as_json=as_json)
+        return
     _check(format_, known=list(FORMATS), about=about, files=files, image=image)
     path = target_of(out, FORMATS[format_][1] if image is None else "image.json")
     material = read_material(evidence, trusted=read_trusted(trust or []))
@@ -68,6 +76,35 @@ def _check(format_: str, *, known: list[str], about: str, files: list[Path] | No
         raise InputError("Expected `--about` and `--files` with croissant: got another format. Leave them out.")
     if image is not None and format_ != "bids":
         raise InputError("Expected `--image` with bids: got another format. Leave it out.")
+
+
+def _public(
+    evidence: Path,
+    out: Path,
+    *,
+    format_: str,
+    least: int,
+    run_id: str | None,
+    trust: list[str] | None,
+    as_json: bool,
+) -> None:
+    from monai_ethics.cli._public import publish
+    from monai_ethics.provenance.keys.trusted import read_trusted
+
+    if format_:
+        raise InputError("Expected `--public` without `--format`: got both. Run them one after the other.")
+    result = publish(evidence, out, least=least, run_id=run_id, trusted=read_trusted(trust or []))
+    if as_json:
+        print(json.dumps(result, indent=1, sort_keys=True))
+        return
+    left = result["left_out"]
+    shown, hidden = result["shown"], left["estimates"]
+    print(
+        f"Public copy: {shown} numbers are shown, {hidden} are hidden, because they tell, or help to work out, a count"
+    )
+    print(f"of 1 to {least - 1}.")
+    print("Read the report before you give the folder to anybody: no rule knows what else is known of these people.")
+    print(f"Sealed; keep this fingerprint elsewhere: {result['head']}")
 
 
 def _document(format_: str, material: Material, told: Told, *, about: str, image: Path | None) -> dict[str, Any]:

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An adversary who takes every published number for a constraint and asks how far each small cell can be narrowed."""
+
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import csr_array
+
+from monai_ethics.fairness.data.binary import BinaryScores
+from monai_ethics.fairness.data.roster import Roster
+from monai_ethics.fairness.group_rates import GroupRates
+from monai_ethics.fairness.rate_gap import RateGap
+from monai_ethics.fairness.representation import Representation
+from monai_ethics.provenance.exports.public.suppress import LEAST, for_the_public
+
+# how often a case falls under each threshold: label, calls at the lower and at the higher one
+OUTCOMES = tuple(product((0, 1), (0, 1, 2)))
+# numerator and denominator of each rate, as functions of label and decision
+RATES = {
+    "tpr": (lambda y, d: y and d, lambda y, d: y),
+    "fnr": (lambda y, d: y and not d, lambda y, d: y),
+    "fpr": (lambda y, d: d and not y, lambda y, d: not y),
+    "tnr": (lambda y, d: not d and not y, lambda y, d: not y),
+    "ppv": (lambda y, d: d and y, lambda y, d: d),
+    "npv": (lambda y, d: not d and not y, lambda y, d: not d),
+    "selection_rate": (lambda y, d: d, lambda y, d: True),
+    "prevalence": (lambda y, d: y, lambda y, d: True),
+    "accuracy": (lambda y, d: bool(y) == bool(d), lambda y, d: True),
+}
+
+
+@dataclass
+class Cohort:
+    """Labels of two attributes, and for each case its label and how many of two thresholds it passes."""
+
+    sex: np.ndarray
+    site: np.ndarray
+    y: np.ndarray
+    passed: np.ndarray
+
+    @property
+    def atoms(self):
+        """Cells of the whole table: sex, site, label, thresholds passed."""
+        return [(a, b, y, t) for a in sorted(set(self.sex)) for b in sorted(set(self.site)) for y, t in OUTCOMES]
+
+    def count(self, holds):
+        return sum(holds(*case) for case in zip(self.sex, self.site, self.y, self.passed, strict=True))
+
+
+def cohort(seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(60, 700))
+    sexes, sites = (
+        rng.dirichlet(np.full(int(rng.integers(2, 4)), 1.5)),
+        rng.dirichlet(np.full(int(rng.integers(2, 7)), 1)),
+    )
+    sex = np.array(["F", "M", "?"])[rng.choice(len(sexes), n, p=sexes)]
+    site = np.array(list("ABCDE?"))[rng.choice(len(sites), n, p=sites)]
+    y = rng.random(n) < rng.uniform(0.2, 0.6)
+    score = np.where(y, rng.normal(rng.uniform(0.5, 1.5), 1, n), rng.normal(0, 1, n))
+    low, high = np.quantile(score, [rng.uniform(0.3, 0.6), rng.uniform(0.6, 0.8)])
+    return Cohort(sex, site, y.astype(int), (score > low).astype(int) + (score > high))
+
+
+def report(data, *, crossed, thresholds):
+    """Findings of the real checks."""
+    n = len(data.y)
+    ids = tuple(map(str, range(n)))
+    named = {name: tuple(None if v == "?" else str(v) for v in getattr(data, name)) for name in ("sex", "site")}
+    if crossed:
+        named["sex*site"] = tuple(
+            None if None in pair else ", ".join(pair) for pair in zip(*named.values(), strict=True)
+        )
+    truth = tuple(map(bool, data.y))
+    base = BinaryScores(target="finding", cases=ids, patients=ids, y_true=truth, y_score=tuple(map(float, data.passed)),
+                        groups=named)  # fmt: skip
+    roster = Roster(cases=ids, patients=ids, groups={k: v for k, v in named.items() if "*" not in k}, positives=truth,
+                    outcome="finding")  # fmt: skip
+    found = [Representation(n_draws=99)(roster)] if crossed else []
+    for threshold in thresholds:
+        decided = base.decided(threshold, decided_by="a threshold chosen beforehand")
+        found.append(GroupRates()(decided))
+        found += [RateGap(rate="tpr", attribute=name, n_permutations=99)(decided) for name in named]
+    return found
+
+
+def member(group):
+    """Who belongs to a published group, as a predicate."""
+
+    def holds(sex, site, *_):
+        there = {"sex": sex, "site": site, "sex*site": "?" if "?" in (sex, site) else f"{sex}, {site}"}
+        return all(there[name] == ("?" if label is None else label) for name, label in group.items())
+
+    return holds
+
+
+def facts(findings):
+    """Every count that the published numbers tell, as (predicate, count): written apart from what hides them."""
+    for finding in findings:
+        least = 1 if finding.parameters.get("threshold") == 0.5 else 2
+        for row in finding.estimates:
+            if any(" - " in (label or "") for label in row.group.values()):
+                continue  # a difference of groups that are both published
+            inside = member(row.group)
+            if finding.check == "fairness.rate_gap" and not row.group:
+                continue
+            if row.name in ("patients", "cases") and row.value is not None:
+                yield inside, round(row.value)
+            elif row.name == "positives" and row.value is not None:
+                yield (lambda a, b, y, t, inside=inside: inside(a, b) and y), round(row.value)
+            elif row.name in RATES and row.value is not None:
+                top, bottom = RATES[row.name]
+                yield (lambda a, b, y, t, i=inside, f=bottom, u=least: i(a, b) and f(y, t >= u)), row.n
+                count = round(row.value * row.n)
+                yield (lambda a, b, y, t, i=inside, f=top, u=least: i(a, b) and f(y, t >= u)), count
+
+
+def ranges(data, findings, cells):
+    """Least and greatest value of each cell that everything published allows."""
+    atoms = data.atoms
+    known = {}
+    for holds, count in facts(findings):
+        known[tuple(bool(holds(*atom)) for atom in atoms)] = count
+    assert all(data.count(lambda *case, r=row: r[atoms.index(case)]) == count for row, count in known.items())
+    rows = csr_array(np.array(list(known), dtype=float).reshape(len(known), len(atoms)))
+    counts = np.array(list(known.values()), dtype=float)
+    given = LinearConstraint(rows, counts, counts)
+    for holds in cells:
+        weight = np.array([float(bool(holds(*atom))) for atom in atoms])
+        ends = []
+        for sign in (1, -1):
+            solved = milp(sign * weight, constraints=given, bounds=Bounds(0, np.inf), integrality=np.ones(len(atoms)))
+            ends.append(np.inf if solved.x is None else round(sign * solved.fun))
+        yield tuple(ends)
+
+
+def small_cells(data, *, crossed, thresholds):
+    """Small cells of every group: its size, its outcomes and decisions."""
+    labels = [{"sex": a} for a in set(data.sex)] + [{"site": b} for b in set(data.site)]
+    labels += [{"sex": a, "site": b} for a, b in product(set(data.sex), set(data.site))] if crossed else []
+    for group in labels:
+
+        def inside(a, b, group=group):
+            return group.get("sex", a) == a and group.get("site", b) == b
+
+        cells = [lambda a, b, y, t, i=inside: i(a, b)]
+        cells += [lambda a, b, y, t, i=inside, v=v: i(a, b) and y == v for v in (0, 1)]
+        for least in (1, 2)[: len(thresholds)]:
+            for v, d in product((0, 1), (False, True)):
+                cells.append(lambda a, b, y, t, i=inside, v=v, d=d, u=least: i(a, b) and y == v and (t >= u) == d)
+        yield from (holds for holds in cells if 0 < data.count(holds) < LEAST)
+
+
+def attack(seed):
+    """Widths of the feasible ranges of the small cells of one random report, and how much of it is published."""
+    rng = np.random.default_rng([seed, 1])
+    crossed, thresholds = bool(rng.random() < 0.6), [0.5, 1.5][: int(rng.integers(1, 3))]
+    data = cohort(seed)
+    findings = report(data, crossed=crossed, thresholds=thresholds)
+    public = for_the_public(findings)
+    cells = list(small_cells(data, crossed=crossed, thresholds=thresholds))
+    widths = [high - low for low, high in ranges(data, public.findings, cells)]
+    before = [high - low for low, high in ranges(data, findings, cells[:12])]
+    return widths, before, public.shown, sum(len(finding.estimates) for finding in findings)
+
+
+@cache
+def attacked(first, last):
+    return [attack(seed) for seed in range(first, last)]
+
+
+def told(results):
+    widths = np.concatenate([np.array(found[0], dtype=float) for found in results])
+    before = np.concatenate([np.array(found[1], dtype=float) for found in results])
+    shares = np.array([found[2] / found[3] for found in results])
+    quantiles = ", ".join(f"{q:g}" for q in np.quantile(widths, [0, 0.05, 0.25, 0.5, 0.75, 1]))
+    print(
+        f"\n{len(results)} reports, {len(widths)} small cells: width of what stays possible (0, 5, 25, 50, 75, 100 %): "
+        f"{quantiles}; determined {int((widths == 0).sum())}, narrower than {LEAST}: {int((widths < LEAST).sum())}; "
+        f"before: determined {int((before == 0).sum())} of {len(before)}; "
+        f"estimates published: median {np.median(shares):.0%}, {shares.min():.0%} to {shares.max():.0%}"
+    )
+    return widths, before
+
+
+def test_no_small_cell_of_a_few_random_reports_can_be_narrowed():
+    widths, before = told(attacked(0, 3))
+    assert len(widths) > 10
+    assert widths.min() >= LEAST
+    assert (before == 0).mean() > 0.5  # the adversary is able: what is not suppressed it finds out
+
+
+@pytest.mark.slow
+def test_no_small_cell_of_random_reports_can_be_narrowed():
+    widths, _ = told(attacked(0, 120))
+    assert widths.min() >= LEAST
+
+
+def test_the_order_of_findings_does_not_matter():
+    data = cohort(3)
+    findings = report(data, crossed=True, thresholds=[0.5, 1.5])
+    forward = for_the_public(findings)
+    backward = for_the_public(findings[::-1])
+    assert [replace(f) for f in backward.findings[::-1]] == list(forward.findings)
