@@ -27,7 +27,7 @@ from monai_ethics.provenance.keys.key import (
     verify_signature,
 )
 from monai_ethics.provenance.log.canonical import canonical, strict_loads
-from monai_ethics.provenance.log.storage import read_file, sync_folder, write_atomically
+from monai_ethics.provenance.log.storage import read_file, remove_leftovers, sync_folder, write_atomically
 
 __all__ = ["CHAIN_NAME", "Link", "endorse", "key_entries", "read_chain", "rotate", "trusted_through"]
 
@@ -205,6 +205,7 @@ def _rotate(home: Path, old: SigningKey) -> Link:
         write_atomically(former, public_pem(Ed25519PublicKey.from_public_bytes(old.public)))
         write_atomically(home / CHAIN_NAME, canonical({"schema": CHAIN_SCHEMA, "links": chain}))
         _swap(following, home / PRIVATE_NAME)
+        remove_leftovers(home, of=PRIVATE_NAME)  # a second name of the old key, if its writing was cut off
     finally:
         following.unlink(missing_ok=True)
     write_atomically(home / PUBLIC_NAME, public_pem(private.public_key()))

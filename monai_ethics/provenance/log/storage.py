@@ -185,12 +185,17 @@ def remove_files(paths: Iterable[Path]) -> None:
         sync_folder(folder)
 
 
-def remove_leftovers(folder: Path) -> int:
+def remove_leftovers(folder: Path, *, of: str | None = None) -> int:
     """Remove what interrupted calls of `write_atomically` left in a folder; how many files that were.
 
     Only the one writer of the folder may call this: to others a file that is being written looks the same.
+
+    Args:
+        folder: where.
+        of: only what was to become a file of this name.
     """
-    found = [name for name in os.listdir(folder) if _written_as(name) is not None]
+    meant = {name: _written_as(name) for name in os.listdir(folder)}
+    found = [name for name, goal in meant.items() if goal is not None and of in (None, goal)]
     for name in found:
         (folder / name).unlink(missing_ok=True)
     if found:
