@@ -11,7 +11,7 @@ from crash_story import EVIDENCE, HOME, REPORT, SITE, Promises
 
 from monai_ethics.errors import InputError, ProvenanceError
 from monai_ethics.provenance.keys.home import load_or_create_key
-from monai_ethics.provenance.keys.key import SigningKey
+from monai_ethics.provenance.keys.key import Signer
 from monai_ethics.provenance.log.canonical import sha256_hex
 from monai_ethics.provenance.log.payload import PRIVATE_NAME, read_payload
 from monai_ethics.provenance.log.read import LOG_NAME, read_entries
@@ -33,19 +33,24 @@ def faults(root: Path, said: Promises, at: int) -> list[str]:
         at: the last operation before the crash.
     """
     promised = [public for when, public in said.keys if when <= at]
+    allowed = [public for _, public in said.keys] if len(said.rotations) and at < said.rotations[0] else promised[-1:]
     (root / HOME).parent.mkdir(parents=True, exist_ok=True)
     key = load_or_create_key(root / EVIDENCE, home=root / HOME)
-    found = ["key lost"] if promised and key.public not in promised else []
+    found = ["the key is lost"] if promised and key.public not in allowed else []
+    trusted = (promised or [key.public])[0]  # later keys by the word of this one
     found += list(_spilled(root, said, at)) + list(_reports(root / EVIDENCE, said, at))
     for where in (EVIDENCE, SITE):
         try:
-            found += [f"{where}: {fault}" for fault in _log(root, where, said, at=at, key=key)]
+            found += [f"{where}: {fault}" for fault in _log(root, where, said, at=at, key=key, trusted=trusted)]
         except ProvenanceError as error:
             found.append(f"{where}: {error}")
+    if not found:
+        witnessed = verify_evidence(root / EVIDENCE, trusted=[trusted], site=root / SITE)
+        found += [f"with the site log: {witnessed.text}"] if witnessed.status not in AFTER else []
     return found
 
 
-def _log(root: Path, where: str, said: Promises, *, at: int, key: SigningKey) -> Iterator[str]:
+def _log(root: Path, where: str, said: Promises, *, at: int, key: Signer, trusted: bytes) -> Iterator[str]:
     folder = root / where
     entries = {entry for when, place, entry in said.entries if place == where and when <= at}
     heads = [head for when, place, head in said.heads if place == where and when <= at]
@@ -54,7 +59,7 @@ def _log(root: Path, where: str, said: Promises, *, at: int, key: SigningKey) ->
             yield "the log is lost"
             return
     else:
-        before = verify_evidence(folder, trusted=[key.public])
+        before = verify_evidence(folder, trusted=[trusted])
         SEEN[before.status] += 1
         if before.status not in BEFORE:
             yield f"before repair: {before.status}: {before.problems}"
@@ -68,7 +73,7 @@ def _log(root: Path, where: str, said: Promises, *, at: int, key: SigningKey) ->
     except (InputError, ProvenanceError) as error:
         yield f"cannot be opened: {error}"
         return
-    after = verify_evidence(folder, trusted=[key.public])
+    after = verify_evidence(folder, trusted=[trusted])
     if after.status not in AFTER:
         yield f"after repair: {after.status}: {after.problems + after.notes}"
     yield from _kept(folder, where, said, at=at, entries=entries, heads=heads)

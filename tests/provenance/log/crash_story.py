@@ -16,6 +16,8 @@ from monai_ethics.evidence import EvidenceReport, Finding, Stage, Verdict
 from monai_ethics.provenance.consent.registry import UNKNOWN, ConsentRegistry, Person, Will
 from monai_ethics.provenance.consent.statements import Consent
 from monai_ethics.provenance.consent.subjects import SALTS_NAME
+from monai_ethics.provenance.keys.home import PRIVATE_NAME as PRIVATE_KEY
+from monai_ethics.provenance.keys.rotation import rotate
 from monai_ethics.provenance.log.canonical import sha256_hex
 from monai_ethics.provenance.log.payload import PRIVATE_NAME, payload_path
 from monai_ethics.provenance.log.site import open_site
@@ -45,6 +47,7 @@ class Promises:
     gone: list[tuple[int, bytes]] = field(default_factory=list)  # bytes that may be nowhere
     reports: list[tuple[int, int, dict[str, str]]] = field(default_factory=list)  # begun, done, digests
     keys: list[tuple[int, bytes]] = field(default_factory=list)
+    rotations: list[int] = field(default_factory=list)
 
     @property
     def _root(self) -> Path:
@@ -82,7 +85,7 @@ class Promises:
 
 
 def _create(root: Path, said: Promises) -> None:
-    with EvidenceLog.open(root / EVIDENCE, run_id="first") as log:
+    with EvidenceLog.open(root / EVIDENCE, run_id="first", site=root / SITE) as log:
         said.add(EVIDENCE, [log.append("note", {"n": 1})])
         said.add(EVIDENCE, log.append_many([("note", {"n": n}) for n in range(3)]))
         said.put(EVIDENCE, log, b"case\tage\n")
@@ -103,10 +106,18 @@ def _cut_off(root: Path, said: Promises) -> None:
 
 
 def _repair(root: Path, said: Promises) -> None:
-    with EvidenceLog.open(root / EVIDENCE, run_id="third") as log:
+    with EvidenceLog.open(root / EVIDENCE, run_id="third", site=root / SITE) as log:
         said.erase(EVIDENCE, log)
         said.add(EVIDENCE, log.append_many([("note", {"n": n, "text": "x" * 1500}) for n in range(8)]))
         said.seal(EVIDENCE, log)
+
+
+def _new_key(root: Path, said: Promises) -> None:
+    before = (root / HOME / PRIVATE_KEY).read_bytes()
+    link = rotate(root / HOME)
+    said.gone.append((said.recorder.now, before))
+    said.rotations.append(said.recorder.now)
+    said.keys.append((said.recorder.now, bytes.fromhex(link.public_key)))
 
 
 def _threads(root: Path, said: Promises) -> None:
@@ -143,7 +154,7 @@ def _people() -> tuple[Person, ...]:
     return Person(patient_id="p", issuer="i"), Person(patient_id="q")
 
 
-CHAPTERS: tuple[Callable[[Path, Promises], None], ...] = (_create, _cut_off, _repair, _site, _threads)
+CHAPTERS: tuple[Callable[[Path, Promises], None], ...] = (_create, _cut_off, _new_key, _repair, _site, _threads)
 
 
 def tell(root: Path, *, deaf: str = "", kill_at: int | None = None, threads: bool = True) -> Promises:
@@ -168,6 +179,7 @@ def go_on(root: Path, before: Promises, at: int) -> Promises:
     said = Promises(recorder)
     for name in ("entries", "payloads", "heads", "gone", "keys"):
         getattr(said, name).extend((0, *item[1:]) for item in getattr(before, name) if item[0] <= at)
+    said.rotations.extend(0 for when in before.rotations if when <= at)
     said.erasing.update({commitment: -1 for commitment, begun in before.erasing.items() if begun < at})
     with recorder.recording():
         _repair(root, said)
