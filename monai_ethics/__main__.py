@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 
-from monai_ethics.errors import EthicsError
+from monai_ethics.errors import EthicsError, MissingDependencyError
 
 __all__ = ["console", "main"]
 
@@ -26,16 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        if words[:1] == ["run"]:  # Fire's words, not ours: the host's own launcher reads them
-            from monai_ethics.provenance.keys.delegate import signing_child
-
-            with signing_child():  # before anything of the bundle is imported
-                from monai_ethics.bundle.launch import launch
-
-                return launch(words[1:])
-        from monai_ethics.cli.app import invoke
-
-        return invoke(words)
+        return _run(words[1:]) if words[:1] == ["run"] else _command(words)
     except EthicsError as error:
         print(f"monai-ethics: {_one_line(error)}", file=sys.stderr)
         return error.exit_code
@@ -45,6 +36,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, UnicodeError) as error:
         print(f"monai-ethics: {_sentence(error)}", file=sys.stderr)
         return 2
+
+
+def _run(words: list[str]) -> int:
+    """Fire's words, not ours: the host's own launcher reads them."""
+    from monai_ethics.provenance.keys.delegate import signing_child
+
+    with signing_child():  # before anything of the bundle is imported
+        try:
+            from monai_ethics.bundle.launch import launch
+        except ModuleNotFoundError as error:
+            raise MissingDependencyError(
+                f"Expected MONAI and what it needs: got no {error.name}. Run `pip install monai_ethics`."
+            ) from error
+        return launch(words)
+
+
+def _command(words: list[str]) -> int:
+    try:
+        from monai_ethics.cli.app import invoke
+    except ModuleNotFoundError as error:
+        if error.name != "typer":
+            raise
+        from monai_ethics.cli.bare import invoke
+    return invoke(words)
 
 
 def _one_line(error: EthicsError) -> str:
