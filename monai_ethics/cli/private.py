@@ -50,11 +50,11 @@ def command(
 
 def _list(evidence: Path, run_id: str | None, *, as_json: bool) -> None:
     from monai_ethics.provenance.log.payload import read_payload
-    from monai_ethics.provenance.log.read import read_entries
+    from monai_ethics.provenance.log.read import iter_entries
     from monai_ethics.reporting.escape import for_terminal
 
     rows = []
-    for entry in read_entries(evidence):
+    for entry in iter_entries(evidence):
         if entry.kind == "payload" and run_id in (None, entry.run_id):
             kept = read_payload(evidence, str(entry.body.get("commitment"))) is not None
             rows.append({"run": entry.run_id, "kind": str(entry.body.get("kind")), "kept": kept})

@@ -13,7 +13,7 @@ from monai_ethics.provenance.consent.receipts import check_receipt, receipt_for
 from monai_ethics.provenance.consent.registry import Person
 from monai_ethics.provenance.log.canonical import strict_loads
 from monai_ethics.provenance.log.payload import pseudonym_of, read_pseudonym_key
-from monai_ethics.provenance.log.read import read_entries
+from monai_ethics.provenance.log.read import iter_entries
 from monai_ethics.provenance.records.patients import PATIENT, patient_identifier
 from monai_ethics.provenance.records.sets import KIND, proves_absence, proves_inclusion, read_sets
 
@@ -65,7 +65,7 @@ def membership_proofs(folder: Path, person: Person) -> dict[str, Any]:
         ProvenanceError: if a list does not give the root that the log holds.
     """
     key = read_pseudonym_key(folder)
-    entries = [entry for entry in read_entries(folder) if entry.kind == KIND]
+    entries = [entry for entry in iter_entries(folder) if entry.kind == KIND]
     if key is None or not entries:
         raise InputError(
             "Expected evidence of a run with its sets and its pseudonym key: got none. Give the folder that the run "

@@ -15,7 +15,7 @@ from monai_ethics.provenance.consent.state import ConsentState, fold
 from monai_ethics.provenance.consent.statements import Consent, Disposition, Withdrawal
 from monai_ethics.provenance.consent.subjects import Subjects
 from monai_ethics.provenance.consent.terms import PURPOSES
-from monai_ethics.provenance.log.read import read_entries
+from monai_ethics.provenance.log.read import iter_entries
 from monai_ethics.provenance.log.site import open_site
 from monai_ethics.provenance.log.verify import as_signed
 from monai_ethics.provenance.log.writer import EvidenceLog, utc_now
@@ -160,4 +160,4 @@ def load_consent(site: Path, *, trusted: Sequence[bytes] = ()) -> ConsentState:
         SchemaError: if an entry has another form.
     """
     as_signed(Path(site), trusted=trusted, called="the site log")
-    return fold(read_entries(Path(site)))
+    return fold(iter_entries(Path(site)))

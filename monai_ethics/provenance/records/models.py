@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import InputError
-from monai_ethics.provenance.log.read import read_entries
+from monai_ethics.provenance.log.read import iter_entries
 
 __all__ = ["Trained", "known_models"]
 
@@ -58,11 +59,10 @@ def known_models(folders: Sequence[Path]) -> dict[str, Trained]:
     return found
 
 
-def _entries(folder: Path) -> list[tuple[str, Mapping[str, Any]]]:
-    try:
-        return [(entry.kind, entry.body) for entry in read_entries(folder)]
-    except InputError:
-        return []
+def _entries(folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    with contextlib.suppress(InputError):
+        for entry in iter_entries(folder):
+            yield entry.kind, entry.body
 
 
 def _trained(body: Mapping[str, Any], roots: Mapping[str, str]) -> Trained:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import InputError
-from monai_ethics.provenance.log.read import read_entries
+from monai_ethics.provenance.log.read import iter_entries
 from monai_ethics.provenance.records.field_coverage import FieldTable
 
 __all__ = ["generation_table", "origin_table", "records_of", "synthesis_records"]
@@ -21,7 +21,7 @@ def records_of(folders: Sequence[Path], ids: Collection[str]) -> dict[str, Mappi
     found: dict[str, Mapping[str, Any]] = {}
     for folder in folders if ids else ():
         try:
-            entries = read_entries(folder)
+            entries = iter_entries(folder)
             bodies = [entry.body for entry in entries if entry.kind == "record" and entry.body.get("id") in ids]
         except InputError:
             continue
@@ -67,7 +67,7 @@ def synthesis_records(folder: Path, *, run_id: str | None = None) -> list[Mappin
     """
     return [
         entry.body
-        for entry in read_entries(folder)
+        for entry in iter_entries(folder)
         if entry.kind == "record"
         and entry.body.get("type") == "synthesis"
         and "engines" not in (entry.body.get("activity") or {})

@@ -14,7 +14,7 @@ from monai_ethics.errors import InputError, ProvenanceError
 from monai_ethics.provenance.log.canonical import canonical, sha256_hex
 from monai_ethics.provenance.log.merkle import inclusion_proof, leaf_hash, tree_root, verify_inclusion
 from monai_ethics.provenance.log.payload import payload_json, read_payload
-from monai_ethics.provenance.log.read import read_entries
+from monai_ethics.provenance.log.read import iter_entries
 from monai_ethics.provenance.log.writer import EvidenceLog
 from monai_ethics.provenance.records.record import Record
 
@@ -278,7 +278,7 @@ def read_sets(folder: Path) -> dict[str, TrainingSet | None]:
         ProvenanceError: if a list does not give the root that the log holds.
     """
     found: dict[str, TrainingSet | None] = {}
-    for entry in read_entries(folder):
+    for entry in iter_entries(folder):
         if entry.kind != KIND:
             continue
         payload = read_payload(folder, str(entry.body.get("commitment")))

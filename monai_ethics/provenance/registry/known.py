@@ -15,7 +15,7 @@ from monai_ethics.errors import SchemaError
 from monai_ethics.provenance.images.digest import FileDigests
 from monai_ethics.provenance.images.robust import is_hash
 from monai_ethics.provenance.log.payload import payload_json, read_payload
-from monai_ethics.provenance.log.read import Entry, read_entries
+from monai_ethics.provenance.log.read import Entry, iter_entries
 from monai_ethics.provenance.log.verify import as_signed
 from monai_ethics.provenance.log.writer import EvidenceLog
 
@@ -117,7 +117,7 @@ def load_known(folders: Sequence[Path], *, trusted: Sequence[bytes] = ()) -> Kno
     for position, folder in enumerate(folders, start=1):
         result = as_signed(folder, trusted=trusted, called=f"evidence {position}")
         notes.append(f"registry {position}: {result.status}")
-        for entry in read_entries(folder):
+        for entry in iter_entries(folder):
             if entry.kind == "record" and entry.body.get("synthetic") in ("yes", "partial"):
                 records[str(entry.body.get("id"))] = entry.body
             if entry.kind != "registered":

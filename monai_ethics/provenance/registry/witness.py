@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monai_ethics.provenance.log.payload import pseudonym_of, read_pseudonym_key
-from monai_ethics.provenance.log.read import read_entries
+from monai_ethics.provenance.log.read import iter_entries
 from monai_ethics.provenance.records.patients import PATIENT
 from monai_ethics.provenance.registry.known import load_known
 
@@ -67,7 +67,7 @@ def load_witness(folder: Path, *, trusted: Sequence[bytes] = ()) -> Witness:
     known = load_known([folder], trusted=trusted)
     patients = {
         str(entry.body["record"]): str(entry.body["patient"])
-        for entry in read_entries(folder)
+        for entry in iter_entries(folder)
         if entry.kind == "stored" and "patient" in entry.body and "record" in entry.body
     }
     return Witness(key=read_pseudonym_key(folder), patients=patients, records=frozenset(known.records))
