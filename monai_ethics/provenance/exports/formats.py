@@ -55,6 +55,6 @@ def log_export(folder: Path, *, form: str, data: bytes) -> str:
         InputError: if the folder cannot be written.
         ProvenanceError: if what it holds is not intact.
     """
-    with open_site(folder, run_id="export") as log:
+    with open_site(folder, run_id="export", is_site=False) as log:
         log.append("export", {"format": form, "sha256": sha256_hex(data), "size": len(data)})
         return log.seal().fingerprint

@@ -29,11 +29,12 @@ def open_site(
     wait: float = 10.0,
     clock: Callable[[], datetime] = utc_now,
     key: Signer | None = None,
+    is_site: bool = True,
 ) -> EvidenceLog:
     """Open the log of a site, waiting while another writer holds it.
 
     A site's writers append a few entries, seal and close; none holds the folder for long.
-    A site log is its own witness: no other site log is told of its head.
+    No other site log is told of a site log's head.
 
     Args:
         folder: the site log; created with its parents.
@@ -41,6 +42,7 @@ def open_site(
         wait: most seconds to wait.
         clock: gives the time of each entry.
         key: signing key; by default the one of the key home.
+        is_site: False for an evidence folder that is waited for in the same way, and whose head is witnessed.
 
     Raises:
         BusyError: if another writer still holds the folder after that.
@@ -50,7 +52,7 @@ def open_site(
     until = time.monotonic() + wait
     while True:
         try:
-            return EvidenceLog.open(folder, run_id=run_id, clock=clock, key=key, site=folder)
+            return EvidenceLog.open(folder, run_id=run_id, clock=clock, key=key, site=folder if is_site else None)
         except BusyError:
             if time.monotonic() >= until:
                 raise

@@ -13,6 +13,7 @@ import pytest
 from monai_ethics.errors import GateError, InputError
 from monai_ethics.provenance.consent.registry import ConsentRegistry, Person, Will
 from monai_ethics.provenance.consent.statements import Consent
+from monai_ethics.provenance.exports.formats import log_export
 from monai_ethics.provenance.keys.home import key_home, load_or_create_key
 from monai_ethics.provenance.keys.key import SigningKey, fingerprint
 from monai_ethics.provenance.keys.revocation import revoke
@@ -83,6 +84,12 @@ def test_a_site_log_witnesses_neither_itself_nor_what_is_opened_as_one(tmp_path,
     with open_site(tmp_path / "another_site") as log:
         log.append("note", {})
     assert _witnesses(site) == []
+
+
+def test_an_export_that_is_recorded_is_witnessed(tmp_path, site):
+    _run(tmp_path / "e")
+    head = log_export(tmp_path / "e", form="prov-json", data=b"{}")
+    assert [body["head"] for body in _witnesses(site)][1:] == [head]
 
 
 def test_a_log_signed_by_an_ephemeral_key_is_witnessed_too(tmp_path, site):
