@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,10 +14,17 @@ from typing import Any, Protocol
 from monai_ethics._optional import need
 from monai_ethics.errors import InputError
 
-__all__ = ["INDEXES", "INDEX_NAME", "TABLES", "Store", "open_store"]
+__all__ = ["INDEXES", "INDEX_NAME", "TABLES", "DamagedStoreError", "Store", "open_store"]
 
 INDEX_NAME = "index.sqlite"
-SCHEMA = "monai_ethics.lineage/1"
+VERSION = 2
+SCHEMA = f"monai_ethics.lineage/{VERSION}"
+_OURS = re.compile(r"monai_ethics\.lineage/(\d{1,9})")
+_NO_PLACE = (
+    "Expected a place where an index can be kept: got one that cannot be written or is no SQLite file. "
+    "Give another with `--store`."
+)
+_CHECKED = 64_000_000  # bytes of a SQLite file that is looked through when it is opened
 _LOCK = 0x6D6F6E6169  # one writer at a time in PostgreSQL
 
 #: table -> columns with their types, the key, and whether rows are found by their key alone
@@ -71,6 +79,9 @@ class Store(Protocol):
 def open_store(place: str | Path | None) -> Store:
     """Open an index, making its tables where there are none.
 
+    A SQLite index of an older version is emptied, and one named `INDEX_NAME` that is damaged is made anew: logs fill
+    them again. A damaged file of another name may be something else, and is refused.
+
     Args:
         place: a file; a URL ``postgresql+psycopg://...`` or ``sqlite:///file``; ``None`` for one in memory.
 
@@ -86,7 +97,26 @@ def open_store(place: str | Path | None) -> Store:
             "Expected a store of `postgresql+psycopg://...` or `sqlite:///...`: got another kind of URL. Use one."
         )
     else:
-        store = SqliteStore(text.removeprefix("sqlite:///") or ":memory:")
+        return _open_file(text.removeprefix("sqlite:///") or ":memory:")
+    return _prepared(store)
+
+
+class DamagedStoreError(InputError):
+    """The file is no SQLite database, or one with broken pages."""
+
+
+def _open_file(path: str) -> Store:
+    try:
+        return _prepared(SqliteStore(path))
+    except DamagedStoreError:
+        if Path(path).name != INDEX_NAME:
+            raise
+    for ending in ("", "-journal", "-wal", "-shm"):
+        Path(path + ending).unlink(missing_ok=True)
+    return _prepared(SqliteStore(path))
+
+
+def _prepared(store: Store) -> Store:
     try:
         _prepare(store)
     except BaseException:
@@ -97,6 +127,8 @@ def open_store(place: str | Path | None) -> Store:
 
 def _prepare(store: Store) -> None:
     with store.transaction():
+        if isinstance(store, SqliteStore) and store.older():
+            store.empty()
         for name, (columns, key) in TABLES.items():
             bare = store.dialect == "sqlite" and "," in key
             end = " WITHOUT ROWID" if bare else ""
@@ -119,13 +151,32 @@ class SqliteStore:
             if path != ":memory:":
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
             self._db = sqlite3.connect(path, isolation_level=None, timeout=30.0)
+        except (OSError, sqlite3.Error) as error:
+            raise InputError(_NO_PLACE) from error
+        try:
             for setting in ("secure_delete = ON", "synchronous = NORMAL", "temp_store = MEMORY", "cache_size = -65536"):
                 self._db.execute(f"PRAGMA {setting}")
-        except (OSError, sqlite3.Error) as error:
-            raise InputError(
-                "Expected a place where an index can be kept: got one that cannot be written or is no SQLite file. "
-                "Give another with `--store`."
-            ) from error
+            if path != ":memory:" and os.path.getsize(path) <= _CHECKED:
+                found = self._db.execute("PRAGMA quick_check(1)").fetchall()
+                if found != [("ok",)]:
+                    raise sqlite3.DatabaseError("damaged")
+        except sqlite3.Error as error:
+            self._db.close()
+            raise (DamagedStoreError if _is_damage(error) else InputError)(_NO_PLACE) from error
+
+    def older(self) -> bool:
+        """Whether an earlier version of this package made the tables."""
+        if not self.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'lineage_meta'"):
+            return False
+        said = self.execute("SELECT value FROM lineage_meta WHERE key = 'schema'")
+        number = _OURS.fullmatch(str(said[0][0])) if said else None
+        return number is not None and int(number[1]) < VERSION
+
+    def empty(self) -> None:
+        """Take out all tables of an index, whatever version made them."""
+        tables = self.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB 'lineage_*'")
+        for (name,) in tables:
+            self.execute('DROP TABLE "{}"'.format(name.replace('"', '""')))
 
     def execute(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         with _told():
@@ -143,7 +194,8 @@ class SqliteStore:
         try:
             yield
         except BaseException:
-            self._db.execute("ROLLBACK")
+            with contextlib.suppress(sqlite3.Error):  # a damaged file has ended the transaction itself
+                self._db.execute("ROLLBACK")
             raise
         with _told():
             self._db.execute("COMMIT")
@@ -227,7 +279,12 @@ def _told(*kinds: type[Exception]) -> Iterator[None]:
     try:
         yield
     except expected as error:
-        raise InputError(
+        kind = DamagedStoreError if _is_damage(error) else InputError
+        raise kind(
             f"Expected a working store of the index: got '{type(error).__name__}'. "
             "It can be deleted and rebuilt from the logs."
         ) from error
+
+
+def _is_damage(error: Exception) -> bool:
+    return type(error) is sqlite3.DatabaseError  # no database, or a broken page; errors of use are of its subclasses

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from random import Random
+
 import pytest
 
 from monai_ethics.errors import GateError, InputError
@@ -142,10 +144,58 @@ def test_a_store_that_cannot_be_is_refused(place):
         open_store(place)
 
 
-def test_an_index_of_another_version_is_refused(tmp_path):
+@pytest.mark.parametrize("said", ["other", "monai_ethics.lineage/3"])
+def test_an_index_of_a_newer_or_foreign_version_is_refused(tmp_path, said):
     store = open_store(tmp_path / "index.sqlite")
-    store.execute("UPDATE lineage_meta SET value = 'other' WHERE key = 'schema'")
+    store.execute("UPDATE lineage_meta SET value = :said WHERE key = 'schema'", said=said)
     assert len(TABLES) == 11
     store.close()
     with pytest.raises(InputError, match="another version"):
         open_store(tmp_path / "index.sqlite")
+
+
+def filled(path, folder):
+    store = open_store(path)
+    refresh(store, [folder])
+    found = content(store)
+    store.close()
+    return found
+
+
+def test_an_index_of_an_older_version_is_rebuilt_from_the_logs(story, tmp_path):
+    path = tmp_path / "any.sqlite"
+    true = filled(path, story["folder"])
+    store = open_store(path)
+    store.execute("UPDATE lineage_meta SET value = 'monai_ethics.lineage/1' WHERE key = 'schema'")
+    store.execute("DROP TABLE lineage_told")  # as it was before there was such a table
+    store.execute("CREATE TABLE lineage_gone (old TEXT)")
+    store.execute("UPDATE lineage_node SET name = 'stale' WHERE id = 1")
+    store.close()
+    assert filled(path, story["folder"]) == true
+    store = open_store(path)
+    assert store.execute("SELECT name FROM sqlite_master WHERE name = 'lineage_gone'") == []
+    store.close()
+    assert b"stale" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("step", [11, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_damaged_index_is_rebuilt_from_the_logs(story, tmp_path, step):
+    path = tmp_path / "index.sqlite"
+    true = filled(path, story["folder"])
+    whole, random = path.read_bytes(), Random(6)
+    damaged = [b"", b"no database", b"SQLite format 3\0", whole[:-1], whole[: len(whole) // 2], bytes(len(whole))]
+    for start in range(0, len(whole), 4096 * step):  # a page, empty or of noise
+        noise = (bytes(4096), random.randbytes(4096))
+        damaged.extend(whole[:start] + page + whole[start + 4096 :] for page in noise)
+    for data in damaged:
+        path.write_bytes(data)
+        assert filled(path, story["folder"]) == true
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_damaged_file_of_another_name_is_no_index_of_ours(story, tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_bytes(b"of somebody\n" * 400)
+    with pytest.raises(InputError, match="no SQLite file"):
+        open_store(path)
+    assert path.read_bytes() == b"of somebody\n" * 400
