@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Settled", "check_settings", "settle"]
 
+MOST_ENTRIES = 20_000  # of a run are searched for identifiers: a few seconds
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
@@ -82,6 +84,7 @@ def settle(
     found = [*_findings(session, error), *mix_findings(session.ledger.mixes, log)]
     found += [*synthesis_findings(session, log, files), *made, *lock_findings(session, log)]
     found += _lineage(log)
+    found.append(_privacy(log, found))
     findings, exit_code = _judged(session, found)
     log.add_findings(findings)
     log.append("run", _status(error, outputs))
@@ -101,6 +104,14 @@ def _lineage(log: EvidenceLog) -> tuple[Finding, ...]:
     from monai_ethics.provenance.lineage.show import findings_of
 
     return findings_of(log.folder)
+
+
+def _privacy(log: EvidenceLog, findings: list[Finding]) -> Finding:
+    """Whether what this run wrote, and is about to write, looks like a name of a person or a file."""
+    from monai_ethics.provenance.log_privacy import LogPrivacy, log_of
+
+    more = [finding.to_dict() for finding in findings]
+    return LogPrivacy(most=MOST_ENTRIES)(log_of(log.folder, run_id=log.run_id, more=more))
 
 
 def _judged(session: RunSession, findings: list[Finding]) -> tuple[list[Finding], int]:

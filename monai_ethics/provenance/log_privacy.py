@@ -15,23 +15,23 @@ from typing import Any, ClassVar
 from monai_ethics.errors import EthicsError
 from monai_ethics.evidence import Estimate, Finding, Observation, Source, Stage, Verdict
 from monai_ethics.provenance.log.payload import read_payload
-from monai_ethics.provenance.log.read import read_entries
+from monai_ethics.provenance.log.read import iter_entries
 
 __all__ = ["PATTERNS", "LogLines", "LogPrivacy", "log_lines", "log_of"]
 
 #: forms of text that no value of a public entry has
 PATTERNS: Mapping[str, re.Pattern[str]] = {
     "dicom_uid": re.compile(r"(?<![\d.])(?:1\.2\.840|1\.3\.6\.1|2\.25)\.\d+(?:\.\d+)*"),
-    "person_name": re.compile(r"[^\W\d_]{2,}\^[^\W\d_]*"),
-    "date": re.compile(
-        r"(?<![0-9a-f.])(?:19|20)\d\d([-/.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?!\.?[0-9a-f])"
-    ),
+    "person_name": re.compile(r"(?<=[^\W\d_])\^(?=[^\W\d_]|$|\s)"),
+    "date": re.compile(r"(?<![0-9a-f.])(?:19|20)\d\d([-/.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?!\.?[0-9a-f])"),
     "long_number": re.compile(r"(?<![\w.\-])\d{7,31}(?![\w.])"),
     "mrn": re.compile(r"(?i)\b(?:mrn|patient[ _-]?id|accession)[ _#:=-]*\d{3,}"),
     "path": re.compile(r"(?<![\w:/.])(?:/[\w.~ -]+){2,}|\b[A-Za-z]:\\|\\\\\w|file://"),
-    "image_file": re.compile(r"(?i)[\w-]\.(?:dcm|dicom|nii(?:\.gz)?|nrrd|mha|mhd|mgh|mgz|png|jpe?g|tiff?|npy|npz)\b"),
-    "email": re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+"),
-    "blob": re.compile(r"[A-Za-z0-9+/=]{256,}"),
+    "image_file": re.compile(
+        r"(?i)(?<=[\w-])\.(?:dcm|dicom|nii(?:\.gz)?|nrrd|mha|mhd|mgh|mgz|png|jpe?g|tiff?|npy|npz)\b"
+    ),
+    "email": re.compile(r"(?<=[\w.+-])@[\w-]+\.\w"),
+    "blob": re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/=]{256,}"),
 }
 #: fields whose values are times, seeds, versions or titles by what they are
 _EXPECTED = frozenset(
@@ -47,8 +47,9 @@ _WORD = re.compile(r"\w+|\n")
 SHORTEST = 6
 EXACT = "private_identifier"
 SOURCE = Source(
-    title="Considerations and Applications for Ethics of Medical Imaging",
-    locator="LIF-D5: highest data protection",
+    title="Ethics by Design",
+    locator="Table 1: deployment, highest data protection",
+    url="https://arxiv.org/abs/2507.04249",
 )
 
 
@@ -91,7 +92,7 @@ class LogPrivacy:
     id: ClassVar[str] = "provenance.log_privacy"
     title: ClassVar[str] = "Does anything in the log look like a name of a person or a file?"
     stage: ClassVar[Stage] = Stage.DEPLOYMENT
-    requirements: ClassVar[tuple[str, ...]] = ("LIF-D5", "LIF-D1")
+    requirements: ClassVar[tuple[str, ...]] = ("LIF-D5",)
 
     listed: int = 20
     most: int = 100_000
@@ -219,14 +220,24 @@ def log_lines(bodies: Iterable[Any], *, private: Path | None = None) -> LogLines
     )
 
 
-def log_of(folder: Path) -> LogLines:
+def log_of(folder: Path, *, run_id: str | None = None, more: Iterable[Any] = ()) -> LogLines:
     """Every entry of an evidence folder, its run id among its texts.
+
+    Args:
+        folder: the evidence folder.
+        run_id: entries and private payloads of this run only.
+        more: bodies that are about to be appended.
 
     Raises:
         InputError: if the folder holds no log.
         ProvenanceError: if a line is no entry.
     """
-    return log_lines(({"run_id": entry.run_id, "body": entry.body} for entry in read_entries(folder)), private=folder)
+    known = _identifiers(folder, run_id)
+    entries = [entry for entry in iter_entries(folder) if run_id in (None, entry.run_id)]
+    texts = [(entry.seq, "\n".join(_texts({"run_id": entry.run_id, "body": entry.body}))) for entry in entries]
+    first = texts[-1][0] + 1 if texts else 0
+    texts += [(seq, "\n".join(_texts(body))) for seq, body in enumerate(more, start=first)]
+    return LogLines(texts=texts, known=known or frozenset(), searched=known is not None)
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -243,12 +254,12 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _identifiers(folder: Path) -> frozenset[str] | None:
+def _identifiers(folder: Path, run_id: str | None = None) -> frozenset[str] | None:
     """Names of cases, people and files in the private payloads; ``None`` where none can be read."""
     found: set[str] = set()
     seen = False
-    for entry in read_entries(folder):
-        if entry.kind != "payload":
+    for entry in iter_entries(folder):
+        if entry.kind != "payload" or run_id not in (None, entry.run_id):
             continue
         try:
             payload = read_payload(folder, str(entry.body.get("commitment")))
