@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+LISTED = 20  # columns that are named as no groupings
+
 
 def command(
     evidence: Annotated[
@@ -137,7 +139,8 @@ def _tell(findings: list[Finding], joined: Joined | None, groups: Strata, plan: 
             f"\n{counts['with_row']} of {sum(counts.values())} cases have a row; {joined.unused_rows} rows are unused."
         )
     if groups.left_out:
-        names = for_terminal(", ".join(groups.left_out))
+        more = f" and {len(groups.left_out) - LISTED} more" if len(groups.left_out) > LISTED else ""
+        names = for_terminal(", ".join(groups.left_out[:LISTED])) + more
         print(f"Not used as groupings (labels of single patients, texts, or too many labels): {names}.")
     if groups.no_room:
         print(f"{len(groups.no_room)} intersections would have made too many groups; name those you need in --strata.")

@@ -162,8 +162,12 @@ def stratify(
             left_out.append(name)
         else:
             found[name] = labels
-    while sum(map(_distinct, found.values())) > MOST_GROUPS:
-        left_out.append(found.popitem()[0])
+    groups_of = {name: _distinct(labels) for name, labels in found.items()}
+    number = sum(groups_of.values())
+    while number > MOST_GROUPS:
+        name, _ = found.popitem()
+        left_out.append(name)
+        number -= groups_of[name]
     crossed, no_room = _crossed(found)
     return Strata(groups={**found, **crossed}, left_out=tuple(left_out), no_room=no_room)
 
