@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import unicodedata
@@ -13,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from monai_ethics import __version__
-from monai_ethics.errors import InputError, ProvenanceError
+from monai_ethics.errors import InputError, ProvenanceError, SchemaError
 from monai_ethics.evidence import Finding, plain
 from monai_ethics.provenance.keys.home import key_home, load_or_create_key
 from monai_ethics.provenance.keys.key import Signer
@@ -31,7 +32,7 @@ from monai_ethics.provenance.log.folder import (
     unlock_folder,
     writable,
 )
-from monai_ethics.provenance.log.head import HEAD_NAME, Head, sign_head
+from monai_ethics.provenance.log.head import HEAD_NAME, Head, read_head, sign_head
 from monai_ethics.provenance.log.held import hold, release
 from monai_ethics.provenance.log.payload import (
     commitment_of,
@@ -312,9 +313,14 @@ class EvidenceLog:
             if before is not None and before.size == frontier.size:
                 return before
             head = self._signed(before)
-            with writable():
-                write_atomically(self.folder / HEAD_NAME, head.to_bytes())
-            self._head = self._unwitnessed = head
+            try:
+                with writable():
+                    write_atomically(self.folder / HEAD_NAME, head.to_bytes())
+                self._head = self._unwitnessed = head
+            except BaseException:  # it may be in its place all the same; then the next entry has to state it
+                with contextlib.suppress(SchemaError, OSError):
+                    self._head = read_head(self.folder)
+                raise
             return head
 
     def _signed(self, before: Head | None) -> Head:

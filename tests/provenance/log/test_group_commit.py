@@ -12,8 +12,9 @@ from random import Random
 
 import pytest
 
-from monai_ethics.errors import ProvenanceError
+from monai_ethics.errors import InputError, ProvenanceError
 from monai_ethics.provenance.log import appending
+from monai_ethics.provenance.log import writer as log_module
 from monai_ethics.provenance.log.appending import Appender
 from monai_ethics.provenance.log.merkle import Frontier, leaf_hash, tree_root
 from monai_ethics.provenance.log.read import read_entries
@@ -219,6 +220,24 @@ def test_an_interrupt_before_closing_leaves_no_half_line(tmp_path, key, monkeypa
             log.append("note", {})
     log.close()
     assert (tmp_path / "log.jsonl").read_bytes() == before
+    assert verify_evidence(tmp_path, trusted=[key.public]).status == "trusted"
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), KeyboardInterrupt()])
+@pytest.mark.parametrize("placed", [True, False])
+def test_a_head_of_which_nobody_knows_whether_it_was_written_breaks_nothing(tmp_path, key, monkeypatch, error, placed):
+    def write(path, data, real=log_module.write_atomically, **how):
+        if placed:
+            real(path, data, **how)
+        raise error
+
+    with EvidenceLog.open(tmp_path, run_id="r", key=key) as log:
+        log.append("note", {"number": 1})
+        with monkeypatch.context() as patch:
+            patch.setattr(log_module, "write_atomically", write)
+            with pytest.raises((InputError, KeyboardInterrupt)):
+                log.seal()
+        log.append("note", {"number": 2})
     assert verify_evidence(tmp_path, trusted=[key.public]).status == "trusted"
 
 
