@@ -43,6 +43,19 @@ def test_one_call_leaves_sealed_evidence_and_says_where(toy, tmp_path, capsys):
     assert verify_evidence(out).status in ("trusted", "intact-signer-unknown")
 
 
+def test_the_site_log_of_a_run_witnesses_its_head(toy, tmp_path, monkeypatch, capsys):
+    evaluator = toy.evaluator(toy.items())
+    attach(evaluator, out=tmp_path / "e", attributes=["sex"], site=tmp_path / "site")
+    evaluator.run()
+    monkeypatch.setenv("MONAI_ETHICS_SITE", str(tmp_path / "other"))
+    attach(other := toy.evaluator(toy.items()), out=tmp_path / "f", attributes=["sex"])
+    other.run()
+    assert verify_evidence(tmp_path / "e", site=tmp_path / "site").witness == "same"
+    assert verify_evidence(tmp_path / "f", site=tmp_path / "other").witness == "same"
+    assert kinds(tmp_path / "site").count("witness") == kinds(tmp_path / "other").count("witness") == 1
+    assert "does not witness" not in capsys.readouterr().err
+
+
 def test_scores_and_the_table_to_fill_are_private(toy, tmp_path):
     evaluator = toy.evaluator(toy.items())
     attach(evaluator, out=tmp_path / "e", attributes=["sex"])

@@ -31,6 +31,7 @@ class Outside:
         heads: fingerprint and size of each head of this log that the site log witnessed, oldest first.
         seen_at: number of the site's entry that witnessed the folder's present head, if one did.
         revoked: fingerprint of each revoked key to the number of the site's entry that revokes it.
+        keys: bodies of the site's `key` entries, which may endorse the folder's key.
     """
 
     trusted: Sequence[bytes] = ()
@@ -39,6 +40,7 @@ class Outside:
     heads: Sequence[tuple[str, int]] = ()
     seen_at: int | None = None
     revoked: Mapping[str, int] = field(default_factory=dict)
+    keys: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +179,8 @@ def _revoked(found: Audit, outside: Outside) -> set[str]:
 def _signer_trusted(found: Audit, outside: Outside, revoked: set[str]) -> bool | None:
     if not outside.trusted or found.head is None:
         return None
-    return bytes.fromhex(found.head.public_key) in trusted_through(found.keys, outside.trusted, revoked=revoked)
+    keys = [*found.keys, *outside.keys]
+    return bytes.fromhex(found.head.public_key) in trusted_through(keys, outside.trusted, revoked=revoked)
 
 
 def _place(found: Audit, heads: Sequence[str]) -> str:
@@ -256,8 +259,9 @@ def _unseen(result: Verification) -> list[str]:
     """What nobody can tell from what was given."""
     notes = []
     if result.signer_trusted is None and result.expected_head != SAME:
+        logs = "the log" if result.site_head is None else "the log or the site log"
         notes.append(
-            "Not visible without a trusted key: whether somebody changed the log and signed it again. "
+            f"Not visible without a trusted key: whether somebody changed {logs} and signed it again. "
             "Give --trust with the writer's public key."
         )
     if result.witness in (None, NOT_WITNESSED):

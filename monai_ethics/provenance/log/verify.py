@@ -41,7 +41,7 @@ def verify_evidence(
     found = audit(Path(folder))
     if site is None or same_folder(site, folder):  # a site log is not its own witness
         return judge(found, Outside(trusted=trusted, expected=expected))
-    known = load_site(Path(site), trusted=trusted, log_id=found.log_id)
+    known = load_site(Path(site), trusted=trusted, log_id=found.log_id or "")
     heads = known.heads.get(found.log_id or "", ())
     present = found.head.fingerprint if found.head else None
     outside = Outside(
@@ -51,6 +51,7 @@ def verify_evidence(
         heads=[(head.fingerprint, head.size) for head in heads],
         seen_at=next((head.position for head in heads if head.fingerprint == present), None),
         revoked=known.revoked,
+        keys=known.keys,
     )
     return judge(found, outside)
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from monai_ethics.errors import EthicsError, GateError, InputError, ProvenanceError
 from monai_ethics.provenance.log.audit import audit
@@ -58,11 +58,13 @@ class Site:
         head: fingerprint of the site log's own head: what to keep elsewhere.
         heads: heads of each log by its `log_id`, oldest first.
         revoked: fingerprint of each revoked key to the number of the entry that revokes it.
+        keys: bodies of its `key` entries: one key's word for the next holds wherever it stands.
     """
 
     head: str
     heads: Mapping[str, Sequence[WitnessedHead]]
     revoked: Mapping[str, int]
+    keys: Sequence[Mapping[str, Any]] = ()
 
 
 def site_from(given: str | Path | None) -> Path | None:
@@ -101,7 +103,7 @@ def load_site(site: Path, *, trusted: Sequence[bytes] = (), log_id: str | None =
             f"Expected a site log that is as it was signed: got '{result.status}'. "
             "Run verify on it; without an intact one its witness counts for nothing."
         )
-    return Site(head=result.head, heads=heads, revoked=found.revoked)
+    return Site(head=result.head, heads=heads, revoked=found.revoked, keys=found.keys)
 
 
 def _fingerprint(text: object) -> str:

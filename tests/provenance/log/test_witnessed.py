@@ -279,6 +279,18 @@ def test_a_rotated_key_is_trusted_through_the_one_before_and_not_through_a_revok
         verify_evidence(tmp_path / "e", trusted=[old], site=site)
 
 
+def test_the_site_log_knows_the_endorsement_of_a_key_that_a_new_log_begins_with(tmp_path, site):
+    old = load_or_create_key(site).public
+    _run(tmp_path / "e")
+    rotate(key_home())
+    _run(tmp_path / "new")
+    assert verify_evidence(tmp_path / "new", trusted=[old]).status == "wrong-key"
+    assert verify_evidence(tmp_path / "new", trusted=[old], site=site).status == "trusted"
+    forger = SigningKey.generate(storage="persistent")
+    _run(tmp_path / "forged", key=forger, site=tmp_path / "nowhere")
+    assert verify_evidence(tmp_path / "forged", trusted=[old], site=site).status == "wrong-key"
+
+
 def test_the_heads_of_every_log_are_read_or_those_of_one(tmp_path, site):
     first, second = _run(tmp_path / "a"), _run(tmp_path / "b")
     every = load_site(site)
