@@ -37,7 +37,7 @@ def faults(root: Path, said: Promises, at: int) -> list[str]:
     (root / HOME).parent.mkdir(parents=True, exist_ok=True)
     key = load_or_create_key(root / EVIDENCE, home=root / HOME)
     found = ["the key is lost"] if promised and key.public not in allowed else []
-    trusted = (promised or [key.public])[0]  # later keys by the word of this one
+    trusted = [*promised, *said.replaced, key.public]
     found += list(_spilled(root, said, at)) + list(_reports(root / EVIDENCE, said, at))
     for where in (EVIDENCE, SITE):
         try:
@@ -45,12 +45,16 @@ def faults(root: Path, said: Promises, at: int) -> list[str]:
         except ProvenanceError as error:
             found.append(f"{where}: {error}")
     if not found:
-        witnessed = verify_evidence(root / EVIDENCE, trusted=[trusted], site=root / SITE)
+        witnessed = verify_evidence(root / EVIDENCE, trusted=trusted, site=root / SITE)
         found += [f"with the site log: {witnessed.text}"] if witnessed.status not in AFTER else []
+        rotation = said.rotations[0] if said.rotations else at
+        if any(where == EVIDENCE and when <= min(at, rotation) for when, where, _ in said.heads):
+            chained = verify_evidence(root / EVIDENCE, trusted=promised[:1])  # later keys by the word of the first
+            found += [f"by the first key: {chained.text}"] if chained.status not in AFTER else []
     return found
 
 
-def _log(root: Path, where: str, said: Promises, *, at: int, key: Signer, trusted: bytes) -> Iterator[str]:
+def _log(root: Path, where: str, said: Promises, *, at: int, key: Signer, trusted: list[bytes]) -> Iterator[str]:
     folder = root / where
     entries = {entry for when, place, entry in said.entries if place == where and when <= at}
     heads = [head for when, place, head in said.heads if place == where and when <= at]
@@ -59,7 +63,7 @@ def _log(root: Path, where: str, said: Promises, *, at: int, key: Signer, truste
             yield "the log is lost"
             return
     else:
-        before = verify_evidence(folder, trusted=[trusted])
+        before = verify_evidence(folder, trusted=trusted)
         SEEN[before.status] += 1
         if before.status not in BEFORE:
             yield f"before repair: {before.status}: {before.problems}"
@@ -73,7 +77,7 @@ def _log(root: Path, where: str, said: Promises, *, at: int, key: Signer, truste
     except (InputError, ProvenanceError) as error:
         yield f"cannot be opened: {error}"
         return
-    after = verify_evidence(folder, trusted=[trusted])
+    after = verify_evidence(folder, trusted=trusted)
     if after.status not in AFTER:
         yield f"after repair: {after.status}: {after.problems + after.notes}"
     yield from _kept(folder, where, said, at=at, entries=entries, heads=heads)

@@ -48,6 +48,7 @@ class Promises:
     reports: list[tuple[int, int, dict[str, str]]] = field(default_factory=list)  # begun, done, digests
     keys: list[tuple[int, bytes]] = field(default_factory=list)
     rotations: list[int] = field(default_factory=list)
+    replaced: list[bytes] = field(default_factory=list)  # public keys
 
     @property
     def _root(self) -> Path:
@@ -115,6 +116,7 @@ def _repair(root: Path, said: Promises) -> None:
 def _new_key(root: Path, said: Promises) -> None:
     before = (root / HOME / PRIVATE_KEY).read_bytes()
     link = rotate(root / HOME)
+    said.replaced.append(bytes.fromhex(link.previous))
     said.gone.append((said.recorder.now, before))
     said.rotations.append(said.recorder.now)
     said.keys.append((said.recorder.now, bytes.fromhex(link.public_key)))
@@ -179,6 +181,7 @@ def go_on(root: Path, before: Promises, at: int) -> Promises:
     said = Promises(recorder)
     for name in ("entries", "payloads", "heads", "gone", "keys"):
         getattr(said, name).extend((0, *item[1:]) for item in getattr(before, name) if item[0] <= at)
+    said.replaced.extend(before.replaced)
     said.rotations.extend(0 for when in before.rotations if when <= at)
     said.erasing.update({commitment: -1 for commitment, begun in before.erasing.items() if begun < at})
     with recorder.recording():

@@ -18,6 +18,7 @@ from threading import Thread
 import pytest
 from crash_story import FINDING, REPORT, plain_render
 
+from monai_ethics.provenance.lineage import show
 from monai_ethics.provenance.log.payload import read_payload
 from monai_ethics.provenance.log.read import LOG_NAME, read_entries
 from monai_ethics.provenance.log.verify import verify_evidence
@@ -29,6 +30,7 @@ from monai_ethics.reporting.sealed import seal_report
 @pytest.fixture(autouse=True)
 def quick_reports(monkeypatch):
     monkeypatch.setattr(sealed, "render", plain_render)
+    monkeypatch.setattr(show, "sketch_of", lambda folder: None)
 
 
 class Teller:
