@@ -46,7 +46,7 @@ def command(
     if as_json:
         print(json.dumps([finding.to_dict() for finding in judged], indent=1, sort_keys=True))
     else:
-        _tell(judged, out or evidence, fingerprint)
+        _tell(judged, "EVIDENCE" if out is None else "`--out`", fingerprint)
     if counts["unsupported"]:
         raise GateError(
             f"Expected every sentence to rest on a result that carries it: {counts['unsupported']} of "
@@ -79,7 +79,7 @@ def _write(target: Path, findings: Sequence[Finding], data: bytes) -> str:
         return seal_report(log).fingerprint
 
 
-def _tell(findings: Sequence[Finding], target: Path, fingerprint: str) -> None:
+def _tell(findings: Sequence[Finding], target: str, fingerprint: str) -> None:
     first = findings[0]
     print(f"{first.verdict}: {first.statement}")
     for row in first.observations:

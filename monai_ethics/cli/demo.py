@@ -30,6 +30,6 @@ def command(
         return
     print()
     print_summary(result.report)
-    print(f"\nOpen {evidence / 'report.html'} in a browser.")
+    print("\nOpen evidence/report.html of `--out` in a browser.")
     print(f"Head {result.head}: keep it elsewhere, then check with")
-    print(f"  monai-ethics verify {evidence} --expect-head {result.head}")
+    print(f"  monai-ethics verify OUT/evidence --expect-head {result.head}")

@@ -113,7 +113,8 @@ def command(
         print(json.dumps([finding.to_dict() for finding in findings], indent=1, sort_keys=True))
         return
     _tell(findings, joined, groups, plan)
-    print(f"The report is in {folder}.\nSealed; keep this fingerprint elsewhere: {fingerprint}")
+    where = "`--out`" if evidence is None else "EVIDENCE"  # a folder may have a patient's name
+    print(f"The report is in {where}.\nSealed; keep this fingerprint elsewhere: {fingerprint}")
 
 
 def _check_words(evidence: Path | None, scores: list[Path] | None, out: Path | None, attributes: Path | None) -> None:

@@ -79,7 +79,7 @@ def command(
         return
     for line in changes(findings):
         print(for_terminal(line))
-    print(f"The report is in {out}.\nSealed; keep this fingerprint elsewhere: {fingerprint}")
+    print(f"The report is in `--out`.\nSealed; keep this fingerprint elsewhere: {fingerprint}")
 
 
 def _pairs(

@@ -291,6 +291,6 @@ def _report(log: EvidenceLog, findings: Sequence[Finding], hints: Sequence[str],
         print(json.dumps({"head": head.fingerprint, "findings": [item.to_dict() for item in findings]}, indent=1))
         return
     print_summary(report)
-    print(f"\nEvidence and report are in {log.folder}.\nSealed; keep this fingerprint elsewhere: {head.fingerprint}")
+    print(f"\nEvidence and report are in `--out`.\nSealed; keep this fingerprint elsewhere: {head.fingerprint}")
     for hint in hints:
         print(hint)

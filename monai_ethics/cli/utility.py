@@ -53,4 +53,4 @@ def command(
         print(json.dumps({"head": head.fingerprint, "findings": [item.to_dict() for item in findings]}, indent=1))
         return
     print_summary(report)
-    print(f"\nEvidence and report are in {out}.\nSealed; keep this fingerprint elsewhere: {head.fingerprint}")
+    print(f"\nEvidence and report are in `--out`.\nSealed; keep this fingerprint elsewhere: {head.fingerprint}")
