@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monai_ethics.errors import InputError, ProvenanceError, SchemaError
+from monai_ethics.errors import EthicsError, InputError, ProvenanceError, SchemaError
 from monai_ethics.provenance.keys.key import verify_signature
 from monai_ethics.provenance.log.canonical import canonical, strict_loads
 from monai_ethics.provenance.log.head import Head, read_head
@@ -168,7 +168,7 @@ def leave_resume(folder: Path, tail: Tail, key: Signer) -> None:
         "public_key": tail.public_key,
         "key_id": tail.key_id,
     }
-    with contextlib.suppress(OSError, InputError):
+    with contextlib.suppress(OSError, EthicsError):
         signature = key.sign(_message(body)).hex()
         write_atomically(folder / RESUME_NAME, canonical({**body, "signature": signature}))
 

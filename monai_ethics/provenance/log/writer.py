@@ -352,8 +352,10 @@ class EvidenceLog:
                 self._appender.close()
         lock, self._lock = self._lock, -1
         if lock >= 0:
-            self._leave_resume()
-            unlock_folder(lock)
+            try:
+                self._leave_resume()
+            finally:
+                unlock_folder(lock)
         head, self._unwitnessed = self._unwitnessed, None
         if head is not None and self._site is not None:
             leave_witness(self._site, head, folder=self.folder, log_id=self.log_id, key=self.key)
