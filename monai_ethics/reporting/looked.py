@@ -128,7 +128,10 @@ def weakest(asked: Sequence[Asked]) -> Section | None:
         anchor="worst",
         title="The weakest results",
         short="The weakest results",
-        intro=("What an average hides. The scores of single patients stay in the private part of the evidence.",),
+        intro=(
+            "What an average hides. The scores of single patients stay in the private part of the evidence: "
+            "`monai-ethics private EVIDENCE_FOLDER` lists it for whoever holds it.",
+        ),
         caption="The weakest results",
         head=("Result", "What", "Weak end", "Other end", "n"),
         rows=tuple(rows),
