@@ -44,7 +44,8 @@ def command(
         print(json.dumps(digests, indent=1, sort_keys=True))
         return
     print_summary(report)
-    print(f"\nThe report is in {"EVIDENCE" if out is None else "`--out`"}: {', '.join(digests)}.")
+    where = "EVIDENCE" if out is None else "`--out`"
+    print(f"\nThe report is in {where}: {', '.join(digests)}.")
 
 
 def _beside(report: EvidenceReport, evidence: Path, out: Path, found: Verification) -> dict[str, str]:
