@@ -12,11 +12,15 @@ from scipy.sparse import csr_array
 
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.roster import Roster
+from monai_ethics.fairness.data.scores import ScoreTable
 from monai_ethics.fairness.group_rates import GroupRates
+from monai_ethics.fairness.group_scores import GroupScores
 from monai_ethics.fairness.rate_gap import RateGap
 from monai_ethics.fairness.representation import Representation
 from monai_ethics.provenance.exports.public.suppress import LEAST, for_the_public
 
+#: random reports of the full size; each has some 20 small cells, and two integer programs for each
+REPORTS = 25
 # how often a case falls under each threshold: label, calls at the lower and at the higher one
 OUTCOMES = tuple(product((0, 1), (0, 1, 2)))
 # numerator and denominator of each rate, as functions of label and decision
@@ -119,13 +123,15 @@ def facts(findings):
                 yield (lambda a, b, y, t, i=inside, f=top, u=least: i(a, b) and f(y, t >= u)), count
 
 
-def ranges(data, findings, cells):
+def ranges(data, findings, cells, tell=facts):
     """Least and greatest value of each cell that everything published allows."""
     atoms = data.atoms
     known = {}
-    for holds, count in facts(findings):
+    for holds, count in tell(findings):
         known[tuple(bool(holds(*atom)) for atom in atoms)] = count
     assert all(data.count(lambda *case, r=row: r[atoms.index(case)]) == count for row, count in known.items())
+    if not known:
+        known[(True,) * len(atoms)] = len(data.y)  # nothing is published: how many there are may be known
     rows = csr_array(np.array(list(known), dtype=float).reshape(len(known), len(atoms)))
     counts = np.array(list(known.values()), dtype=float)
     given = LinearConstraint(rows, counts, counts)
@@ -168,41 +174,96 @@ def attack(seed):
     return widths, before, public.shown, sum(len(finding.estimates) for finding in findings)
 
 
+def scored(data, seed):
+    """Scores of the same cases with misses, and the counts that tell of them."""
+    rng = np.random.default_rng([seed, 2])
+    missed = rng.random(len(data.y)) < rng.uniform(0.02, 0.2)
+    n = len(data.y)
+    ids = tuple(map(str, range(n)))
+    named = {name: tuple(None if v == "?" else str(v) for v in getattr(data, name)) for name in ("sex", "site")}
+    values = np.where(missed, 0.0, rng.beta(8, 2, n))
+    table = ScoreTable(
+        metric="mean_dice", unit="1", higher_is_better=True, cases=ids, patients=ids,
+        values=tuple(map(float, values)), outcomes=tuple("missed" if m else "scored" for m in missed), groups=named,
+        bounds=(0.0, 1.0),
+    )  # fmt: skip
+    return replace(data, y=missed.astype(int), passed=np.zeros(n, dtype=int)), GroupScores()(table)
+
+
+def failures(findings):
+    """Counts that published scores tell: patients of a group, and how many of them were missed."""
+    for row in (row for finding in findings for row in finding.estimates):
+        inside = member(row.group)
+        yield inside, row.n
+        if row.name == "failure_rate" and row.value is not None:
+            yield (lambda a, b, y, t, i=inside: i(a, b) and y), round(row.value * row.n)
+
+
+def attack_scores(seed):
+    data, finding = scored(cohort(seed), seed)
+    public = for_the_public([finding])
+    labels = [{"sex": a} for a in set(data.sex)] + [{"site": b} for b in set(data.site)]
+    cells = [
+        lambda a, b, y, t, g=group, v=v: g.get("sex", a) == a and g.get("site", b) == b and v in (None, y)
+        for group in labels
+        for v in (None, 0, 1)
+    ]
+    small = [holds for holds in cells if 0 < data.count(holds) < LEAST]
+    widths = [high - low for low, high in ranges(data, public.findings, small, tell=failures)]
+    before = [high - low for low, high in ranges(data, [finding], small, tell=failures)]
+    return widths, before, public.shown, len(finding.estimates)
+
+
 @cache
-def attacked(first, last):
-    return [attack(seed) for seed in range(first, last)]
+def attacked(first, last, how=attack):
+    return [how(seed) for seed in range(first, last)]
 
 
-def told(results):
+def told(what, results):
     widths = np.concatenate([np.array(found[0], dtype=float) for found in results])
     before = np.concatenate([np.array(found[1], dtype=float) for found in results])
     shares = np.array([found[2] / found[3] for found in results])
     quantiles = ", ".join(f"{q:g}" for q in np.quantile(widths, [0, 0.05, 0.25, 0.5, 0.75, 1]))
+    parts = ", ".join(f"{q:.0%}" for q in np.quantile(shares, [0, 0.25, 0.5, 0.75, 1]))
     print(
-        f"\n{len(results)} reports, {len(widths)} small cells: width of what stays possible (0, 5, 25, 50, 75, 100 %): "
-        f"{quantiles}; determined {int((widths == 0).sum())}, narrower than {LEAST}: {int((widths < LEAST).sum())}; "
-        f"before: determined {int((before == 0).sum())} of {len(before)}; "
-        f"estimates published: median {np.median(shares):.0%}, {shares.min():.0%} to {shares.max():.0%}"
+        f"\n{what}: {len(results)} reports, {len(widths)} small cells: greatest less least possible value "
+        f"(0, 5, 25, 50, 75, 100 %): {quantiles}; determined {int((widths == 0).sum())}, "
+        f"narrower than {LEAST}: {int((widths < LEAST).sum())}; "
+        f"unsuppressed: determined {int((before == 0).sum())} of {len(before)}; "
+        f"estimates published (0, 25, 50, 75, 100 %): {parts}"
     )
     return widths, before
 
 
-def test_no_small_cell_of_a_few_random_reports_can_be_narrowed():
-    widths, before = told(attacked(0, 3))
-    assert len(widths) > 10
+def test_no_small_cell_of_a_random_report_can_be_narrowed():
+    widths, before = told("decisions", attacked(2, 3))
+    assert len(widths) > 5
     assert widths.min() >= LEAST
     assert (before == 0).mean() > 0.5  # the adversary is able: what is not suppressed it finds out
 
 
+def test_no_count_of_misses_can_be_narrowed():
+    widths, before = told("scores", attacked(0, 6, attack_scores))
+    assert widths.min() >= LEAST
+    assert (before == 0).mean() > 0.5
+
+
 @pytest.mark.slow
 def test_no_small_cell_of_random_reports_can_be_narrowed():
-    widths, _ = told(attacked(0, 120))
-    assert widths.min() >= LEAST
+    for what, last, how in (("decisions", REPORTS, attack), ("scores", 10 * REPORTS, attack_scores)):
+        widths, _ = told(what, attacked(0, last, how))
+        assert widths.min() >= LEAST
 
 
 def test_the_order_of_findings_does_not_matter():
-    data = cohort(3)
-    findings = report(data, crossed=True, thresholds=[0.5, 1.5])
-    forward = for_the_public(findings)
-    backward = for_the_public(findings[::-1])
-    assert [replace(f) for f in backward.findings[::-1]] == list(forward.findings)
+    findings = report(cohort(3), crossed=True, thresholds=[0.5])
+    forward, backward = for_the_public(findings), for_the_public(findings[::-1])
+    assert list(backward.findings[::-1]) == list(forward.findings)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_more_findings_never_show_what_fewer_hide(seed):
+    data = cohort(seed)
+    findings = report(data, crossed=True, thresholds=[0.5])
+    alone, among = for_the_public(findings[1:2]).findings[0], for_the_public(findings).findings[1]
+    assert {(e.name, str(e.group)) for e in among.estimates} <= {(e.name, str(e.group)) for e in alone.estimates}

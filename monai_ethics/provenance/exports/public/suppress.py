@@ -32,6 +32,8 @@ __all__ = ["LEAST", "RULE", "Public", "for_the_public"]
 
 #: smallest count that is shown, but for 0
 LEAST = 11
+#: units that are neither people nor images of them
+NOT_PEOPLE = ("engines", "seeds")
 RULE = Source(
     title="CMS Cell Size Suppression Policy",
     locator="no cell of 1 to 10 shown or derivable; a value of zero does not violate it; version of 2017-05-08",
@@ -82,10 +84,11 @@ def for_the_public(findings: Sequence[Finding], *, least: int = LEAST) -> Public
         kept = [[row for row in rows if not row.name.endswith("p_adjusted")] for rows in kept]
     made = [_told(f, rows, least, hidden=hidden.anything) for f, rows in zip(findings, kept, strict=True)]
     left: Counter[str] = Counter()
+    if (pairs := sum(len(finding.observations) for finding in findings)) >= least:
+        left["observations"] = pairs  # fewer are single people or images themselves
     for finding, rows in zip(findings, kept, strict=True):
         left["estimates"] += len(finding.estimates) - len(rows)
         left["findings_with_hidden_numbers"] += len(rows) < len(finding.estimates)
-        left["observations"] += len(finding.observations)
         left["curves"] += len(finding.curves)
     return Public(findings=tuple(made), shown=sum(map(len, kept)), left_out=dict(sorted(left.items())))
 
@@ -102,7 +105,8 @@ def _kept(
 
 
 def _small(estimates: Sequence[Estimate], least: int) -> bool:
-    return any(is_unsafe(value, least) for e in estimates for value in numbers_of(e).values())
+    counted = [estimate for estimate in estimates if estimate.n_unit not in NOT_PEOPLE]
+    return any(is_unsafe(value, least) for e in counted for value in numbers_of(e).values())
 
 
 def _alike(findings: Sequence[Finding], least: int) -> set[int]:
@@ -155,7 +159,7 @@ def _told(finding: Finding, rows: Sequence[Estimate], least: int, *, hidden: boo
     text = public_text(finding.statement, least) if whole and counted else None
     note = f"Public copy: {lost} of {len(finding.estimates)} numbers are hidden, because a count of 1 to {least - 1} "
     note += "people or cases stands in one of them or could be worked out with it."
-    limitations = [told for item in finding.limitations if (told := public_text(item, least))]
+    limitations = [told for item in finding.limitations if (told := public_text(item, least if whole else None))]
     withheld = "Not told in the public copy, or not judged at all: it rests on numbers that are hidden there."
     judged = whole or (bool(rows) and finding.verdict is Verdict.MEASURED)
     return replace(
@@ -167,7 +171,7 @@ def _told(finding: Finding, rows: Sequence[Estimate], least: int, *, hidden: boo
         observations=(),
         curves=(),
         accounting=finding.accounting if whole and counted else {},
-        parameters=public_settings(finding.parameters, least),
+        parameters=public_settings(finding.parameters),
         limit=finding.limit if judged else None,
         reason=(public_text(finding.reason, least) or (withheld if finding.reason else None)) if judged else withheld,
         limitations=[*limitations, *([note] if lost else [])],

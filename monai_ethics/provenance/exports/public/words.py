@@ -14,18 +14,26 @@ __all__ = ["public_settings", "public_subjects", "public_text"]
 _NUMBER = re.compile(r"(?<![\w.,\-])\d+(?![\w]|[.,]\d|\s?%)")
 _KEYED = re.compile(r"[0-9a-f]{16,}|\d{5,}", re.IGNORECASE)
 _NAMES = ("attribute", "attributes")
+_OPEN = frozenset((*_NAMES, "base_rate", "correction", "decided_by", "family_correction", "higher_is_better", "level",
+                   "min_group_size", "n_draws", "n_permutations", "rate", "threshold"))  # fmt: skip
 MOST_LETTERS = 80
 
 
-def public_text(text: str | None, least: int) -> str | None:
-    """The sentences of a text without a whole number below `least` and without keys; ``None`` if none is left."""
+def public_text(text: str | None, least: int | None) -> str | None:
+    """Sentences without a whole number below `least`, or without any digit if it is ``None``, and without keys.
+
+    Returns:
+        What is left, or ``None`` if nothing is.
+    """
     if text is None:
         return None
     kept = [part for part in re.split(r"(?<=[.;])\s+", text) if not _tells(part, least)]
     return " ".join(kept) or None
 
 
-def _tells(text: str, least: int) -> bool:
+def _tells(text: str, least: int | None) -> bool:
+    if least is None:
+        return re.search(r"\d", text) is not None
     return bool(_KEYED.search(text)) or any(0 < int(number) < least for number in _NUMBER.findall(text))
 
 
@@ -34,16 +42,14 @@ def public_subjects(subjects: Sequence[str]) -> tuple[str, ...]:
     return tuple(text for text in subjects if not _KEYED.search(text) and not re.search(r"[/\\@^]|\.\w{2,4}$", text))
 
 
-def public_settings(settings: Mapping[str, Any], least: int) -> dict[str, Any]:
-    """Settings that are single numbers or words; lists and tables may count groups, and seeds help to recompute."""
-    return {name: plain(value) for name, value in settings.items() if _open(name, value, least)}
+def public_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by name: others may count people, as the number of possible exchanges does; seeds help to recompute."""
+    return {name: plain(value) for name, value in settings.items() if name in _OPEN and _harmless(name, value)}
 
 
-def _open(name: str, value: Any, least: int) -> bool:
-    if isinstance(value, (bool, float)):
-        return True
-    if isinstance(value, int):
-        return name != "seed" and (not 0 < value < least or name.startswith("min_"))
+def _harmless(name: str, value: Any) -> bool:
     if isinstance(value, str):
         return len(value) <= MOST_LETTERS and (name in _NAMES or not re.search(r"\d", value))
-    return name in _NAMES and isinstance(value, Sequence) and all(isinstance(word, str) for word in value)
+    if isinstance(value, Sequence):
+        return name in _NAMES and all(isinstance(word, str) for word in value)
+    return isinstance(value, (bool, float, int))
