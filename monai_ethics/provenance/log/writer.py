@@ -63,7 +63,7 @@ class EvidenceLog:
 
     Leaving the context seals what was appended, also when an error ends it, and closes the log; a site log, where
     there is one, then witnesses the head.
-    Calls may come from several threads, which then share fsyncs, but not from a forked child.
+    Calls may come from several threads, which then share fsyncs, but not from a forked child or a signal handler.
 
     Attributes:
         folder: the evidence folder.
