@@ -35,7 +35,7 @@ def overlay(
         config: merged config of `load_config`.
         raw: the same files merged with macros unresolved; an engine that is a macro there is written out whole.
         run_id: id that will be run.
-        settings: `attributes`, `strata`, `policy`, `log` and `out`.
+        settings: `attributes`, `strata`, `policy`, `log`, `out` and `site`.
 
     Returns:
         Overlay keys to values.

@@ -27,6 +27,9 @@ def command(
     evidence: Annotated[Path, typer.Argument(help="Evidence folder of a run.")],
     policy: Annotated[Path, typer.Option(help="Policy file: limits with their sources, and required checks.")],
     junit: Annotated[Path | None, typer.Option(help="Write the answer as JUnit XML to this file.")] = None,
+    site: Annotated[
+        Path | None, typer.Option(envvar="MONAI_ETHICS_SITE", help="Site log: refuse evidence that was rolled back.")
+    ] = None,
     run_id: Annotated[str | None, typer.Option(help="Judge only this run's findings; all runs otherwise.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
@@ -36,7 +39,7 @@ def command(
     from monai_ethics.provenance.log.storage import write_text
 
     asked = read_policy(policy)
-    integrity = _integrity(evidence)
+    integrity = _integrity(evidence, site)
     result = gate(_findings(evidence, run_id, integrity), asked)
     result = replace(result, rows=(integrity, *result.rows) if result.rows else ())
     if junit is not None:
@@ -62,12 +65,12 @@ def _findings(evidence: Path, run_id: str | None, integrity: GateRow) -> Sequenc
         raise
 
 
-def _integrity(evidence: Path) -> GateRow:
+def _integrity(evidence: Path, site: Path | None) -> GateRow:
     """The row that stands above all others: evidence that is not as it was signed carries no judgement."""
     from monai_ethics.lifecycle.policy import GateRow
     from monai_ethics.provenance.log.verify import verify_evidence
 
-    found = verify_evidence(evidence)
+    found = verify_evidence(evidence, site=site)
     return GateRow(
         check="provenance.integrity",
         subjects=(),

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import shutil
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -69,6 +70,20 @@ def test_altered_evidence_is_refused_whatever_it_says(evidence, policy, capsys):
     log.write_text(log.read_text().replace('"value":1', '"value":2', 1))
     assert main(["gate", str(evidence), "--policy", str(policy), "--run-id", "good"]) == 1
     assert "altered" in capsys.readouterr().out
+
+
+def test_evidence_that_was_rolled_back_is_refused_with_the_site_log(evidence, policy, tmp_path, capsys):
+    words = ["gate", str(evidence), "--policy", str(policy), "--run-id", "good"]
+    site = ["--site", str(tmp_path / "site")]
+    shutil.copytree(evidence, tmp_path / "older")
+    with EvidenceLog.open(evidence, run_id="again", site=tmp_path / "site"):
+        pass
+    assert main([*words, *site]) == 0
+    shutil.rmtree(evidence)
+    shutil.copytree(tmp_path / "older", evidence)
+    assert main(words) == 0
+    assert main([*words, *site]) == 1
+    assert "stale" in capsys.readouterr().out
 
 
 def test_a_policy_that_is_none_leaves_no_file(evidence, policy, tmp_path, capsys):
