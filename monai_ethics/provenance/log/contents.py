@@ -93,7 +93,7 @@ class Contents:
             notes.append("The private part may not be read by you: whether it is complete was not checked.")
 
     def _check_payloads(self, folder: Path, problems: list[str], notes: list[str]) -> None:
-        missing = erased = changed = 0
+        missing = erased = changed = back = 0
         for commitment in sorted(self.payloads):
             try:
                 holds = stored_holds(folder, commitment.hex())
@@ -102,6 +102,13 @@ class Contents:
             missing += holds is None
             erased += holds is None and commitment in self.erased
             changed += holds is False
+            back += holds is True and commitment in self.erased
+        if back:
+            self.unfinished = True
+            notes.append(
+                f"{_many(back, 'erased payload')} still there: the writer was cut off before it deleted them, which the "
+                "next run does, or somebody put them back."
+            )
         if changed:
             problems.append(f"{_many(changed, 'private payload')} not what the log committed to.")
         if missing:

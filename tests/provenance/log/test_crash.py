@@ -12,7 +12,13 @@ from crash_judge import SEEN, faults
 from crash_layer import Recorder
 from crash_story import HOME, go_on, plain_render, tell
 
+from monai_ethics.errors import ProvenanceError
 from monai_ethics.provenance.lineage import show
+from monai_ethics.provenance.log import writer
+from monai_ethics.provenance.log.payload import read_payload
+from monai_ethics.provenance.log.read import read_entries
+from monai_ethics.provenance.log.verify import verify_evidence
+from monai_ethics.provenance.log.writer import EvidenceLog
 from monai_ethics.reporting import sealed
 
 STATES = (NOTHING, EVERYTHING, NAMES_ONLY, DATA_ONLY)
@@ -202,3 +208,88 @@ def test_no_power_cut_while_a_crash_is_repaired_loses_what_was_promised(told, ju
                 found[seed, at, later] = wrong
     _told_of("50 random power cuts with 4 more while the next run repairs", judged)
     assert found == {}
+
+
+# what was found this way ----------------------------------------------------------------------------------------------
+
+
+def test_an_erasure_that_was_cut_off_is_told_and_finished_by_the_next_run(tmp_path, key):
+    with EvidenceLog.open(tmp_path, run_id="r", key=key) as log:
+        commitment = log.put_private("cases", b"a", media_type="text/plain")
+        log.append("erasure", {"commitments": [commitment], "reason": "withdrawal"})
+    found = verify_evidence(tmp_path, trusted=[key.public])
+    assert (found.status, "1 erased payload is still there" in found.text) == ("torn", True)
+    EvidenceLog.open(tmp_path, run_id="s", key=key).close()
+    assert read_payload(tmp_path, commitment) is None
+
+
+def test_what_is_no_commitment_is_erased_nowhere(tmp_path, key):
+    with EvidenceLog.open(tmp_path, run_id="r", key=key) as log, pytest.raises(ProvenanceError, match="64 hex digits"):
+        log.erase(["../head"], reason="withdrawal")
+    with EvidenceLog.open(tmp_path, run_id="s", key=key):
+        pass
+    assert verify_evidence(tmp_path).intact
+
+
+def test_a_second_name_of_erased_bytes_goes_with_them(tmp_path, key):
+    with EvidenceLog.open(tmp_path, run_id="r", key=key) as log:
+        commitment = log.put_private("cases", b"a", media_type="text/plain")
+        stored = tmp_path / "private" / f"{commitment}.bin"
+        os.link(stored, tmp_path / "private" / f".{stored.name}.0123456789ab.tmp")  # cut off between link and unlink
+        log.erase([commitment], reason="withdrawal")
+        assert [path.name for path in (tmp_path / "private").iterdir()] == ["pseudonym.key"]
+
+
+@pytest.mark.parametrize("zeros", [(0, 16), (40, 900), (300, 300), (100, 2_500_000)])
+def test_blocks_that_a_power_cut_left_empty_end_the_log(tmp_path, key, zeros):
+    first, count = zeros
+    with EvidenceLog.open(tmp_path, run_id="r", key=key) as log:
+        kept = log.append("note", {})
+        log.seal()
+    sealed_end = (tmp_path / "log.jsonl").stat().st_size
+    with EvidenceLog.open(tmp_path, run_id="s", key=key) as log:
+        log.append_many([("note", {"n": n}) for n in range(20)])
+        log.close()
+    data = bytearray((tmp_path / "log.jsonl").read_bytes())
+    data[sealed_end + first : sealed_end + first + min(count, 900)] = bytes(count)
+    (tmp_path / "log.jsonl").write_bytes(data)
+    assert verify_evidence(tmp_path, trusted=[key.public]).status == "torn"
+    with EvidenceLog.open(tmp_path, run_id="t", key=key) as log:
+        pass
+    entries = read_entries(tmp_path)
+    assert kept in {entry.leaf for entry in entries}
+    assert [entry.body["truncated_bytes"] for entry in entries if entry.kind == "repair"][-1] > count
+    assert verify_evidence(tmp_path, trusted=[key.public]).status == "trusted"
+
+
+def test_zeros_in_what_is_signed_are_an_alteration(sealed, key):
+    data = (sealed / "log.jsonl").read_bytes()
+    (sealed / "log.jsonl").write_bytes(data[:100] + bytes(16) + data[116:])
+    assert verify_evidence(sealed).status == "altered"
+    with pytest.raises(ProvenanceError, match="altered"):
+        EvidenceLog.open(sealed, run_id="third", key=key)
+
+
+def test_a_first_opening_that_is_cut_off_again_and_again_is_taken_up(tmp_path, key, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(5, "Input/output error")
+
+    for number in range(3):
+        with monkeypatch.context() as patch:
+            patch.setattr(writer, "sign_head", refuse)
+            with pytest.raises(OSError, match="Input/output"):
+                EvidenceLog.open(tmp_path, run_id="r", key=key)
+        assert verify_evidence(tmp_path).status == "torn", number
+    with EvidenceLog.open(tmp_path, run_id="r", key=key):
+        pass
+    assert verify_evidence(tmp_path, trusted=[key.public]).status == "trusted"
+    assert read_entries(tmp_path)[0].kind == "open"
+
+
+def test_a_log_without_a_head_that_holds_more_than_its_opening_is_refused(tmp_path, key):
+    with EvidenceLog.open(tmp_path, run_id="r", key=key) as log:
+        log.append("note", {})
+    (tmp_path / "head.json").unlink()
+    assert verify_evidence(tmp_path).status == "altered"
+    with pytest.raises(ProvenanceError, match="signed head beside the log"):
+        EvidenceLog.open(tmp_path, run_id="s", key=key)
