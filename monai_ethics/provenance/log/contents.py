@@ -106,8 +106,8 @@ class Contents:
         if back:
             self.unfinished = True
             notes.append(
-                f"{_many(back, 'erased payload')} still there: the writer was cut off before it deleted them, which the "
-                "next run does, or somebody put them back."
+                f"{_many(back, 'erased payload')} still there: the writer was cut off before it deleted them, which "
+                "the next run does, or somebody put them back."
             )
         if changed:
             problems.append(f"{_many(changed, 'private payload')} not what the log committed to.")
