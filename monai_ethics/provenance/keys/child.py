@@ -25,15 +25,15 @@ __all__ = ["MOST", "OK", "REFUSED", "REPLY", "REQUEST", "may_sign", "serve"]
 REQUEST, REPLY = struct.Struct("!II"), struct.Struct("!IcI")
 OK, REFUSED = b"k", b"r"
 MOST = 4_000_000  # bytes of a message
-HEAD_DOMAIN = b"monai_ethics.head/1\n"
+DOMAINS = (b"monai_ethics.head/1\n", b"monai_ethics.resume/1\n")
 STATEMENT_TYPE = b"application/vnd.in-toto+json"
 _NOT_OURS = "Expected a head or a statement to sign: got another message. Nothing else is signed during a run."
 _PR_SET_DUMPABLE = 4
 
 
 def may_sign(message: bytes) -> bool:
-    """Whether a message is one of ours: a head of a log, or a DSSE statement, by its first bytes."""
-    if message.startswith(HEAD_DOMAIN):
+    """Whether a message is one of ours, by its first bytes: a head or a resume file of a log, or a DSSE statement."""
+    if message.startswith(DOMAINS):
         return True
     words = message.split(b" ", 4)
     return len(words) == 5 and words[:3] == [b"DSSEv1", b"%d" % len(STATEMENT_TYPE), STATEMENT_TYPE]

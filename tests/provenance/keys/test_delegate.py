@@ -18,7 +18,9 @@ from monai_ethics.provenance.keys.delegate import ChildSigner, signing_child, st
 from monai_ethics.provenance.keys.home import load_or_create_key
 from monai_ethics.provenance.keys.key import verify_signature
 from monai_ethics.provenance.keys.rotation import ENDORSEMENT_DOMAIN
+from monai_ethics.provenance.log.head import HEAD_SCHEMA
 from monai_ethics.provenance.log.read import read_entries
+from monai_ethics.provenance.log.resume import RESUME_SCHEMA
 from monai_ethics.provenance.log.verify import verify_evidence
 from monai_ethics.provenance.log.writer import EvidenceLog
 from monai_ethics.provenance.signed.envelope import PAYLOAD_TYPE, pre_authentication, read_statement, signed_statement
@@ -70,6 +72,8 @@ def test_only_heads_and_statements_are_signed(child):
 
 def test_what_may_be_signed_is_what_is_signed_elsewhere():
     assert may_sign(pre_authentication(b"{}"))
+    assert may_sign(f"{HEAD_SCHEMA}\n{{}}".encode())
+    assert may_sign(f"{RESUME_SCHEMA}\n{{}}".encode())
     assert PAYLOAD_TYPE == "application/vnd.in-toto+json"
     assert not may_sign(pre_authentication(b"{}").replace(b"in-toto", b"other"))
 

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What it costs that another process signs; nothing is asserted of time.
+
+Run with ``python -m pytest tests/benchmarks/test_keys.py -m slow -s``.
+"""
+
+import statistics
+import subprocess
+import sys
+import time
+
+import pytest
+
+from monai_ethics.provenance.keys.delegate import ChildSigner
+from monai_ethics.provenance.keys.key import SigningKey
+
+pytestmark = pytest.mark.slow
+
+STARTS, SIGNATURES, REPEATS = 15, 500, 7
+MESSAGE = b"monai_ethics.head/1\n" + bytes(400)
+IMPORTS = """
+import time
+start = time.perf_counter()
+from monai_ethics.provenance.keys.delegate import ChildSigner
+print(time.perf_counter() - start)
+"""
+
+
+@pytest.fixture
+def key_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("MONAI_ETHICS_KEY_HOME", str(tmp_path / "keys"))
+
+
+def middle(values, unit, scale):
+    low, _, high = statistics.quantiles(values, n=4)
+    return f"{statistics.median(values) * scale:.0f} {unit} (quartiles {low * scale:.0f} and {high * scale:.0f})"
+
+
+def per_signature(signer):
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        for _ in range(SIGNATURES):
+            signer.sign(MESSAGE)
+        times.append((time.perf_counter() - start) / SIGNATURES)
+    return times
+
+
+def test_cost_of_the_signing_process(key_home):
+    loaded = [
+        float(subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=True).stdout)
+        for _ in range(STARTS)
+    ]
+    started, ended = [], []
+    for _ in range(STARTS):
+        begin = time.perf_counter()
+        signer = ChildSigner.start()
+        assert signer.wait_ready()
+        started.append(time.perf_counter() - begin)
+        begin = time.perf_counter()
+        signer.stop()
+        ended.append(time.perf_counter() - begin)
+    signer = ChildSigner.start()
+    assert signer.wait_ready()
+    assert len(signer.sign(MESSAGE)) == 64
+    through, itself = per_signature(signer), per_signature(SigningKey.generate())
+    signer.stop()
+    print(f"\nimports of the parent, n={STARTS}: {middle(loaded, 'ms', 1e3)}")
+    print(f"start until ready, n={STARTS}: {middle(started, 'ms', 1e3)}")
+    print(f"end, n={STARTS}: {middle(ended, 'ms', 1e3)}")
+    print(f"a signature by the child, n={REPEATS} x {SIGNATURES}: {middle(through, 'us', 1e6)}")
+    print(f"a signature by the process itself, n={REPEATS} x {SIGNATURES}: {middle(itself, 'us', 1e6)}")
