@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -12,11 +13,11 @@ from monai_ethics.fairness.rate_gap import RateGap
 from monai_ethics.provenance.log.read import read_entries, read_report
 from monai_ethics.provenance.log.verify import verify_evidence
 from monai_ethics.provenance.log.writer import EvidenceLog
-from monai_ethics.reporting.sealed import seal_report
 
 CASE = "Ward7-Case-A17"
 
 
+@cache
 def findings(n=400):
     data = GroupRates.example(n, 0)
     few = tuple("ABB"[min(i, 2)] if i % 60 == 0 else "CD"[i % 2] for i in range(n))
@@ -44,13 +45,18 @@ def source(tmp_path, runs=("Dr-Who-2026",), found=None):
             log.append("inputs", {"scores": "d" * 64})
             log.append("stored", {"item": "c" * 32, "role": "output", "sha256": "b" * 64})
             log.add_findings([*(found or findings()), with_pairs])
-            seal_report(log)
     return tmp_path / "evidence"
 
 
 @pytest.fixture(autouse=True)
 def keys(tmp_path, monkeypatch):
     monkeypatch.setenv("MONAI_ETHICS_KEY_HOME", str(tmp_path / "keys"))
+
+
+@pytest.fixture
+def bare(monkeypatch):
+    """Without the report, which takes most of the time."""
+    monkeypatch.setattr("monai_ethics.reporting.sealed.seal_report", lambda log: log.seal())
 
 
 def export(evidence, out, *words):
@@ -79,7 +85,7 @@ def test_the_copy_verifies_and_holds_nothing_that_is_not_for_the_public(tmp_path
     assert about["left_out"]["estimates"] == told["left_out"]["estimates"] > 0
 
 
-def test_what_is_hidden_is_hidden_in_every_finding_and_the_rest_is_told(tmp_path):
+def test_what_is_hidden_is_hidden_in_every_finding_and_the_rest_is_told(tmp_path, bare):
     evidence, out = source(tmp_path), tmp_path / "public"
     assert export(evidence, out) == 0
     rates, by_sex, by_site, *_ = read_report(out).findings
@@ -102,7 +108,7 @@ def test_a_judgement_that_rests_on_hidden_numbers_is_not_told(tmp_path):
     assert "passed" not in (out / "report.md").read_text(encoding="utf-8").lower().split("how to read")[0][:3000]
 
 
-def test_runs_get_numbers_and_what_two_of_them_tell_together_is_hidden(tmp_path):
+def test_runs_get_numbers_and_what_two_of_them_tell_together_is_hidden(tmp_path, bare):
     one = source(tmp_path, runs=("a", "b"))
     assert export(one, tmp_path / "public") == 0
     assert {entry.run_id for entry in read_entries(tmp_path / "public")} == {"run-1", "run-2"}
@@ -113,14 +119,14 @@ def test_runs_get_numbers_and_what_two_of_them_tell_together_is_hidden(tmp_path)
     assert sum(len(finding.estimates) for finding in read_report(tmp_path / "differ").findings) == 0
 
 
-def test_a_public_copy_is_not_exported_again(tmp_path, capsys):
+def test_a_public_copy_is_not_exported_again(tmp_path, capsys, bare):
     assert export(source(tmp_path), tmp_path / "public") == 0
     assert export(tmp_path / "public", tmp_path / "again") == 2
     assert "copy for the public" in capsys.readouterr().err
     assert not (tmp_path / "again").exists()
 
 
-def test_what_looks_like_an_identifier_ends_it_with_nothing_written(tmp_path, capsys):
+def test_what_looks_like_an_identifier_ends_it_with_nothing_written(tmp_path, capsys, bare):
     data = GroupRates.example(400, 0)
     data = replace(data, groups={"reader": tuple(["DOE^JANE", "ROE^RICHARD"][i % 2] for i in range(400))})
     assert export(source(tmp_path, found=[GroupRates()(data)]), tmp_path / "public") == 1
@@ -130,7 +136,7 @@ def test_what_looks_like_an_identifier_ends_it_with_nothing_written(tmp_path, ca
     assert not (tmp_path / "public").exists()
 
 
-def test_altered_evidence_and_a_folder_that_exists_are_refused(tmp_path, capsys):
+def test_altered_evidence_and_a_folder_that_exists_are_refused(tmp_path, capsys, bare):
     evidence = source(tmp_path)
     assert export(evidence, evidence) == 2
     assert export(evidence, tmp_path / "public", "--format", "bids") == 2

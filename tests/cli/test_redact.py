@@ -10,7 +10,6 @@ from monai_ethics.provenance.log.read import read_entries
 from monai_ethics.provenance.log.redaction import pending_erasures
 from monai_ethics.provenance.log.verify import verify_evidence
 from monai_ethics.provenance.log.writer import EvidenceLog
-from monai_ethics.reporting.sealed import seal_report
 
 SECRET = "DOE^JANE-1970"
 
@@ -23,8 +22,13 @@ def evidence(tmp_path, monkeypatch):
             for kind in ("cases", "scores"):
                 log.put_private(kind, f"case\n{SECRET}\n{run}\n".encode(), media_type="text/tab-separated-values")
             log.add_findings([GroupRates()(GroupRates.example(40, 0))])
-            seal_report(log)
     return tmp_path / "evidence"
+
+
+@pytest.fixture
+def bare(monkeypatch):
+    """Without the report, which takes most of the time."""
+    monkeypatch.setattr("monai_ethics.reporting.sealed.seal_report", lambda log: log.seal())
 
 
 def redact(evidence, *words):
@@ -62,7 +66,7 @@ def test_what_is_named_goes_for_good_and_the_log_verifies_as_redacted(evidence, 
     assert "deleted already" in capsys.readouterr().out
 
 
-def test_one_payload_is_named_by_its_first_digits(evidence, capsys):
+def test_one_payload_is_named_by_its_first_digits(evidence, capsys, bare):
     name = next(evidence.glob("private/*.bin")).stem
     assert redact(evidence, "--commitment", name[:12], "--reason", "mistake", "--yes") == 0
     assert not (evidence / "private" / f"{name}.bin").exists()
@@ -70,7 +74,7 @@ def test_one_payload_is_named_by_its_first_digits(evidence, capsys):
     assert "Sealed" in capsys.readouterr().out
 
 
-def test_without_the_pseudonym_key_nobody_can_link(evidence, capsys):
+def test_without_the_pseudonym_key_nobody_can_link(evidence, capsys, bare):
     assert redact(evidence, "--pseudonym-key", "--reason", "retention", "--yes") == 0
     assert "nobody can link" in capsys.readouterr().out
     assert not (evidence / "private" / "pseudonym.key").exists()
@@ -78,7 +82,7 @@ def test_without_the_pseudonym_key_nobody_can_link(evidence, capsys):
     assert not pending_erasures(evidence)
 
 
-def test_what_a_crash_left_between_entry_and_deletion_is_found_and_finished(evidence, capsys, monkeypatch):
+def test_what_a_crash_left_between_entry_and_deletion_is_found_and_finished(evidence, capsys, monkeypatch, bare):
     def cut(*_):
         raise KeyboardInterrupt
 
