@@ -20,7 +20,8 @@ __all__ = ["UNTESTED", "holds_result", "marked", "weighed"]
 
 CLAIMS = re.compile(
     r"\b(?:(?:statistically|highly|clearly|much)\s+)?(?:(?:in)?significan\w+\s+)?"
-    r"(?:(?:in)?significan\w*|better\w*|worse\w*|improv\w*|outperform\w*|superior\w*|inferior\w*)(?!\w)",
+    r"(?:(?:in)?significant\w*|(?<!\bof )significance(?! levels?\b)"
+    r"|better\w*|worse\w*|improv\w*|outperform\w*|superior\w*|inferior\w*)(?!\w)",
     re.IGNORECASE,
 )
 TEST = re.compile(r"(?:^|_)p(?:_value|_adjusted)?(?:_|$)")

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page of integrity: the status in one line, how to check it again, and what the log tells of itself."""
 
+import sys
+
 import pytest
 
+from monai_ethics.provenance.keys.key import SigningKey, fingerprint
 from monai_ethics.provenance.log.trail import Key, Repair, Run, Trail
+from monai_ethics.provenance.log.writer import EvidenceLog
 from monai_ethics.reporting.html import render_html
 from monai_ethics.reporting.markdown import render_markdown
+from monai_ethics.reporting.sealed import seal_report
 from monai_ethics.reporting.trust import command, in_one_line, seal, sections
 from monai_ethics.reporting.view import view_of
 from monai_ethics.reporting.words import STATUSES
@@ -91,3 +96,17 @@ def test_an_empty_log_says_what_it_does_not_hold():
     assert "The log tells of no repair and of no deletion." in notes
     assert any(note.startswith("This log holds no consent") for note in notes)
     assert sections(None) == ()
+
+
+def test_a_sealed_report_tells_of_the_runs_and_keys_of_its_log(report, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # figures take seconds and are not what is tested here
+    monkeypatch.delenv("MONAI_ETHICS_SITE", raising=False)
+    key = SigningKey.generate()
+    with EvidenceLog.open(tmp_path, run_id="eval-7", key=key) as log:
+        log.add_findings(report.findings[:1])
+        seal_report(log)
+    for name in ("report.html", "report.md"):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert "Runs that wrote" in text
+        assert "eval-7" in text.replace("\\", "")
+        assert fingerprint(key.public) in text

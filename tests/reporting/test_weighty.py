@@ -16,7 +16,7 @@ from monai_ethics.reporting.view import view_of
 from monai_ethics.reporting.weighty import holds_result, marked, weighed
 
 SEEDS = [(24, 1), pytest.param((60, 2), marks=pytest.mark.slow), pytest.param((40, 3), marks=pytest.mark.slow)]
-WORDS = re.compile(r"significan|better|worse|improv|outperform|superior|inferior", re.IGNORECASE)
+WORDS = re.compile(r"significant|better|worse|improv|outperform|superior|inferior", re.IGNORECASE)
 MARK = re.compile(r"\[untested: “[^”]*”\]")
 CLAIM = "Model B is significantly better; A got WORSE, an improvement outperforms."
 
@@ -81,7 +81,9 @@ def test_every_untested_claim_is_quoted_and_marked_wherever_it_stands():
 def test_marking_twice_is_marking_once():
     assert marked(marked(CLAIM)) == marked(CLAIM)
     assert marked("An insignificant betterment.") == "An [untested: “insignificant betterment”]."
-    assert marked("nothing of the kind") == "nothing of the kind"
+    assert marked("It reached statistical significance.") == "It reached statistical [untested: “significance”]."
+    for text in ("nothing of the kind", "Significance level of the policy", "a claim of significance"):
+        assert marked(text) == text
 
 
 def test_a_text_cannot_smuggle_a_claim_in_by_quoting_the_mark():
