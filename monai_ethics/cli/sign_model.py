@@ -55,7 +55,8 @@ def _release(folder: Path, out: Path, evidence: Path, *, site: Path | None, fiel
     from monai_ethics.provenance.registry.release import record_release
     from monai_ethics.provenance.signed.manifest import manifest_of
 
-    next(raw_lines(evidence), None)  # a folder that is no evidence is not made one
+    for place in (evidence, *([site] if site is not None else [])):
+        next(raw_lines(place), None)  # a folder that is no evidence is not made one
     with EvidenceLog.open(evidence, run_id="release", site=site) as log:
         released = record_release(
             manifest_of(folder, leave_out=[out]),

@@ -35,6 +35,7 @@ def command(
     if synthetic is None:
         raise InputError("Expected `--synthetic` or `--real`: got neither. Say what the images are.")
     from monai_ethics.provenance.images.listing import digests_of, image_files
+    from monai_ethics.provenance.log.read import raw_lines
     from monai_ethics.provenance.log.writer import EvidenceLog
     from monai_ethics.provenance.registry.stamp import check_template, stamp_files
 
@@ -44,6 +45,8 @@ def command(
     check_template(template, str(template.get("synthetic", default)))
     files = image_files(paths)
     found = digests_of(files)  # all is read before the folder is created
+    if site is not None:
+        next(raw_lines(site), None)  # what is no log is not made one by its first witness
     with EvidenceLog.open(out, run_id="stamp", site=site) as log:
         result = stamp_files(files, log, record=template, synthetic=default, site=site, digests=found)
         head = log.seal().fingerprint

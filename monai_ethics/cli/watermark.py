@@ -43,7 +43,8 @@ def embed(
     from monai_ethics.provenance.log.writer import EvidenceLog
     from monai_ethics.provenance.watermark.files import watermark_files
 
-    next(raw_lines(evidence), None)  # a folder that is no evidence is not made one
+    for place in (evidence, *([site] if site is not None else [])):
+        next(raw_lines(place), None)  # a folder that is no evidence is not made one
     secret = _key(key)
     with EvidenceLog.open(evidence, run_id="watermark", site=site) as log:
         made = watermark_files(paths, out, log, key=secret, strength=strength, site=site, device=device)

@@ -14,6 +14,7 @@ from monai_ethics.errors import EthicsError, GateError, InputError, ProvenanceEr
 from monai_ethics.provenance.log.audit import audit
 from monai_ethics.provenance.log.head import Head
 from monai_ethics.provenance.log.judge import Outside, judge
+from monai_ethics.provenance.log.read import LOG_NAME
 
 if TYPE_CHECKING:
     from monai_ethics.provenance.keys.key import Signer
@@ -163,7 +164,12 @@ def leave_witness(site: Path | None, head: Head, *, folder: Path, log_id: str, k
     if site is None or same_folder(site, folder):
         return
     try:
+        begun = not (site / LOG_NAME).exists()
         witness(site, head, log_id=log_id, key=key)
+        if begun:
+            print(
+                "monai-ethics: a new site log was begun: the folder that was named for it held none.", file=sys.stderr
+            )
     except (EthicsError, OSError) as error:
         told = str(error) if isinstance(error, EthicsError) else f"Got '{error.strerror}'."
         print(f"monai-ethics: the evidence is sealed, but the site log does not witness it. {told}", file=sys.stderr)

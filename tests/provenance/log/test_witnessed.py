@@ -58,6 +58,13 @@ def test_closing_a_log_leaves_its_head_in_the_site_log_of_the_environment(tmp_pa
     assert verify_evidence(site, trusted=[load_or_create_key(site).public]).status == "trusted"
 
 
+def test_a_site_log_that_is_begun_is_told_once(tmp_path, site, capfd):
+    _run(tmp_path / "e")
+    assert "a new site log was begun" in capfd.readouterr().err
+    _run(tmp_path / "e")
+    assert capfd.readouterr().err == ""
+
+
 def test_a_site_that_is_given_wins_over_the_environment(tmp_path, site):
     _run(tmp_path / "e", site=tmp_path / "other")
     assert len(_witnesses(tmp_path / "other")) == 1
