@@ -61,8 +61,8 @@ def _beside(report: EvidenceReport, evidence: Path, out: Path, found: Verificati
 
 
 def _inside(report: EvidenceReport, evidence: Path) -> dict[str, str]:
-    from monai_ethics.provenance.log.contents import REPORT_NAMES
     from monai_ethics.provenance.log.canonical import sha256_hex
+    from monai_ethics.provenance.log.contents import REPORT_NAMES
     from monai_ethics.provenance.log.read import iter_entries
     from monai_ethics.provenance.log.writer import EvidenceLog
     from monai_ethics.reporting.sealed import seal_report
