@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,6 +39,7 @@ def show(
         "fingerprint": fingerprint(public) if public else None,
         "kept": kept,
         "public_key": public.hex() if public else None,
+        "revoked": _reason(public),
         "endorsements": _endorsements(),
     }
     print(json.dumps(facts, indent=1) if as_json else _told(facts))
@@ -103,6 +105,15 @@ def _present() -> tuple[bytes | None, str]:
     return (None if own.kept == EPHEMERAL else own.key.public), own.kept
 
 
+def _reason(public: bytes | None) -> str | None:
+    """Why the log in ``MONAI_ETHICS_SITE`` says that the key no longer counts, if it does."""
+    from monai_ethics.provenance.keys.key import fingerprint
+    from monai_ethics.provenance.keys.revocation import revoked_in
+
+    site = os.environ.get("MONAI_ETHICS_SITE")
+    return revoked_in(Path(site)).get(fingerprint(public)) if site and public else None
+
+
 def _endorsements() -> list[dict[str, str]]:
     from monai_ethics.provenance.keys.home import key_home
     from monai_ethics.provenance.keys.key import fingerprint
@@ -125,6 +136,7 @@ def _told(facts: dict[str, Any]) -> str:
             "that nobody can recognize later. Set MONAI_ETHICS_KEY_HOME."
         )
     lines = [f"fingerprint {facts['fingerprint']}", f"kept {facts['kept']}"]
+    lines += [f"revoked by the site log: {facts['revoked']}"] if facts["revoked"] else []
     lines += [f"endorsed {link['fingerprint']} by {link['previous']}" for link in facts["endorsements"]]
     return "\n".join(lines)
 

@@ -38,6 +38,7 @@ def test_show_makes_the_key_and_tells_how_it_is_kept(home, tmp_path, capsys):
         "fingerprint": fingerprint(public),
         "kept": "file",
         "public_key": public.hex(),
+        "revoked": None,
         "endorsements": [],
     }
     assert said(capsys, "show") == f"fingerprint {fingerprint(public)}\nkept file\n"
@@ -88,3 +89,27 @@ def test_rotate_and_revoke_tell_what_they_did(home, tmp_path, capsys):
     assert said(capsys, "rotate").count("\n") == 4
     trusted = read_trusted([json.loads(said(capsys, "show", "--json"))["endorsements"][-1]["previous"]])
     assert verify_evidence(site, trusted=trusted).status == "trusted"
+
+
+def test_show_tells_of_a_key_that_the_site_log_revoked(home, tmp_path, capsys, monkeypatch):
+    site = tmp_path / "site"
+    said(capsys, "show")
+    kept = (home / "ed25519.pem").read_bytes()
+    said(capsys, "rotate")
+    said(capsys, "revoke", "--site", site, "--reason", "compromised")
+    (home / "ed25519.pem").write_bytes(kept)
+    assert "revoked" not in said(capsys, "show")
+    monkeypatch.setenv("MONAI_ETHICS_SITE", str(site))
+    assert "revoked by the site log: compromised" in said(capsys, "show")
+
+
+def test_a_run_with_a_wrong_passphrase_ends_before_anything_of_it_starts(home, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv(environment.KEY_PASSPHRASE, "long words")
+    load_or_create_key(tmp_path / "e")
+    for given, got in (("", "got none"), ("other", "got another one")):
+        monkeypatch.setattr(environment, "_TAKEN", {})
+        monkeypatch.setenv(environment.KEY_PASSPHRASE, given)
+        assert main(["run", "--config_file", str(tmp_path / "none.json")]) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert got in error

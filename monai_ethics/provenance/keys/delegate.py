@@ -217,7 +217,8 @@ def _homes() -> list[str]:
 def start_signer() -> Path | None:
     """Start a child that signs for this process, or join its other users; the environment then holds no secret.
 
-    Other ranks than the first lose the secrets unread. Where no child can be started, this process signs itself.
+    Other ranks than the first lose the secrets unread. Where no child can be started, this process signs itself; so
+    does one that has read a secret of the environment before, which a child could not get any more.
 
     Returns:
         What `stop_signer` is given at the end; ``None`` if there is no child.
@@ -227,6 +228,8 @@ def start_signer() -> Path | None:
     """
     if os.environ.get("RANK", "0") not in ("", "0"):
         _forget_all()
+        return None
+    if environment.held():
         return None
     home = key_home().absolute()
     signer = _PRESENT.get(home) or _started()

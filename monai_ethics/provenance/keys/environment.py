@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-__all__ = ["KEY_PASSPHRASE", "SIGNING_KEY", "forget", "given", "take"]
+__all__ = ["KEY_PASSPHRASE", "SIGNING_KEY", "forget", "given", "held", "take"]
 
 SIGNING_KEY = "MONAI_ETHICS_SIGNING_KEY"
 KEY_PASSPHRASE = "MONAI_ETHICS_KEY_PASSPHRASE"
@@ -16,6 +16,11 @@ _TAKEN: dict[str, bytes] = {}
 def given() -> bool:
     """Whether the environment holds a key or a passphrase that was not read yet."""
     return any(os.environb.get(name.encode()) for name in (SIGNING_KEY, KEY_PASSPHRASE))
+
+
+def held() -> bool:
+    """Whether this process has taken a secret, and so holds it."""
+    return bool(_TAKEN)
 
 
 def take(name: str) -> bytes | None:

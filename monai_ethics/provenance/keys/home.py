@@ -67,12 +67,13 @@ def key_home() -> Path:
     return Path(given) if given else Path("~/.config/monai_ethics/keys").expanduser()
 
 
-def load_or_create_key(evidence: Path, *, home: Path | None = None) -> Signer:
+def load_or_create_key(evidence: Path, *, home: Path | None = None, site: Path | None = None) -> Signer:
     """The signing key of this user; only the one writer of an evidence folder calls this.
 
     Args:
         evidence: the evidence folder, which must not hold the key.
         home: folder of the key; `key_home` by default.
+        site: site log that may have revoked the key; by default the one that ``MONAI_ETHICS_SITE`` names, if any.
 
     Returns:
         The child process that holds the key, where one was started; else the stored key, a new one on first use, or
@@ -92,7 +93,7 @@ def load_or_create_key(evidence: Path, *, home: Path | None = None) -> Signer:
         if own.kept == EPHEMERAL:
             warn_ephemeral()
         signer = own.key
-    refuse_revoked(signer.public)
+    refuse_revoked(signer.public, site)
     return signer
 
 

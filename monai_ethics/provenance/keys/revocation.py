@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -16,6 +17,7 @@ __all__ = ["KIND", "REASONS", "refuse_revoked", "revoke", "revoked_in"]
 
 KIND = "key_revocation"
 REASONS = ("compromised", "lost", "superseded", "retired")
+_BLOCK = 1 << 22  # bytes read at a time: a site log may be large, and revocations are few
 _MARK = f'"{KIND}"'.encode()
 
 
@@ -25,13 +27,15 @@ def revoked_in(site: Path) -> dict[str, str]:
     The lines are read for this alone: whether the log is intact is for `verify`.
     """
     found: dict[str, str] = {}
-    try:
-        with os.fdopen(open_file(site / LOG_NAME), "rb") as lines:
-            for line in lines:
-                if _MARK in line:
-                    found.update(_revoked(line))
-    except (OSError, ProvenanceError):
-        pass
+    with contextlib.suppress(OSError, ProvenanceError), os.fdopen(open_file(site / LOG_NAME), "rb") as log:
+        rest = b""
+        while block := log.read(_BLOCK):
+            rest += block
+            end = rest.rfind(b"\n") + 1
+            if rest.find(_MARK, 0, end) >= 0:
+                for line in rest[:end].split(b"\n"):
+                    found.update(_revoked(line) if _MARK in line else {})
+            rest = rest[end:]
     return found
 
 

@@ -117,7 +117,7 @@ class EvidenceLog:
             raise InputError("A run id must be 1 to 128 printable characters: got another text. Give a shorter one.")
         lock = lock_folder(folder)
         try:
-            signing = key or load_or_create_key(folder)
+            signing = key or load_or_create_key(folder, site=Path(site) if site else None)
         except BaseException:
             os.close(lock)
             raise

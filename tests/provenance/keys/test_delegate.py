@@ -236,6 +236,13 @@ def test_the_child_takes_the_secrets_and_the_environment_loses_them(tmp_path, ha
     assert load_or_create_key(tmp_path).public == public  # nothing else could open that key again
 
 
+def test_a_process_that_read_a_secret_before_goes_on_signing_itself(tmp_path, hand_over):
+    public = hand_over()
+    load_or_create_key(tmp_path)
+    assert start_signer() is None
+    assert load_or_create_key(tmp_path).public == public
+
+
 def test_a_wrong_passphrase_is_told_before_anything_starts(hand_over):
     hand_over("long words", opened="other")
     with pytest.raises(InputError, match="got another one"), signing_child():

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A revoked key signs nothing new, and the word of its end is signed by another key."""
 
+import json
+
 import pytest
 
 from monai_ethics.errors import InputError
+from monai_ethics.provenance.keys import revocation
 from monai_ethics.provenance.keys.home import load_or_create_key
 from monai_ethics.provenance.keys.key import fingerprint
 from monai_ethics.provenance.keys.revocation import REASONS, revoke, revoked_in
@@ -55,6 +58,8 @@ def test_a_revoked_key_signs_nothing_where_the_site_is_known(key_home, site, tmp
             EvidenceLog.open(folder, run_id="a")
     monkeypatch.delenv("MONAI_ETHICS_SITE")
     with pytest.raises(InputError, match="site log revoked"):
+        EvidenceLog.open(tmp_path / "e", run_id="a", site=site)
+    with pytest.raises(InputError, match="site log revoked"):
         revoke(site, "0" * 64, reason="lost")
     with EvidenceLog.open(tmp_path / "e2", run_id="a"):
         pass
@@ -71,3 +76,14 @@ def test_a_note_that_mentions_a_revocation_is_none(key_home, site):
     with EvidenceLog.open(site, run_id="a") as log:
         log.append("note", {"kind": "key_revocation", "fingerprint": "0" * 64, "reason": "lost"})
     assert revoked_in(site) == {}
+
+
+def test_revocations_are_found_at_every_place_of_a_large_log(site, monkeypatch):
+    monkeypatch.setattr(revocation, "_BLOCK", 97)
+    site.mkdir()
+    lines = []
+    for number in range(200):
+        body = {"fingerprint": f"{number:064x}", "reason": "lost"}
+        lines.append(json.dumps({"kind": "key_revocation" if number % 7 == 0 else "note", "body": body}))
+    (site / "log.jsonl").write_text("\n".join(lines) + '\n{"kind": "key_revocation", "body"')
+    assert sorted(revoked_in(site)) == [f"{number:064x}" for number in range(0, 200, 7)]
