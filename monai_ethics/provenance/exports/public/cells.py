@@ -14,9 +14,11 @@ __all__ = [
     "ANALYZED",
     "EVERYONE",
     "ROW_NAMES",
+    "SCORED",
     "SIZES",
     "Cell",
     "cells_of",
+    "counted_by",
     "derived",
     "family_of",
     "is_crossing",
@@ -27,16 +29,13 @@ __all__ = [
     "related",
 ]
 
-#: checks whose numbers are sums over groups in a way that is worked out here; others with groups are left out
-ANALYZED = (
-    "fairness.equalized_odds",
-    "fairness.group_rates",
-    "fairness.group_scores",
-    "fairness.rate_gap",
-    "fairness.representation",
-    "fairness.score_gap",
-)
 _ROWS = ("fairness.group_rates", "fairness.group_scores", "fairness.representation")
+_GAPS = ("fairness.calibration_gap", "fairness.equalized_odds", "fairness.ranking_gap", "fairness.rate_gap",
+         "fairness.score_gap")  # fmt: skip
+#: checks of scores whose groups are counted by `fairness.group_rates` of the same target
+SCORED = ("fairness.calibration", "fairness.group_ranking")
+#: checks for which it is worked out what their numbers tell of groups; others tell nothing of a group
+ANALYZED = (*_ROWS, *_GAPS, *SCORED)
 _RATES = ("tpr", "fnr", "fpr", "tnr", "ppv", "npv", "selection_rate", "accuracy", "prevalence")
 #: numbers of a group that rest on its own cases only
 ROW_NAMES = frozenset((*_RATES, "patients", "cases", "positives", "design_effect", "mean", "median", "failure_rate",
@@ -103,14 +102,20 @@ def family_of(finding: Finding, name: str) -> str:
 
 
 def related(one: Finding, other: Finding) -> bool:
-    """Whether two findings speak of one target or metric."""
+    """Whether two findings may speak of one target or metric; more than do are taken to."""
     first, second = (finding.subjects[0] if finding.subjects else "" for finding in (one, other))
     return first.startswith(second) or second.startswith(first)
 
 
+def counted_by(finding: Finding, base: Finding) -> bool:
+    """Whether `base` counts the cases of the target or metric that `finding` is about."""
+    name, target = (one.subjects[0] if one.subjects else "" for one in (finding, base))
+    return base.check in _ROWS[:2] and (name == target or name.startswith(f"{target}_"))
+
+
 def derived(finding: Finding) -> bool:
     """Whether a finding compares groups with each other."""
-    return finding.check not in _ROWS
+    return finding.check in _GAPS
 
 
 def numbers_of(estimate: Estimate) -> dict[str, int]:

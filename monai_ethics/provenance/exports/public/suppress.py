@@ -14,9 +14,11 @@ from monai_ethics.provenance.exports.public.cells import (
     ANALYZED,
     RATES,
     ROW_NAMES,
+    SCORED,
     SIZE,
     SIZES,
     cells_of,
+    counted_by,
     derived,
     family_of,
     is_crossing,
@@ -34,6 +36,8 @@ __all__ = ["LEAST", "RULE", "Public", "for_the_public"]
 LEAST = 11
 #: units that are neither people nor images of them
 NOT_PEOPLE = ("engines", "seeds")
+#: numbers on scores that rest on a group's own cases only
+OWN = ("auc", "average_precision")
 RULE = Source(
     title="CMS Cell Size Suppression Policy",
     locator="no cell of 1 to 10 shown or derivable; a value of zero does not violate it; version of 2017-05-08",
@@ -101,6 +105,8 @@ def _kept(
         return [] if grouped or place in alike or _small(finding.estimates, least) else list(finding.estimates)
     if derived(finding):
         return list(finding.estimates) if _comparable(finding, findings, hidden, least) else []
+    if finding.check in SCORED:
+        return _scored(finding, findings, hidden, least)
     return [estimate for estimate in finding.estimates if _shown(place, finding, estimate, hidden)]
 
 
@@ -133,8 +139,41 @@ def _comparable(finding: Finding, findings: Sequence[Finding], hidden: Hidden, l
         return False
     if any(related(finding, findings[place]) for place in hidden.findings):
         return False
-    known = {place_of(e.group)[0] for f in findings if not derived(f) for e in f.estimates if related(f, finding)}
+    known = {place_of(row.group)[0] for base in findings if counted_by(finding, base) for row in base.estimates}
     return attribute in known  # without the counts of its groups nobody can say whether they are small
+
+
+def _scored(finding: Finding, findings: Sequence[Finding], hidden: Hidden, least: int) -> list[Estimate]:
+    """Numbers on scores that may be shown: the cases with and without the finding that they rest on are."""
+    bases = [place for place, base in enumerate(findings) if counted_by(finding, base)]
+    if hidden.families & {RATES, SIZE} or hidden.findings & set(bases):
+        return []
+    sizes: dict[tuple[str, str], set[int]] = {}
+    for estimate in (row for place in bases for row in findings[place].estimates if row.name in SIZES):
+        sizes.setdefault(place_of(estimate.group), set()).add(round(estimate.value or 0))
+    return [
+        row
+        for row in finding.estimates
+        if row.value is not None
+        and row.name not in (*SIZES, "positives")  # those of the decisions stand for them
+        and _open(row, hidden)
+        and _whole(row, sizes.get(place_of(row.group)), least)
+    ]
+
+
+def _open(estimate: Estimate, hidden: Hidden) -> bool:
+    row = place_of(estimate.group)
+    if any(row in hidden.rows.get(family, ()) for family in (RATES, SIZE)):
+        return False
+    broken = any(row[0] in hidden.attributes.get(family, ()) for family in (RATES, SIZE))
+    return not (row[0] and broken) or (estimate.name in OWN and not is_crossing(row[0]))
+
+
+def _whole(estimate: Estimate, sizes: set[int] | None, least: int) -> bool:
+    """Whether it rests on the cases that were counted, or on clearly others."""
+    numbers = (estimate.n, estimate.n if estimate.n_valid is None else estimate.n_valid)
+    apart = any(is_unsafe(size - n, least) for size in sizes or () for n in numbers)
+    return sizes is not None and not apart and not _small([estimate], least)
 
 
 def _shown(place: int, finding: Finding, estimate: Estimate, hidden: Hidden) -> bool:
