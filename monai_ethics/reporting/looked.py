@@ -109,7 +109,7 @@ def _made(item: Asked) -> tuple[Cell, ...]:
     for row in finding.estimates:
         most[row.n_unit] = max(most.get(row.n_unit, 0), row.n)
     return (
-        Cell(text=f"{finding.title} {item.label}".rstrip(), anchor=item.anchor),
+        Cell(text=item.named, anchor=item.anchor),
         Cell(text="", verdict=finding.verdict),
         Cell(text=", ".join(counted(n, unit) for unit, n in most.items()) or "—"),
         Cell(text="none used" if finding.seed is None else str(finding.seed)),
@@ -130,7 +130,7 @@ def weakest(asked: Sequence[Asked]) -> Section | None:
         short="The weakest results",
         intro=(
             "What an average hides. The scores of single patients stay in the private part of the evidence: "
-            "`monai-ethics private EVIDENCE_FOLDER` lists it for whoever holds it.",
+            "monai-ethics private EVIDENCE_FOLDER lists it for whoever holds it.",
         ),
         caption="The weakest results",
         head=("Result", "What", "Weak end", "Other end", "n"),

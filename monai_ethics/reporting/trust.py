@@ -86,7 +86,7 @@ def command(integrity: Mapping[str, Any] | None) -> str:
 def remarks(integrity: Mapping[str, Any] | None) -> tuple[str, ...]:
     """What the verification found besides its status."""
     found = integrity or {}
-    return tuple(str(text) for key in ("problems", "notes", "unseen") for text in found.get(key) or ())
+    return tuple(str(text) for key in ("problems", "notes") for text in found.get(key) or ())
 
 
 def unseen(integrity: Mapping[str, Any] | None) -> tuple[str, ...]:
