@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from monai_ethics.provenance.log.canonical import sha256_hex
+from monai_ethics.provenance.log.folder import writable
 from monai_ethics.provenance.log.read import read_report
 from monai_ethics.provenance.log.storage import write_atomically
 from monai_ethics.provenance.log.verify import verify_evidence
@@ -39,7 +40,7 @@ def seal_report(log: EvidenceLog, report: EvidenceReport | None = None, *, linea
 
     Raises:
         ProvenanceError: if the log is closed, or cannot be read or written.
-        OSError: if the files cannot be written.
+        InputError: if the files cannot be written; the log is sealed then, and a later call writes them.
     """
     from monai_ethics.provenance.lineage.show import sketch_of
     from monai_ethics.provenance.log.trail import trail_of
@@ -59,6 +60,7 @@ def seal_report(log: EvidenceLog, report: EvidenceReport | None = None, *, linea
 def _replace(log: EvidenceLog, contents: Mapping[str, bytes]) -> Head:
     log.add_report({name: sha256_hex(content) for name, content in contents.items()})
     head = log.seal()
-    for name, content in contents.items():
-        write_atomically(log.folder / name, content)
+    with writable():
+        for name, content in contents.items():
+            write_atomically(log.folder / name, content)
     return head

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from monai_ethics.errors import InputError
 from monai_ethics.provenance.keys.key import SigningKey
 from monai_ethics.provenance.log.read import read_entries
 from monai_ethics.provenance.log.verify import verify_evidence
@@ -63,6 +64,21 @@ def test_a_report_that_was_edited_is_mended_and_the_page_says_what_holds_now(fol
         seal_report(log)
     assert verify_evidence(folder).status == "intact-signer-unknown"
     assert "altered" not in (folder / "report.md").read_text()
+
+
+def test_files_that_cannot_be_written_are_told_and_written_by_the_next(folder, monkeypatch):
+    def refuse(path, data):
+        raise OSError(28, "No space left on device")
+
+    log = EvidenceLog.open(folder, run_id="s", key=SigningKey.generate())
+    with monkeypatch.context() as patch:
+        patch.setattr(sealed_module, "write_atomically", refuse)
+        with pytest.raises(InputError, match="No space left on device"):
+            seal_report(log)
+    assert verify_evidence(folder).status == "torn"  # the files are those of the report before
+    seal_report(log)
+    log.close()
+    assert verify_evidence(folder).status == "intact-signer-unknown"
 
 
 def test_a_given_report_is_what_is_shown(folder, empty):
