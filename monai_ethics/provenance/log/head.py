@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,13 @@ class Head:
     schema: str = HEAD_SCHEMA
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     def to_bytes(self) -> bytes:
         """The bytes of `head.json`."""
         return canonical(self.to_dict())
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the bytes of `head.json`: what to keep elsewhere as the witness of this log."""
         return sha256_hex(self.to_bytes())

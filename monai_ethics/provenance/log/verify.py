@@ -42,18 +42,7 @@ def verify_evidence(
     if site is None or same_folder(site, folder):  # a site log is not its own witness
         return judge(found, Outside(trusted=trusted, expected=expected))
     known = load_site(Path(site), trusted=trusted, log_id=found.log_id or "")
-    heads = known.heads.get(found.log_id or "", ())
-    present = found.head.fingerprint if found.head else None
-    outside = Outside(
-        trusted=trusted,
-        expected=expected,
-        site_head=known.head,
-        heads=[(head.fingerprint, head.size) for head in heads],
-        seen_at=next((head.position for head in heads if head.fingerprint == present), None),
-        revoked=known.revoked,
-        keys=known.keys,
-    )
-    return judge(found, outside)
+    return judge(found, known.outside(found, trusted=trusted, expected=expected))
 
 
 def as_signed(folder: Path, *, trusted: Sequence[bytes] = (), called: str = "evidence") -> Verification:

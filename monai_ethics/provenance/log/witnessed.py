@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monai_ethics.errors import EthicsError, GateError, InputError, ProvenanceError
-from monai_ethics.provenance.log.audit import audit
+from monai_ethics.provenance.log.audit import Audit, audit
 from monai_ethics.provenance.log.head import Head
 from monai_ethics.provenance.log.judge import Outside, judge
 from monai_ethics.provenance.log.read import LOG_NAME
@@ -66,6 +66,20 @@ class Site:
     heads: Mapping[str, Sequence[WitnessedHead]]
     revoked: Mapping[str, int]
     keys: Sequence[Mapping[str, Any]] = ()
+
+    def outside(self, found: Audit, *, trusted: Sequence[bytes] = (), expected: str | None = None) -> Outside:
+        """What the site log says of a folder, with what else its reader has."""
+        heads = self.heads.get(found.log_id or "", ())
+        present = found.head.fingerprint if found.head else None
+        return Outside(
+            trusted=trusted,
+            expected=expected,
+            site_head=self.head,
+            heads=[(head.fingerprint, head.size) for head in heads],
+            seen_at=next((head.position for head in heads if head.fingerprint == present), None),
+            revoked=self.revoked,
+            keys=self.keys,
+        )
 
 
 def site_from(given: str | Path | None) -> Path | None:
