@@ -61,7 +61,9 @@ def readers(
 ) -> tuple[Reader, Reader, Reader]:
     """The three readers, in the order in which they stand on the page."""
     return (
-        Reader(anchor="for-patients", title="If you speak for patients", points=tuple(_patients(asked, found, ends))),
+        Reader(
+            anchor="for-patients", title="If you speak for patients", points=tuple(_patients(asked, found, ends, trail))
+        ),
         Reader(anchor="for-clinicians", title="If you treat patients", points=tuple(_clinicians(asked, ends, trail))),
         Reader(anchor="for-auditors", title="If you audit", points=tuple(_auditors(asked, integrity))),
     )
@@ -76,16 +78,17 @@ def _few(answers: Sequence[Answer], *, none: Answer, more: str = "") -> tuple[An
 
 
 def _patients(
-    asked: Sequence[Asked], found: Represented | None, ends: Sequence[tuple[Asked, Extremes]]
+    asked: Sequence[Asked],
+    found: Represented | None,
+    ends: Sequence[tuple[Asked, Extremes]],
+    trail: Trail | None,
 ) -> Iterator[Point]:
     yield Point(question="For whom does it work less well?", answers=_differences(asked, ends))
     yield Point(question="Who is missing?", answers=_missing(found))
     consents = [item for item in asked if item.finding.check == CONSENT]
     none = Answer(text="This was not examined: no result here speaks of consent or withdrawal.")
-    yield Point(
-        question="Were consents and withdrawals respected?",
-        answers=_few([_stated(item) for item in _urgent(consents)], none=none),
-    )
+    told = _few([_stated(item) for item in _urgent(consents)], none=none)
+    yield Point(question="Were consents and withdrawals respected?", answers=(*told, *_kept(trail)))
     held = sum(item.finding.verdict in UNJUDGED for item in asked)
     text = "Every limit that the checks state is listed; so is everything that could not be judged"
     yield Point(
@@ -97,6 +100,14 @@ def _patients(
             ),
         ),
     )
+
+
+def _kept(trail: Trail | None) -> tuple[Answer, ...]:
+    """That no refusal is known where nobody's consent or withdrawal stands in the log."""
+    if trail is None or trail.counts.get("consent") or trail.counts.get("withdrawal"):
+        return ()
+    text = "This log holds nobody's consent or withdrawal: a refusal that was not recorded cannot be respected."
+    return (Answer(text=text, anchor="trust-consents"),)
 
 
 def _urgent(items: Sequence[Asked]) -> list[Asked]:

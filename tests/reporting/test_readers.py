@@ -61,6 +61,13 @@ def test_a_finding_on_consent_is_told_with_its_verdict(report):
     assert (answer.text, answer.verdict) == ("1 of 10 is refused.", consent.verdict)
 
 
+def test_a_log_without_any_consent_says_what_that_means(report):
+    question = "Were consents and withdrawals respected?"
+    assert "nobody's consent or withdrawal" in texts(points(report, trail=TRAIL)[question])[-1]
+    asked = replace(TRAIL, counts={"consent": 2})
+    assert len(points(report, trail=asked)[question]) == 1
+
+
 def test_failures_and_missed_cases_come_first_for_clinicians(report):
     answers = points(report)["Where did it fail?"]
     assert answers[0].verdict is Verdict.FAILED
