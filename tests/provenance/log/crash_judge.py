@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from crash_story import EVIDENCE, HOME, REPORT, SITE, Promises
 from monai_ethics.errors import InputError, ProvenanceError
 from monai_ethics.provenance.keys.home import load_or_create_key
 from monai_ethics.provenance.keys.key import Signer
+from monai_ethics.provenance.keys.rotation import read_chain
 from monai_ethics.provenance.log.canonical import sha256_hex
 from monai_ethics.provenance.log.payload import PRIVATE_NAME, read_payload
 from monai_ethics.provenance.log.read import LOG_NAME, read_entries
@@ -33,10 +35,11 @@ def faults(root: Path, said: Promises, at: int) -> list[str]:
         at: the last operation before the crash.
     """
     promised = [public for when, public in said.keys if when <= at]
-    allowed = [public for _, public in said.keys] if len(said.rotations) and at < said.rotations[0] else promised[-1:]
-    (root / HOME).parent.mkdir(parents=True, exist_ok=True)
-    key = load_or_create_key(root / EVIDENCE, home=root / HOME)
-    found = ["the key is lost"] if promised and key.public not in allowed else []
+    home = root / HOME
+    home.parent.mkdir(parents=True, exist_ok=True)
+    os.environ["MONAI_ETHICS_KEY_HOME"] = str(home)  # where a log that is opened looks for endorsements
+    key = load_or_create_key(root / EVIDENCE, home=home)
+    found = [] if not promised or _follows(home, promised[-1], key.public) else ["the key is lost"]
     trusted = [*promised, *said.replaced, key.public]
     found += list(_spilled(root, said, at)) + list(_reports(root / EVIDENCE, said, at))
     for where in (EVIDENCE, SITE):
@@ -52,6 +55,12 @@ def faults(root: Path, said: Promises, at: int) -> list[str]:
             chained = verify_evidence(root / EVIDENCE, trusted=promised[:1])  # later keys by the word of the first
             found += [f"by the first key: {chained.text}"] if chained.status not in AFTER else []
     return found
+
+
+def _follows(home: Path, promised: bytes, present: bytes) -> bool:
+    """Whether a key is the promised one, or the one that a rotation which did not return yet put in its place."""
+    links = [link for link in read_chain(home) if link.previous == promised.hex()]
+    return present.hex() in (promised.hex(), *(link.public_key for link in links))
 
 
 def _log(root: Path, where: str, said: Promises, *, at: int, key: Signer, trusted: list[bytes]) -> Iterator[str]:
@@ -71,6 +80,9 @@ def _log(root: Path, where: str, said: Promises, *, at: int, key: Signer, truste
     try:
         with EvidenceLog.open(folder, run_id="next", key=key) as log:
             log.append("note", {"after": "the crash"})
+            names = {name for when, place, name in said.names if place == where and when <= at}
+            if names - {log.pseudonym("patient", "p")}:
+                yield "the pseudonym key is lost"
             log.seal()
             if any("report." in words for words in verify_evidence(folder).notes):
                 seal_report(log, REPORT)

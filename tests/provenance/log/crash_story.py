@@ -49,6 +49,7 @@ class Promises:
     keys: list[tuple[int, bytes]] = field(default_factory=list)
     rotations: list[int] = field(default_factory=list)
     replaced: list[bytes] = field(default_factory=list)  # public keys
+    names: list[tuple[int, str, str]] = field(default_factory=list)  # a pseudonym
 
     @property
     def _root(self) -> Path:
@@ -61,6 +62,9 @@ class Promises:
         head = log.seal()
         self.keys.append((self.recorder.now, bytes.fromhex(head.public_key)))
         self.heads.append((self.recorder.now, where, head.fingerprint))
+
+    def name(self, where: str, log: EvidenceLog) -> None:
+        self.names.append((self.recorder.now, where, log.pseudonym("patient", "p")))
 
     def put(self, where: str, log: EvidenceLog, payload: bytes) -> None:
         commitment = log.put_private("cases", payload, media_type="text/plain")
@@ -87,6 +91,7 @@ class Promises:
 
 def _create(root: Path, said: Promises) -> None:
     with EvidenceLog.open(root / EVIDENCE, run_id="first", site=root / SITE) as log:
+        said.name(EVIDENCE, log)
         said.add(EVIDENCE, [log.append("note", {"n": 1})])
         said.add(EVIDENCE, log.append_many([("note", {"n": n}) for n in range(3)]))
         said.put(EVIDENCE, log, b"case\tage\n")
@@ -98,6 +103,7 @@ def _create(root: Path, said: Promises) -> None:
 
 def _cut_off(root: Path, said: Promises) -> None:
     log = EvidenceLog.open(root / EVIDENCE, run_id="second")
+    said.name(EVIDENCE, log)
     said.add(EVIDENCE, [log.append("note", {"n": 2})])
     said.put(EVIDENCE, log, b"case\tsex\n")
     log.close()
@@ -147,6 +153,7 @@ def _site(root: Path, said: Promises) -> None:
     registry.erase(person)
     said.gone += [(said.recorder.now, salt) for salt in sorted(before - set(said.salts()))]
     with open_site(root / SITE) as log:
+        said.name(SITE, log)
         said.put(SITE, log, b"why")
         said.erase(SITE, log)
         said.seal(SITE, log)
@@ -179,7 +186,7 @@ def go_on(root: Path, before: Promises, at: int) -> Promises:
     """The run after a crash, recorded: what was promised until operation `at` of the story before stays promised."""
     recorder = Recorder(root)
     said = Promises(recorder)
-    for name in ("entries", "payloads", "heads", "gone", "keys"):
+    for name in ("entries", "payloads", "heads", "gone", "keys", "names"):
         getattr(said, name).extend((0, *item[1:]) for item in getattr(before, name) if item[0] <= at)
     said.replaced.extend(before.replaced)
     said.rotations.extend(0 for when in before.rotations if when <= at)

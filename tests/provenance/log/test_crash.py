@@ -178,14 +178,15 @@ def test_no_power_cut_at_random_loses_what_was_promised(told, judged):
 @pytest.mark.slow
 def test_no_power_cut_after_a_kill_loses_what_was_promised(told, judged):
     """The process is killed, another one goes on from what it sees, and then the power fails."""
-    found, length = {}, told(threads=False).recorder.now
+    found, journal = {}, told(threads=False).recorder.journal
+    unsynced = [at for at, op in enumerate(journal) if op.kind == "sync" and at > 1]  # killed before that sync
     for seed in range(50):
         dice = random.Random(seed)
-        killed = dice.randint(1, length)
+        killed = dice.choice(unsynced) if seed % 2 else dice.randint(1, len(journal))
         said = told(threads=False, kill_at=killed)
-        for _ in range(4):
-            at = dice.randint(killed, said.recorder.now)
-            wrong = judged(said, at, _disk(said, at).state(Drawn(dice)))
+        for number in range(4):
+            at = dice.randint(killed, min(said.recorder.now, killed + 60) if number % 2 else said.recorder.now)
+            wrong = judged(said, at, _disk(said, at).state(dice.choice((NOTHING, Drawn(dice)))))
             if wrong:
                 found[seed, killed, at] = wrong
     _told_of("50 kills with 4 random power cuts later each", judged)
