@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,8 @@ GROUPINGS = frozenset(
         *("vendor", "manufacturer", "scanner", "field_t", "modality", "view_position"),
     }
 )
+# a day, such as one of birth: 1947-08-15, 19470815, 15.08.1947, with or without a time
+_DAY = re.compile(r"((19|20)\d\d([-/.]?)(0?[1-9]|1[0-2])\3\d{1,2}|\d{1,2}([-/.])\d{1,2}\5(19|20)\d\d)([T ].*)?")
 MOST_NUMBERS = 12  # a numeric column with more different values is banded
 AGE_EDGES = (18.0, 40.0, 65.0)
 _BAND = "_band"
@@ -123,8 +126,9 @@ def stratify(
     """Groupings to compare, from the recorded attributes.
 
     Without `strata`, every attribute is one, and every intersection of two of them as far as there is room; numeric
-    ones with more than 12 different values become bands, and columns in which nearly every patient has a label of its
-    own are left out and named: names, dates and identifiers, whose labels would otherwise stand in the evidence.
+    ones with more than 12 different values become bands; days, and columns in which nearly every patient has a label
+    of its own, are left out and named: names, dates and identifiers, whose labels would otherwise stand in the
+    evidence.
     ``<name>_band`` is the numeric attribute ``<name>`` in bins: those of `bins`, 18, 40 and 65 for age, quartiles
     otherwise.
 
@@ -156,7 +160,9 @@ def stratify(
     left_out = []
     for name, labels in cleaned.items():
         distinct = _distinct(labels)
-        if name in edges or (_is_numeric(labels) and distinct > MOST_NUMBERS):
+        if name not in edges and _are_days(labels):
+            left_out.append(name)
+        elif name in edges or (_is_numeric(labels) and distinct > MOST_NUMBERS):
             found[name + _BAND] = _band(name, labels, edges)
         elif distinct > MOST_LABELS or _has_texts(labels) or _names_patients(name, labels, patients):
             left_out.append(name)
@@ -243,11 +249,18 @@ def _refuse_names(asked: Mapping[str, Labels], patients: Sequence[str] | None) -
     for name, labels in asked.items():
         owners = range(len(labels)) if patients is None else patients
         recorded = {(label, owner) for label, owner in zip(labels, owners, strict=True) if label is not None}
-        if "*" not in name and normal_name(name) not in GROUPINGS and _mostly_alone(recorded):
+        alone = normal_name(name) not in GROUPINGS and _mostly_alone(recorded)
+        if "*" not in name and (alone or _are_days(labels)):
             raise InputError(
-                "Labels of a grouping stand in the evidence for all to read: got one whose labels are mostly of one "
-                "patient each, as with names and identifiers. Merge labels with --map, or leave it out."
+                "Labels of a grouping stand in the evidence for all to read: got one whose labels are days, or mostly "
+                "of one patient each, as with names and identifiers. Merge labels with --map, or leave it out."
             )
+
+
+def _are_days(labels: Labels) -> bool:
+    """Whether most labels are days, such as those of birth: two patients of one birthday are no group."""
+    recorded = {label for label in labels if label is not None}
+    return sum(_DAY.fullmatch(label) is not None for label in recorded) > len(recorded) / 2
 
 
 def _lookup(groups: Mapping[str, Labels], name: str) -> str:

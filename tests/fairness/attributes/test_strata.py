@@ -87,6 +87,16 @@ def test_names_of_few_patients_are_left_out_however_many_cases_each_has():
         stratify(groups, strata=["birth"], patients=patients)
 
 
+def test_days_are_no_groups_however_many_patients_share_one():
+    days = {"a": "1947-08-15", "b": "19470815", "c": "15.08.1947", "d": "1947-08-15 12:30", "e": "8/15/1947"}
+    groups = {name: [day, day[:-1] + "6"] * 20 for name, day in days.items()}
+    found = stratify({**groups, "sex": ["F", "M"] * 20, "year": ["1947", "1948"] * 20})
+    assert (list(found.groups)[:2], found.left_out) == (["sex", "year"], tuple(days))
+    for name in days:
+        with pytest.raises(InputError, match="are days"):
+            stratify(groups, strata=[name])
+
+
 def test_names_beside_one_common_label_are_left_out_and_refused_when_asked_for():
     labels = [f"DOE^JANE {i}" for i in range(18)] + ["not told"] * 42
     groups = {"remark": labels, "sex": ["F", "M"] * 30}
