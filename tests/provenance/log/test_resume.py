@@ -4,6 +4,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from random import Random
 
 import pytest
@@ -226,6 +228,30 @@ def test_a_resume_file_that_cannot_be_written_harms_nothing(folder, key):
     with EvidenceLog.open(folder, run_id="r", key=key) as log:
         log.append("note", {})
     assert verify_evidence(folder, trusted=[key.public]).status == "trusted"
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from monai_ethics.provenance.log import resume
+from monai_ethics.provenance.log.site import open_site
+resume.RESUME_FROM = 5
+for number in range(20):
+    with open_site(Path(sys.argv[1]), run_id="site", wait=60) as log:
+        print(log.run_id, not log._tail.whole, log.append("note", {"number": number}))
+"""
+
+
+@pytest.mark.slow
+def test_processes_that_take_turns_resume_from_each_other(tmp_path):
+    command = [sys.executable, "-c", WRITER, tmp_path / "site"]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    told = [line.split() for process in processes for line in process.communicate()[0].splitlines()]
+    assert [process.returncode for process in processes] == [0] * 4
+    assert len(told) == len({run for run, _, _ in told}) == 80
+    assert sum(resumed == "True" for _, resumed, _ in told) >= 78  # all but the first two: the log was too short
+    assert {leaf for _, _, leaf in told} <= {entry.leaf for entry in read_entries(tmp_path / "site")}
+    assert verify_evidence(tmp_path / "site").status == "intact-signer-unknown"
 
 
 # run ids --------------------------------------------------------------------------------------------------------------
