@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from monai_ethics.errors import InputError
+from monai_ethics.provenance.keys import delegate
 from monai_ethics.provenance.keys.environment import SIGNING_KEY
 from monai_ethics.provenance.keys.key import SigningKey, private_pem
 from monai_ethics.provenance.log.verify import verify_evidence
@@ -89,3 +92,20 @@ def test_code_of_the_bundle_finds_no_key(searched):
 def test_the_same_code_finds_the_key_of_a_process_that_signs_itself(searched):
     _before, after = searched("-c", WITHOUT)
     assert {"an object", "a key"} <= set(after)
+
+
+def test_a_workflow_has_the_child_as_long_as_it_lives(base, write_bundle, make, fakes, tmp_path, monkeypatch):
+    monkeypatch.setenv("MONAI_ETHICS_KEY_HOME", str(tmp_path / "keys"))
+    workflow = make(write_bundle(base))
+    assert list(delegate._PRESENT) == [tmp_path / "keys"]
+    process = delegate._PRESENT[tmp_path / "keys"]._process
+    del workflow
+    gc.collect()
+    assert delegate._PRESENT == {}
+    assert process.returncode == 0
+
+
+def test_a_workflow_whose_key_cannot_be_opened_is_refused_as_it_is_made(base, write_bundle, make, monkeypatch):
+    monkeypatch.setenv(SIGNING_KEY, "no key")
+    with pytest.raises(InputError, match="Ed25519 private key"):
+        make(write_bundle(base))

@@ -171,6 +171,13 @@ def test_signals_of_the_terminal_do_not_end_the_child(child):
     assert os.getsid(child._process.pid) != os.getsid(0)
 
 
+@pytest.mark.skipif(os.geteuid() == 0 or not Path("/proc/self/mem").exists(), reason="root may look into everything")
+def test_the_user_cannot_look_into_the_child(child):
+    for name in ("mem", "environ"):
+        with pytest.raises(PermissionError):
+            Path(f"/proc/{child._process.pid}/{name}").read_bytes()
+
+
 def test_the_child_ends_when_its_last_user_leaves(key_home):
     first, second = start_signer(), start_signer()
     process = delegate._PRESENT[first]._process
