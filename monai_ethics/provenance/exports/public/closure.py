@@ -129,7 +129,7 @@ def _single(
 ) -> None:
     start: set[tuple[str, str]] = set()
     for family in families:
-        rows = _rows(attribute, tables[family])
+        rows = _rows(attribute, tables[family], least)
         sizes = _sizes(attribute, tables)
         chosen = _close(rows, sizes, start, least=least)
         if family == SIZE:
@@ -139,8 +139,12 @@ def _single(
             hidden.attributes[family].add(attribute)
 
 
-def _rows(attribute: str, table: Table) -> dict[tuple[str, str], dict[Quantity, int | None]]:
-    """Counts of each row by quantity, those who are in no row as a row of their own."""
+def _rows(attribute: str, table: Table, least: int) -> dict[tuple[str, str], dict[Quantity, int | None]]:
+    """Counts of each row by quantity, those who are in no row as a row of their own.
+
+    Patients with images in several groups make the sum greater than the total, which then gives no group away; how
+    many they are must be safe itself.
+    """
     found: dict[tuple[str, str], dict[Quantity, int | None]] = {}
     for quantity, rows in table.items():
         mine = {row: value for row, value in rows.items() if row[0] == attribute}
@@ -151,7 +155,8 @@ def _rows(attribute: str, table: Table) -> dict[tuple[str, str], dict[Quantity, 
         total = rows.get(EVERYONE)
         if total is not None and None not in mine.values():
             rest = total - sum(value or 0 for value in mine.values())
-            if rest:
+            several = rest <= -least and LESS not in quantity[2]
+            if rest and not several:
                 found.setdefault((attribute, REST), {})[quantity] = rest
     return {row: counts for row, counts in found.items() if any(value != 0 for value in counts.values())}
 
@@ -176,7 +181,7 @@ def _close(
     chosen = {row for row, counts in rows.items() if any(is_unsafe(value, least) for value in counts.values())}
     chosen |= set(start)
     if any(row[1] == REST and _overlaps(counts) for row, counts in rows.items()):
-        return set(rows) | chosen  # somebody is in two groups: sums do not hold
+        return set(rows) | chosen  # few are in two groups: two groups and the total would tell how many
     order = sorted(rows, key=lambda row: (sizes.get(row) or max(abs(v or 0) for v in rows[row].values()), row))
     for row in order:
         if not chosen or _holds(chosen, rows, least):
@@ -214,7 +219,7 @@ def _crossed(
 ) -> None:
     """All groups of crossed attributes, or none: they must be safe, hold everyone, and have margins that are shown."""
     margins = {part for family in families for part in parts_of(attribute) if part in hidden.attributes[family]}
-    rows = [(row, counts) for family in families for row, counts in _rows(attribute, tables[family]).items()]
+    rows = [(row, counts) for family in families for row, counts in _rows(attribute, tables[family], least).items()]
     small = any(is_unsafe(value, least) for _, counts in rows for value in counts.values())
     open_rest = any(row == (attribute, REST) for row, _ in rows)
     if not (margins or small or open_rest or hidden.families or hidden.findings):

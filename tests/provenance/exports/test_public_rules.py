@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules of a public copy, one by one, on numbers that can be checked by hand."""
+
+import pytest
+
+from monai_ethics.errors import InputError
+from monai_ethics.evidence import Estimate, Finding, Stage, Verdict
+from monai_ethics.provenance.exports.public.cells import cells_of
+from monai_ethics.provenance.exports.public.closure import hidden_rows
+from monai_ethics.provenance.exports.public.suppress import for_the_public
+from monai_ethics.provenance.exports.public.words import public_settings, public_subjects, public_text
+
+
+def row(name, value, n, group=None, **more):
+    words = {"unit": "1", "n_unit": "cases", "estimand": f"number of {name}", "reason": "a count"}
+    return Estimate(name=name, value=value, n=n, group=group or {}, **words | more)
+
+
+def rates(groups, total=None, target="finding", check="fairness.group_rates", **more):
+    """Groups as label to (true positives, false negatives, false positives, true negatives)."""
+    everyone = total or tuple(map(sum, zip(*groups.values(), strict=True)))
+    rows = []
+    for label, (tp, fn, fp, tn) in {None: everyone, **groups}.items():
+        group = {} if label is None else {"site": label}
+        rows += [
+            row("patients", tp + fn + fp + tn, tp + fn + fp + tn, group),
+            row("positives", tp + fn, tp + fn + fp + tn, group),
+        ]
+        rows += [row("cases", tp + fn + fp + tn, tp + fn + fp + tn, group)]
+        for name, top, bottom in (("tpr", tp, tp + fn), ("fpr", fp, fp + tn)):
+            rows.append(row(name, top / bottom if bottom else None, bottom, group, estimand=name))
+    about = {"check": check, "title": "How often?", "stage": Stage.EVALUATION, "subjects": (target,)}
+    return Finding(**about, verdict=Verdict.MEASURED, statement="Often.", estimates=rows, **more)
+
+
+def hidden(*findings, family="rates", least=11):
+    found = hidden_rows(cells_of(findings), subjects=[f.subjects[0] for f in findings], least=least)
+    return {label.strip('"') for _, label in found.rows[family]}, found
+
+
+BIG = (200, 100, 50, 400)
+SAFE = (20, 12, 11, 40)
+
+
+def test_groups_without_a_small_count_are_shown():
+    names, found = hidden(rates({"A": SAFE, "B": BIG, "C": (0, 0, 0, 0)}))
+    assert names == set()
+    assert not found.anything
+
+
+def test_the_smallest_other_group_is_hidden_with_a_small_one():
+    groups = {"A": (2, 0, 0, 2), "B": SAFE, "C": BIG, "D": BIG}
+    assert hidden(rates(groups), family="size")[0] == {"A", "B"}
+    assert hidden(rates(groups))[0] == {"A", "B"}
+
+
+def test_a_group_of_nobody_hides_no_other():
+    groups = {"A": (2, 0, 0, 2), "B": (0, 0, 0, 0), "C": BIG, "D": BIG}
+    assert hidden(rates(groups), family="size")[0] == {"A", "C"}
+
+
+def test_small_groups_that_are_small_together_need_a_third():
+    assert hidden(rates({"A": (1, 0, 0, 0), "B": (2, 0, 0, 0), "C": BIG, "D": BIG}), family="size")[0] == {
+        "A",
+        "B",
+        "C",
+    }
+
+
+def test_a_small_numerator_hides_decisions_but_not_how_many_there_are():
+    names, found = hidden(rates({"A": (40, 3, 20, 20), "B": SAFE, "C": BIG}))
+    assert names == {"A", "B"}
+    assert found.rows["size"] == set()
+
+
+def test_those_in_no_group_are_a_group():
+    everyone = tuple(a + b + c for a, b, c in zip(SAFE, BIG, (1, 1, 1, 1), strict=True))
+    assert hidden(rates({"A": SAFE, "B": BIG}, total=everyone), family="size")[0] == {"rest", "A"}
+
+
+def test_what_is_small_for_everyone_leaves_sizes_only_and_no_rate_of_that_target():
+    finding = rates({"A": (90, 2, 60, 60), "B": (90, 2, 60, 60)})
+    _, found = hidden(finding)
+    assert found.findings == {0}
+    shown = {e.name for e in for_the_public([finding]).findings[0].estimates}
+    assert shown == {"patients", "cases"}
+
+
+def test_classes_that_add_up_to_all_cases_are_hidden_together():
+    one, two = (
+        rates({"A": BIG, "B": BIG}, target="one"),
+        rates({"A": (300, 200, 248, 2), "B": (300, 200, 250, 0)}, target="two"),
+    )
+    public = for_the_public([one, two]).findings
+    assert "tpr" in {e.name for e in public[0].estimates}
+    rest = rates({"A": (100, 350, 300, 0), "B": (100, 350, 298, 2)}, target="rest")
+    public = for_the_public([one, rest]).findings
+    assert {e.name for finding in public for e in finding.estimates} == {"patients", "cases"}
+
+
+def test_two_findings_that_differ_by_few_hide_each_other():
+    one, two = rates({"A": SAFE, "B": BIG, "C": BIG}), rates({"A": (21, 12, 11, 40), "B": BIG, "C": BIG})
+    assert for_the_public([one]).left_out["estimates"] == 0
+    assert for_the_public([one, two]).shown == 0
+
+
+def test_few_patients_in_two_groups_hide_the_attribute_and_many_do_not():
+    few = tuple(a + b - c for a, b, c in zip(BIG, BIG, (3, 0, 0, 0), strict=True))
+    assert hidden(rates({"A": BIG, "B": BIG}, total=few), family="size")[0] >= {"A", "B"}
+
+
+def test_a_check_whose_sums_are_not_worked_out_tells_nothing_of_groups():
+    finding = rates({"A": BIG, "B": BIG}, check="others.rates")
+    public = for_the_public([finding]).findings[0]
+    assert public.estimates == ()
+    assert public.verdict is Verdict.NOT_ASSESSABLE
+    assert for_the_public([rates({}, total=BIG, check="others.rates")]).shown == 5
+
+
+def test_a_smaller_threshold_is_a_choice_with_a_floor():
+    finding = rates({"A": (6, 6, 6, 6), "B": BIG, "C": BIG})
+    assert hidden(finding, least=5)[0] == set()
+    with pytest.raises(InputError, match="at least 2"):
+        for_the_public([finding], least=1)
+
+
+def test_words_and_settings_tell_no_small_count():
+    assert public_text("Of 40 cases 3 were missed. The interval is 0.1 to 0.9, at 95 %.", 11) == (
+        "The interval is 0.1 to 0.9, at 95 %."
+    )
+    assert public_text("Site A has 15 patients.", None) is None
+    assert public_text(None, 11) is None
+    assert public_subjects(("mean_dice", "a" * 32, "x/y", "ct.nii", "DOE^J", "1234567")) == ("mean_dice",)
+    assert public_settings(
+        {"level": 0.95, "seed": 3, "groups": {"A": 4}, "attribute": "t1", "decided_by": "rule 7"}
+    ) == {
+        "level": 0.95,
+        "attribute": "t1",
+    }
