@@ -21,6 +21,7 @@ __all__ = [
     "fingerprint",
     "private_pem",
     "public_pem",
+    "sign_as",
     "verify_signature",
 ]
 
@@ -80,6 +81,15 @@ def verify_signature(public: bytes, signature: bytes, message: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def sign_as(key: Signer, message: bytes) -> tuple[bytes, bytes]:
+    """Raw public key and signature of one and the same key, also when another thread finds the key's process gone."""
+    while True:
+        public = key.public
+        signature = key.sign(message)
+        if key.public == public:
+            return public, signature
 
 
 def private_pem(private: Ed25519PrivateKey | EllipticCurvePrivateKey, passphrase: bytes | None = None) -> bytes:

@@ -16,7 +16,7 @@ from typing import Any
 
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.evidence import FrozenDict, plain
-from monai_ethics.provenance.keys.key import Signer, fingerprint, verify_signature
+from monai_ethics.provenance.keys.key import Signer, fingerprint, sign_as, verify_signature
 from monai_ethics.provenance.log.canonical import MAX_BYTES, canonical, strict_loads
 
 __all__ = [
@@ -102,11 +102,11 @@ def signed_statement(
         "predicate": {**plain(stated), "record": plain(record)},
     }
     payload = canonical(statement)
-    signature = key.sign(pre_authentication(payload))
+    public, signature = sign_as(key, pre_authentication(payload))
     return {
         "payload": base64.b64encode(payload).decode(),
         "payloadType": PAYLOAD_TYPE,
-        "signatures": [{"keyid": f"ed25519:{key.public.hex()}", "sig": base64.b64encode(signature).decode()}],
+        "signatures": [{"keyid": f"ed25519:{public.hex()}", "sig": base64.b64encode(signature).decode()}],
     }
 
 

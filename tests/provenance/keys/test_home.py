@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.keys.home import load_or_create_key, stored_secret
-from monai_ethics.provenance.keys.key import SigningKey, fingerprint, verify_signature
+from monai_ethics.provenance.keys.key import SigningKey, fingerprint, sign_as, verify_signature
 from monai_ethics.provenance.keys.trusted import read_trusted
 from monai_ethics.provenance.lineage.index import link_key
 from monai_ethics.provenance.signed.manifest import load_or_create_ec_key
@@ -109,3 +109,23 @@ def test_no_key_that_others_can_read_is_used(tmp_path, of):
         path.chmod(0o644)
     with pytest.raises(InputError, match="only its owner"):
         of(home=tmp_path)
+
+
+def test_a_signature_names_the_key_that_made_it_also_when_the_key_changes():
+    keys = [SigningKey.generate(), SigningKey.generate()]
+    asked = []
+
+    class Changing:
+        storage = "ephemeral"
+
+        @property
+        def public(self):
+            return keys[len(asked) > 0].public
+
+        def sign(self, message):
+            asked.append(message)
+            return keys[len(asked) > 1].sign(message)
+
+    public, signature = sign_as(Changing(), b"a")
+    assert verify_signature(public, signature, b"a")
+    assert len(asked) == 2
