@@ -68,7 +68,7 @@ def in_one_line(integrity: Mapping[str, Any] | None) -> str:
         return f"{short}. {UNSEEN}"
     signer = str(integrity.get("signer") or "")
     if not signer:
-        return f"{short}. Nobody signed it. {UNSEEN}"
+        return f"{short}. Whose key signed it is not stated. {UNSEEN}"
     if integrity.get("signer_revoked"):
         return f"{short}. Signed with {signer[:16]}…, a key that was revoked. {UNSEEN}"
     known = {True: "a key that the reader trusts", False: "a key that the reader does not trust"}

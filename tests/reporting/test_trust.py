@@ -37,7 +37,7 @@ def test_one_line_says_unchanged_by_whom_and_what_cannot_be_seen(trusted, words)
 
 def test_a_revoked_key_and_a_log_without_a_signer_are_said():
     assert "a key that was revoked" in in_one_line({**FULL, "signer_revoked": True})
-    assert "Nobody signed it" in in_one_line({"status": "altered"})
+    assert "Whose key signed it is not stated" in in_one_line({"status": "altered"})
     assert in_one_line(None).startswith("Not checked while this page was written")
 
 
