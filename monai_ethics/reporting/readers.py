@@ -146,9 +146,7 @@ def _apart(items: Sequence[Asked], ends: Sequence[tuple[Asked, Extremes]]) -> st
         if item.finding.run == first.run and pair.attribute == by and pair.ends[0][0] == "worst"
     }
     who = [f"At the weak end of what was scored: {' and '.join(weak)}."] if len(weak) in (1, 2) else []
-    start = (
-        f"By {by}, groups differ by more than chance alone would explain, in {len(items)} of what was compared: {what}."
-    )
+    start = f"By {by}, groups differ by more than chance alone would explain in {what}."
     return " ".join((start, *told, *who))
 
 
