@@ -65,7 +65,7 @@ def test_the_site_log_of_the_environment_is_asked(verify, place, monkeypatch):
 
 def test_what_was_found_stands_before_what_cannot_be_seen(verify, place):
     lines = verify("evidence", "--site", place / "site")[1].splitlines()
-    assert lines[0] == "trusted: the log is as it was signed, by a key or under a head that you trust."
+    assert lines[0] == "trusted: the log is as it was signed, by a key that you trust."
     found, unseen = lines.index("What was found:"), lines.index("What cannot be seen:")
     assert 0 < found < unseen
     assert all(line.startswith("- ") for line in (*lines[found + 1 : unseen], lines[unseen + 1]))

@@ -57,6 +57,7 @@ class Audit:
         contents: payloads and report files that the log names.
         begun: whether there are other entries than those that open a log.
         unfinished: whether the log goes on after the head.
+        altered: whether log or head are not as recorded, whatever became of the other files.
         problems: what is not as recorded.
         notes: what else a reader must know.
     """
@@ -72,6 +73,7 @@ class Audit:
     contents: Contents = field(default_factory=Contents)
     begun: bool = False
     unfinished: bool = False
+    altered: bool = False
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     _previous: str | None = None
@@ -153,7 +155,11 @@ def audit(folder: Path, *, watch: Callable[[Entry], None] | None = None) -> Audi
             found.problems.append("head.json is not a signed head in canonical form: it was cut or edited.")
         torn = _read_log(folder, found, watch or _ignore)
         _judge_end(found, torn)
-        found.contents.check(folder, problems=found.problems, notes=found.notes)
+        found.altered = bool(found.problems)
+        if found.altered:
+            found.notes.append("Report and private part were not compared with a log that is not what was signed.")
+        else:
+            found.contents.check(folder, problems=found.problems, notes=found.notes)
     except OSError as error:
         raise InputError(
             f"Expected evidence that can be read: got '{error.strerror}'. Ask its owner for access to the folder."

@@ -99,9 +99,18 @@ class Verification:
         return self.status not in ("wrong-key", "stale") and only_reports
 
     @property
+    def meaning(self) -> str:
+        """What the status says here, one sentence."""
+        if self.status == "trusted":
+            return _MEANING["trusted by key" if self.signer_trusted else "trusted by head"]
+        if self.status == "wrong-key" and self.signer_revoked:
+            return _MEANING["revoked key"]
+        return _MEANING[self.status]
+
+    @property
     def text(self) -> str:
         """The result for people: the status, then what was found, then what cannot be seen."""
-        lines = [f"{self.status}: {_MEANING[self.status]}"]
+        lines = [f"{self.status}: {self.meaning}"]
         if self.problems or self.notes:
             lines += ["What was found:", *(f"- {text}" for text in (*self.problems, *self.notes))]
         lines += ["What cannot be seen:", *(f"- {text}" for text in self.unseen)]
@@ -114,7 +123,8 @@ class Verification:
 
 
 _MEANING = {
-    "trusted": "the log is as it was signed, by a key or under a head that you trust.",
+    "trusted by key": "the log is as it was signed, by a key that you trust.",
+    "trusted by head": "the log is as it was signed, under the head that you kept.",
     "intact-signer-unknown": "the log is as it was signed, but nothing says whose key signed it.",
     "stale": "the log is consistent, but does not contain a head that you kept or that the site log witnessed: "
     "an older copy, or another history.",
@@ -122,7 +132,8 @@ _MEANING = {
     "torn": "something follows the last signature, or was not finished (entries, half an entry, a report): "
     "the writer was cut off or still writes.",
     "altered": "what is stored is not what was signed.",
-    "wrong-key": "the log is as it was signed, but by none of the keys that you trust, or by a revoked one.",
+    "wrong-key": "the log is as it was signed, but by none of the keys that you trust.",
+    "revoked key": "the log is as it was signed, but by a key that was revoked.",
 }
 
 
@@ -199,7 +210,9 @@ def _witness(found: Audit, outside: Outside) -> str | None:
 
 def _told(result: Verification, found: Audit, outside: Outside) -> Verification:
     fields = {name: getattr(result, name) for name in Verification.__dataclass_fields__}
-    notes = [*found.notes, *_repairs(found), *_of_keys(result, found, outside), *_of_heads(result, outside)]
+    notes = [*found.notes, *_repairs(found)]
+    if not found.altered:  # of other entries than those that were signed, neither key nor head says anything
+        notes += [*_of_keys(result, found, outside), *_of_heads(result, outside)]
     return Verification(**{**fields, "notes": tuple(notes), "unseen": tuple(_unseen(result))})
 
 
@@ -261,15 +274,15 @@ def _unseen(result: Verification) -> list[str]:
     if result.signer_trusted is None and result.expected_head != SAME:
         logs = "the log" if result.site_head is None else "the log or the site log"
         notes.append(
-            f"Not visible without a trusted key: whether somebody changed {logs} and signed it again. "
-            "Give --trust with the writer's public key."
+            f"Whether somebody changed {logs} and signed it again: give --trust with the writer's public key, "
+            "which you have from elsewhere."
         )
     if result.witness in (None, NOT_WITNESSED):
         notes.append(
             "Whether the log had gone on after the head that you kept: keep the newest one."
             if result.expected_head is not None
-            else "Not visible without a head kept elsewhere: whether this is an older copy. "
-            "Give --expect-head with the fingerprint that the run printed, or --site with the site log."
+            else "Whether this is an older copy: give --expect-head with the fingerprint that the run printed and "
+            "somebody kept, or --site with the site log."
         )
     else:
         notes.append(
@@ -278,5 +291,5 @@ def _unseen(result: Verification) -> list[str]:
         )
     if result.repairs:
         notes.append("Whether unsigned entries that a later run signed came from the writer that was cut off.")
-    notes.append("This shows what the software recorded and that it was not changed since, not that it is true.")
+    notes.append("Whether it is true: signed is what the software recorded, not that it was right.")
     return notes
