@@ -113,3 +113,28 @@ def test_a_run_with_a_wrong_passphrase_ends_before_anything_of_it_starts(home, t
         error = capsys.readouterr().err
         assert error.count("\n") == 1
         assert got in error
+
+
+def test_who_trusts_the_old_key_trusts_what_goes_on_until_it_is_revoked(home, tmp_path, capsys):
+    evidence, site, old = tmp_path / "e", tmp_path / "site", tmp_path / "old.pem"
+    old.write_text(said(capsys, "show", "--pem"))
+    early = load_or_create_key(evidence)
+    with EvidenceLog.open(evidence, run_id="a"):
+        pass
+    said(capsys, "rotate")
+    said(capsys, "rotate")
+    with EvidenceLog.open(evidence, run_id="b"):
+        pass
+    verify = ["verify", str(evidence), "--json", "--trust", str(old)]
+    assert main(verify) == 0
+    assert json.loads(capsys.readouterr().out)["status"] == "trusted"
+    with EvidenceLog.open(tmp_path / "early", run_id="a", key=early):
+        pass
+    said(capsys, "revoke", "--site", site, "--reason", "compromised", "--key", old)
+    (tmp_path / "new.pem").write_text(said(capsys, "show", "--pem"))
+    both = ["--trust", str(old), "--trust", str(tmp_path / "new.pem"), "--site", str(site)]
+    assert main(["verify", str(evidence), *both]) == 0  # by the new key, which is trusted itself
+    capsys.readouterr()
+    assert main(["verify", str(tmp_path / "early"), "--json", *both]) == 1
+    assert json.loads(capsys.readouterr().out)["status"] == "wrong-key"
+    assert main([*verify, "--site", str(site)]) == 1  # nobody trusted vouches for this site log
