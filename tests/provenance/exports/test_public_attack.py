@@ -250,7 +250,7 @@ def test_no_count_of_misses_can_be_narrowed():
 
 @pytest.mark.slow
 def test_no_small_cell_of_random_reports_can_be_narrowed():
-    for what, last, how in (("decisions", REPORTS, attack), ("scores", 10 * REPORTS, attack_scores)):
+    for what, last, how in (("decisions", REPORTS, attack), ("scores", 2 * REPORTS, attack_scores)):
         widths, _ = told(what, attacked(0, last, how))
         assert widths.min() >= LEAST
 
