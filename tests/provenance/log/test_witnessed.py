@@ -2,6 +2,7 @@
 """The site log as witness: closing a log leaves its head there, and verification with it shows a rollback."""
 
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -232,6 +233,21 @@ def test_a_site_log_that_is_not_as_signed_is_refused(tmp_path, site):
         verify_evidence(tmp_path / "e", site=site)
     with pytest.raises(InputError, match="Expected a site log"):
         verify_evidence(tmp_path / "e", site=tmp_path / "none")
+
+
+def test_no_byte_of_the_site_log_can_be_changed_unseen(tmp_path, site):
+    for name in ("a", "b"):
+        _run(tmp_path / name)
+    rng, keys = random.Random(5), [load_or_create_key(site).public]
+    for _ in range(100):
+        path = site / rng.choice(["log.jsonl", "head.json"])
+        data = bytearray(kept := path.read_bytes())
+        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        path.write_bytes(data)
+        with pytest.raises(GateError, match="got '(altered|wrong-key)'"):
+            verify_evidence(tmp_path / "a", trusted=keys, site=site)
+        path.write_bytes(kept)
+    assert verify_evidence(tmp_path / "a", trusted=keys, site=site).status == "trusted"
 
 
 def test_a_site_log_needs_no_other_site_log_and_is_not_its_own(tmp_path, site):
