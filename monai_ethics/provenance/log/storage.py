@@ -194,7 +194,8 @@ def remove_leftovers(folder: Path, *, of: str | None = None) -> int:
         folder: where.
         of: only what was to become a file of this name.
     """
-    meant = {name: _written_as(name) for name in os.listdir(folder)}
+    with os.scandir(folder) as files:
+        meant = {file.name: _written_as(file.name) for file in files if file.is_file(follow_symlinks=False)}
     found = [name for name, goal in meant.items() if goal is not None and of in (None, goal)]
     for name in found:
         (folder / name).unlink(missing_ok=True)

@@ -53,6 +53,8 @@ def test_nothing_of_another_form_is_removed(sealed, key):
     for place in (sealed, sealed / "private"):
         for name in (*OTHERS, "ab" * 31 + ".bin", "AB" * 32 + ".bin", "ab" * 32 + ".bin.old", "ab" * 32):
             (place / name).write_bytes(b"of somebody")
+        (place / f".folder.{DIGITS}.tmp").mkdir()
+        (place / f".link.{DIGITS}.tmp").symlink_to(sealed / "notes.txt")
     (sealed / ("cd" * 32 + ".bin")).write_bytes(b"outside the private part")
     before = names(sealed)
     with (sealed / "log.jsonl").open("ab") as file:
