@@ -244,7 +244,7 @@ def test_no_byte_of_the_site_log_can_be_changed_unseen(tmp_path, site):
         data = bytearray(kept := path.read_bytes())
         data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
         path.write_bytes(data)
-        with pytest.raises(GateError, match="got '(altered|wrong-key)'"):
+        with pytest.raises(GateError, match=r"got '(altered|wrong-key)'"):
             verify_evidence(tmp_path / "a", trusted=keys, site=site)
         path.write_bytes(kept)
     assert verify_evidence(tmp_path / "a", trusted=keys, site=site).status == "trusted"
