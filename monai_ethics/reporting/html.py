@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -25,6 +26,7 @@ def render_html(view: View) -> str:
     return template.render(view=view, verdict_words=VERDICTS, stage_note=STAGE_NOTE) + "\n"
 
 
+@cache
 def environment() -> Environment:
     """Templates that escape everything, with `clean` applied to every string."""
     found = Environment(
