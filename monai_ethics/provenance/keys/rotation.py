@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from monai_ethics.errors import InputError, SchemaError
+from monai_ethics.errors import EthicsError, InputError
 from monai_ethics.provenance.keys.environment import KEY_PASSPHRASE, SIGNING_KEY, take
 from monai_ethics.provenance.keys.home import PRIVATE_NAME, PUBLIC_NAME, open_key
 from monai_ethics.provenance.keys.key import (
@@ -131,7 +131,7 @@ def read_chain(home: Path) -> list[Link]:
     try:
         found = strict_loads(read_file(home / CHAIN_NAME))
         links = [Link(**item) for item in found["links"]]
-    except (OSError, SchemaError, InputError, KeyError, TypeError):
+    except (OSError, EthicsError, KeyError, TypeError):
         return []
     return [link for link in links if all(isinstance(text, str) for text in link) and link.holds]
 

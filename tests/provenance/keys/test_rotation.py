@@ -203,5 +203,13 @@ def test_a_chain_file_of_another_form_is_no_chain(key_home, tmp_path, text):
     assert len(key_entries(key, "0" * 64, home=key_home)) == 1
 
 
+def test_a_linked_chain_file_is_no_chain(key_home, tmp_path):
+    load_or_create_key(tmp_path)
+    rotate(key_home)
+    (key_home / "endorsements.json").rename(tmp_path / "other")
+    (key_home / "endorsements.json").symlink_to(tmp_path / "other")
+    assert read_chain(key_home) == []
+
+
 def test_a_link_with_broken_texts_does_not_hold():
     assert not Link("xx", "yy", "zz").holds
