@@ -87,8 +87,8 @@ def raw_lines(folder: Path) -> Iterator[tuple[bytes, bool]]:
 
 
 def _begins_a_log(line: bytes) -> bool:
-    """Whether a first line is canonical JSON of an entry, or what a writer left that was cut off in it."""
-    return line.startswith(_FIRST) or _FIRST.startswith(line) or not line.strip(b"\0")
+    """Whether a first line is canonical JSON of an entry, or what a crash left of one: a part, or zeros in any place."""
+    return all(got in (0, expected) for got, expected in zip(line, _FIRST, strict=False))
 
 
 def parse_entry(line: bytes, seq: int) -> Entry:

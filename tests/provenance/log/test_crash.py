@@ -265,6 +265,18 @@ def test_blocks_that_a_power_cut_left_empty_end_the_log(tmp_path, key, zeros):
     assert verify_evidence(tmp_path, trusted=[key.public]).status == "trusted"
 
 
+@pytest.mark.parametrize("zeros", [(0, 5), (0, 100), (3, 50), (100, 400)])
+def test_blocks_that_are_empty_at_the_very_beginning_are_no_other_file(tmp_path, key, zeros):
+    EvidenceLog.open(tmp_path, run_id="r", key=key).close()
+    (tmp_path / "head.json").unlink()
+    data = bytearray((tmp_path / "log.jsonl").read_bytes())
+    data[zeros[0] : zeros[1]] = bytes(zeros[1] - zeros[0])
+    (tmp_path / "log.jsonl").write_bytes(data)
+    assert verify_evidence(tmp_path).status == "torn"
+    EvidenceLog.open(tmp_path, run_id="r", key=key).close()
+    assert verify_evidence(tmp_path, trusted=[key.public]).status == "trusted"
+
+
 def test_zeros_in_what_is_signed_are_an_alteration(sealed, key):
     data = (sealed / "log.jsonl").read_bytes()
     (sealed / "log.jsonl").write_bytes(data[:100] + bytes(16) + data[116:])
