@@ -125,6 +125,7 @@ def command(
     )
     with Steps(quiet=as_json) as steps:
         images = _read(dict(zip(ROLES, (train, holdout, synthetic), strict=True)), asked, steps)
+        _refuse_unknown(names, images)
         found = _Found(  # before anything is written
             findings=_audited(images, asked, steps),
             text=_text(images, asked, steps),
@@ -141,6 +142,14 @@ def _requested(table: Path | None, condition: str | None, judge: str | None) -> 
     from monai_ethics.synthesis.data.requests_file import read_requests
 
     return read_requests(table, condition=condition, judge=judge)
+
+
+def _refuse_unknown(names: Sequence[str] | None, images: dict[str, ImageSet]) -> None:
+    """Refuse an attribute that no image has: what was typed would stand in the evidence, and say nothing."""
+    known = {name for role in ("holdout", "synthetic") for name in images[role].attributes}
+    if any(name not in known for name in names or ()):
+        listed = ", ".join(sorted(known)) or "none"
+        raise InputError(f"`--strata` must name attributes of the images: got another. Known: {listed}.")
 
 
 def _text(images: dict[str, ImageSet], asked: _Asked, steps: Steps) -> TextFound | None:

@@ -1,0 +1,453 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names, numbers and dates of people are planted wherever a command looks; none may come out anywhere.
+
+A new command joins by a line in `QUICK` or `SLOW`: what it is called with, on a folder of planted files (`planted`),
+with at least one way in which it succeeds and one in which it refuses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.util
+import json
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pydicom
+import pytest
+
+from monai_ethics.__main__ import main
+from monai_ethics.cli import app
+
+sys.path.insert(0, str(Path(__file__).parent))
+from canary import BIRTH, FILE, FIRST, ID, ISO, NAME, SECRET, TOKENS, WARD, found_in, planted, public_files
+
+sys.path.pop(0)
+
+PATIENT = ["--patient", ID, "--issuer", WARD]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where everything is: planted files, and folders to write to, which are named by tokens as well."""
+
+    data: Path
+    out: Path
+
+    def file(self, name):
+        return str(self.data / name)
+
+    def of(self, end):
+        return self.file(f"{FILE}_{end}")
+
+    def new(self, name):
+        return str(self.out / f"{NAME}_{name}")
+
+    @property
+    def good(self):
+        return [self.file(name) for name in (f"{FILE}.dcm", f"{ID}.ima", f"sub-{ID}.nii.gz")]
+
+    @property
+    def stamped(self):
+        return self.new("stamped")
+
+    @property
+    def scored(self):
+        return self.new("scored")
+
+    @property
+    def site(self):
+        return self.new("site")
+
+
+def stamp(at):
+    for end in (".nii.gz", ".dcm", ".png"):
+        yield ["stamp", at.file(f"bad_{NAME}{end}"), "--synthetic", "--out", at.stamped]
+    yield ["stamp", at.good[0], "--synthetic", "--out", at.stamped, "--record", at.file("model.json")]
+    yield ["stamp", at.good[0], "--synthetic", "--out", at.stamped, "--record", at.file(f"{NAME}.json")]
+    yield ["stamp", at.good[0], at.good[2], at.file(f"{NAME}.png"), "--synthetic", "--out", at.stamped]
+    yield ["stamp", at.good[1], "--real", "--out", at.stamped, "--json"]
+    yield ["stamp", at.good[1], "--synthetic", "--out", at.stamped]
+    yield ["stamp", at.file(NAME), "--synthetic", "--out", at.stamped, "--site", at.new("nowhere")]
+
+
+def guard(at):
+    for end in ((), ("--json",)):
+        yield ["guard", *at.good, "--policy", "deny-list", "--evidence", at.stamped, *end]
+    yield ["guard", at.good[1], "--policy", "deny-list", "--evidence", at.stamped]
+    yield ["guard", str(at.data), "--policy", "deny-list", "--evidence", at.stamped]
+    yield ["guard", at.good[0], "--policy", NAME, "--evidence", at.stamped]
+    yield ["guard", at.good[0], "--policy", "allow-list", "--evidence", at.file(NAME)]
+
+
+def verify(at):
+    for end in ((), ("--json",)):
+        yield ["verify", *at.good, "--evidence", at.stamped, *end]
+        yield ["verify", at.stamped, *end]
+        yield ["verify", at.stamped, "--site", at.site, *end]
+    yield ["verify", at.file(NAME)]
+    yield ["verify", at.stamped, "--trust", at.file(f"{NAME}.pem")]
+    yield ["verify", at.stamped, "--expect-head", f"{NAME}{ID}"]
+
+
+def lineage(at):
+    for end in ((), ("--json",)):
+        yield ["lineage", at.stamped, *PATIENT, *end]
+        yield ["lineage", at.stamped, "--of", at.good[0], *end]
+        yield ["lineage", at.stamped, *end]
+    yield ["lineage", at.stamped, "--of", NAME]
+    yield ["lineage", at.stamped, "--store", f"postgresql+psycopg://{FIRST}:{SECRET}@127.0.0.1:1/{FIRST}"]
+    yield ["lineage", at.stamped, "--store", f"mysql://{FIRST}:{SECRET}@127.0.0.1/x"]
+    yield ["lineage", at.stamped, "--store", at.good[0]]
+
+
+def consent(at):
+    record = ["consent", "record", "--site", at.site]
+    yield [*record, *PATIENT, "--purposes", "training", "--document", at.file("consent.json")]
+    yield [*record, *PATIENT, "--purposes", NAME]
+    yield [*record, *PATIENT, "--purposes", "training", "--from", f"{ISO} {NAME}"]
+    yield from ([*record, "--table", at.file(name)] for name in ("consents.csv", "wrong.csv", f"{NAME}.csv"))
+    yield from ([*record, "--fhir", at.file(name)] for name in ("consent.json", "wrong.json", f"{NAME}.png"))
+    yield [*record, "--dicom", at.good[0]]
+    yield [*record, "--dicom", at.file(f"bad_{NAME}.dcm")]
+    yield [*record, "--patient", ID, NAME]
+    yield ["consent", "status", "--site", at.site, *PATIENT]
+    yield ["consent", "status", "--site", at.site, "--json"]
+    receipt = ["--receipt", at.new("receipt.json")]
+    yield ["consent", "withdraw", "--site", at.site, *PATIENT, "--evidence", at.stamped, *receipt]
+    yield ["consent", "withdraw", "--site", at.site, *PATIENT, "--receipt", at.file(f"{NAME}/receipt.json")]
+    yield ["consent", "receipt", at.new("receipt.json"), "--json"]
+    yield ["consent", "receipt", at.file("consent.json")]
+    yield ["consent", "proof", at.stamped, *PATIENT, "--out", at.new("proof.json")]
+    dispose = ["consent", "dispose", "--site", at.site, "--withdrawal", "0" * 64, "--as", "retain-with-reason"]
+    yield [*dispose, "--record", NAME, "--reason", f"{FIRST} {NAME} asked"]
+    yield ["consent", "erase", "--site", at.site, *PATIENT]
+    yield ["consent", "erase", "--site", at.site, *PATIENT]
+
+
+def sign_model(at):
+    yield ["sign-model", at.file(f"{NAME}_model"), "--out", at.new("x.sig")]
+    yield ["sign-model", str(at.data), "--out", at.file(f"{NAME}/x.sig")]
+    yield ["sign-model", at.file(NAME), "--out", at.new("y.sig")]
+    yield ["sign-model", at.file(f"{NAME}_model"), "--check", at.new("x.sig"), "--key", at.file(f"{NAME}.pem")]
+
+
+def watermark(at):
+    mark = ["--out", at.new("marked"), "--evidence", at.stamped]
+    yield ["watermark", "embed", at.good[2], *mark]
+    yield ["watermark", "embed", at.file(f"bad_{NAME}.nii.gz"), *mark]
+    yield ["watermark", "detect", at.good[2]]
+    yield ["watermark", "detect", at.good[2], "--key", at.file(f"{NAME}.key")]
+
+
+def fairness(at):
+    scores = ["fairness", "--scores", at.of("dice.csv"), "--out", at.scored]
+    yield [*scores, "--attributes", at.of("sex.csv"), "--min-group-size", "2"]
+    yield [*scores, "--attributes", at.of("odd.csv")]
+    yield [*scores, "--attributes", at.file(NAME)]
+    yield ["fairness", "--scores", at.of("wrong.csv"), "--out", at.scored]
+    yield [*scores, "--attributes", at.of("sex.csv"), "--strata", "surname"]
+    yield [*scores, "--attributes", at.of("sex.csv"), "--map", f"sex={NAME}:{FIRST}"]
+    yield [*scores, "--attributes", at.of("sex.csv"), "--measures", NAME]
+    yield ["fairness", at.scored, "--attributes", at.of("sex.csv"), "--json"]
+
+
+def private(at):
+    yield ["private", at.scored]
+    yield ["private", at.scored, "--json"]
+    yield ["private", at.scored, "scores", "--out", str(at.out / "private" / "scores.json")]
+    yield ["private", at.scored, NAME]
+    yield ["private", at.file(NAME)]
+
+
+def gate(at):
+    yield ["gate", at.scored, "--policy", at.of("limits.yaml"), "--junit", at.new("junit.xml")]
+    yield ["gate", at.scored, "--policy", at.of("limits.yaml"), "--json"]
+    yield ["gate", at.scored, "--policy", at.of("policy.yaml")]
+    yield ["gate", at.scored, "--policy", at.file(f"{NAME}.yaml")]
+
+
+def mitigation(at):
+    words = ["mitigation", "--before", at.scored, "--attributes", at.of("sex.csv"), "--out", at.new("change")]
+    yield [*words, "--after", at.scored, "--action", f"{FIRST} {NAME} left out", "--strata", "sex"]
+    yield [*words, "--before-run", NAME]
+    yield ["mitigation", "--before", at.scored, "--attributes", at.of("odd.csv"), "--out", at.new("change")]
+
+
+def claims(at):
+    yield ["claims", at.scored, at.of("claims.yaml"), "--out", at.new("claimed")]
+    yield ["claims", at.scored, at.of("claims_wrong.yaml")]
+    yield ["claims", at.scored, at.file(f"{NAME}.yaml")]
+    carried = at.of("claims_carried.yaml")
+    result = "fairness.group_scores#dice/median@sex=F"
+    Path(carried).write_text(
+        f"schema_version: '1'\nclaims:\n  - {{text: 'Overlap was measured.', results: ['{result}']}}\n"
+    )
+    yield ["claims", at.scored, carried, "--run-id", "fairness", "--json", "--out", at.new("claimed")]
+
+
+def report(at):
+    for folder in (at.scored, at.stamped):
+        yield ["report", folder]
+    yield ["report", at.scored, "--out", at.new("report")]
+    yield ["report", at.scored, "--run-id", NAME]
+    yield ["report", at.file(NAME)]
+
+
+def export(at):
+    for form in ("prov-json", "ro-crate", "cyclonedx", "bids", "croissant"):
+        (at.out / form).mkdir()
+        files = ["--files", at.good[2], "--about", "synthetic"] if form == "croissant" else []
+        words = [
+            "export",
+            at.stamped,
+            "--format",
+            form,
+            "--out",
+            str(at.out / form),
+            "--name",
+            "set",
+            "--creator",
+            "us",
+        ]
+        yield [*words, "--license", "CC-BY-4.0", "--url", "https://example.org/", "--version", "1.0.0", *files]
+    yield ["export", at.scored, "--public", "--out", at.new("public")]
+    yield ["export", at.stamped, "--format", NAME, "--out", at.new("x")]
+    yield ["export", at.file(NAME), "--format", "bids", "--out", at.new("y")]
+    yield ["export", at.stamped, "--format", "croissant", "--files", at.file(f"{NAME}.nii"), "--out", at.new("z")]
+
+
+def utility(at):
+    yield ["utility", "--scores", at.of("sweep.csv"), "--out", at.new("utility")]
+    yield ["utility", "--scores", at.of("sweep_wrong.csv"), "--out", at.new("utility")]
+    yield ["utility", "--scores", at.file(f"{NAME}.csv"), "--out", at.new("utility")]
+
+
+def keys(at):
+    yield ["keys", "show"]
+    yield ["keys", "show", "--pem"]
+    yield ["keys", "rotate", "--json"]
+    yield ["keys", "revoke", "--site", at.site, "--reason", "lost"]
+    yield ["keys", "revoke", "--site", at.site, "--reason", NAME]
+    yield ["keys", "revoke", "--site", at.site, "--reason", "lost", "--key", at.file(f"{NAME}.pem")]
+
+
+def redact(at):
+    yield ["redact", at.scored, "--kind", "attributes", "--reason", "request"]
+    yield ["redact", at.scored, "--kind", "attributes", "--reason", "request", "--yes"]
+    yield ["redact", at.scored, "--kind", NAME, "--reason", "request", "--yes"]
+    yield ["redact", at.scored, "--kind", "scores", "--reason", f"{FIRST} {NAME} asked", "--yes"]
+    yield ["redact", at.file(NAME), "--kind", "scores", "--reason", "request"]
+
+
+def plan(at):
+    yield ["plan", "rate", "--base", "0.8", "--gap", "0.1"]
+    yield ["plan", NAME, "--gap", "0.1"]
+
+
+def checks(at):
+    yield ["checks"]
+    yield ["checks", NAME]
+
+
+def unknown(at):
+    """No command at all."""
+    yield [NAME, ID]
+    yield ["verify"]
+
+
+def tiny():
+    """The tiny bundle of the tests of bundles."""
+    place = Path(__file__).parents[1] / "bundle" / "conftest.py"
+    spec = importlib.util.spec_from_file_location("canary_bundle", place)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.BASE, module.METADATA
+
+
+def inspect(at):
+    yield ["inspect", at.of("config.json")]
+    yield ["inspect", at.of("config.json"), "--json"]
+    yield ["inspect", at.of("broken.json")]
+    yield ["inspect", at.file(f"{NAME}.json")]
+
+
+def overlay(at):
+    Path(at.of("config.json")).write_text(json.dumps({**tiny()[0], NAME: ID}))
+    words = ["--attributes", at.of("sex.csv"), "--policy", at.of("limits.yaml"), "--evidence", at.new("evidence")]
+    yield ["overlay", at.of("config.json"), "--out", str(at.out / "private" / "overlay.json"), *words]
+    yield ["overlay", at.of("config.json"), "--out", at.of("config.json")]
+    yield ["overlay", at.file(f"{NAME}.json"), "--out", at.new("overlay.json")]
+
+
+def features(at):
+    folder = at.out / "private" / FILE
+    folder.mkdir(parents=True)
+    for name in (f"sub-{ID}.nii.gz", f"{NAME}.nii"):
+        shutil.copy(at.data / name, folder / f"{FILE}-{name}")
+    out = str(at.out / "private" / f"{NAME}.npz")
+    yield ["features", "--images", str(folder), "--out", out, "--extractor", "pixels"]
+    yield ["features", "--images", str(folder), "--out", out, "--extractor", "pixels", "--json"]
+    yield ["features", "--images", str(at.data), "--out", out, "--extractor", "pixels"]
+    yield ["features", "--images", at.file(NAME), "--out", out]
+    yield ["features", "--images", str(folder), "--out", out, "--attributes", at.of("odd.csv"), "--extractor", "pixels"]
+
+
+def synthesis(at):
+    sets = [word for role in ("train", "holdout", "synthetic") for word in (f"--{role}", at.of(f"{role}.npz"))]
+    yield ["synthesis", *sets, "--out", at.new("audit"), "--min-group-size", "20"]
+    yield ["synthesis", *sets, "--out", at.new("audit"), "--strata", NAME, "--json"]
+    wrong = ["--train", at.of("wrong.npz"), "--holdout", at.of("holdout.npz"), "--synthetic", at.of("synthetic.npz")]
+    yield ["synthesis", *wrong, "--out", at.new("audit")]
+    yield ["synthesis", *sets, "--out", at.new("audit"), "--policy", at.of("policy.yaml")]
+
+
+def demo(at):
+    """Its people are simulated, and tests of its own run it whole: here only what it says of a folder."""
+    (at.out / f"{NAME}_file").write_text("x")
+    yield ["demo", "--out", at.new("file")]
+    yield ["demo", "--help"]
+
+
+QUICK = {
+    "stamp": stamp, "consent": consent, "guard": guard, "verify": verify, "lineage": lineage,
+    "sign-model": sign_model, "watermark": watermark, "fairness": fairness, "private": private, "gate": gate,
+    "mitigation": mitigation, "claims": claims, "report": report, "export": export, "utility": utility, "keys": keys,
+    "redact": redact, "plan": plan, "checks": checks,
+}  # fmt: skip
+#: those that import torch and MONAI; `run` has a test of its own below
+SLOW = {"inspect": inspect, "overlay": overlay, "features": features, "synthesis": synthesis, "demo": demo}
+#: what takes less than a few seconds for all of them together, every time; the others when tests marked slow run
+EVERY_TIME = ("stamp", "guard", "keys", "plan")
+
+
+def test_every_command_has_its_scenarios():
+    assert {*QUICK, *SLOW} == {*app.COMMANDS}, "add the new command to QUICK or SLOW, with what it is called with"
+
+
+@pytest.fixture
+def at(tmp_path, monkeypatch):
+    """Planted files, a home, and an environment that names people as well."""
+    monkeypatch.setenv("MONAI_ETHICS_KEY_HOME", str(tmp_path / "private" / NAME))
+    monkeypatch.delenv("MONAI_ETHICS_SITE", raising=False)
+    monkeypatch.setenv("HOSTNAME", f"{WARD}-{NAME}")
+    monkeypatch.setenv("PATIENT", f"{FIRST} {NAME} {BIRTH}")
+    monkeypatch.setenv("USER", FIRST)
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
+    monkeypatch.setattr(app, "build", functools.cache(app.build))
+    out = tmp_path / f"{FIRST}_out"
+    (out / "private").mkdir(parents=True)
+    return Place(planted(tmp_path), out)
+
+
+def told(words, capsys):
+    """What a command prints, and how it ends; what it raises counts as printed."""
+    try:
+        code = main(words)
+    except SystemExit as end:
+        code = end.code
+    captured = capsys.readouterr()
+    return code, captured.out + captured.err
+
+
+def say(table, at, capsys):
+    """Run scenarios; returns the codes of each command and the leaks."""
+    codes, leaks = {}, []
+    for name, scenario in table.items():
+        for words in scenario(at):
+            code, text = told(words, capsys)
+            codes.setdefault(name, []).append(code)
+            if found := found_in(text.encode("utf-8", "surrogatepass")):
+                leaks.append((name, len(codes[name]), found, text[-600:]))
+    return codes, leaks
+
+
+def leaks_in_files(at):
+    return [(path.relative_to(at.out.parent).parts[-1], found) for path in public_files(at.out.parent, at.data)
+            if (found := found_in(path.read_bytes()))]  # fmt: skip
+
+
+def judged(table, at, capsys):
+    codes, leaks = say(table, at, capsys)
+    for name, seen in codes.items():
+        assert 0 in seen, (name, seen)
+        assert {1, 2} & set(seen), (name, seen)
+        assert set(seen) <= {0, 1, 2}, (name, seen)
+    assert not leaks, leaks
+    assert not leaks_in_files(at)
+    return sum(map(len, codes.values()))
+
+
+def test_quick_commands_repeat_nothing_of_a_person(at, capsys):
+    judged({name: QUICK[name] for name in EVERY_TIME}, at, capsys)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_no_command_repeats_anything_of_a_person(at, capsys):
+    number = judged(QUICK, at, capsys)
+    _codes, leaks = say({"unknown": unknown}, at, capsys)
+    assert not leaks
+    assert (at.out / f"{NAME}_receipt.json").exists()
+    assert Path(at.stamped, "index.sqlite").exists()
+    marked = pydicom.dcmread(at.good[0])
+    block = marked.private_block(0x0067, "MONAI_ETHICS 1.0")
+    added = [str(block[place].value) for place in (1, 2)] + [str(marked.ContributingEquipmentSequence)]
+    assert not found_in("".join(added).encode())
+    files = sum(1 for _ in public_files(at.out.parent, at.data))
+    with capsys.disabled():
+        print(f"\n{number} calls of {len(QUICK)} commands, {files} public files, {len(TOKENS)} tokens: none came out")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_commands_that_need_torch_or_monai_repeat_nothing_of_a_person(at, capsys):
+    judged(SLOW, at, capsys)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_run_repeats_nothing_of_a_person(at, capsys, monkeypatch, fails):
+    base, metadata = tiny()
+    config = json.loads(json.dumps(base))
+    config["bundle_root"] = str(at.out / "private")
+    config["run"] = ["$@validate#evaluator.run()"]
+    images = [str(path) for path in sorted(at.data.glob("*.nii*")) if "bad" not in path.name]
+    config["items"] = [{"image": path, "label": path, "note": f"{FIRST} {ISO}"} for path in images]
+    config["network_def"] = {"_target_": "torch.nn.Conv3d", "in_channels": 1, "out_channels": 2, "kernel_size": 1}
+    load = [{"_target_": "LoadImaged", "keys": ["image", "label"]},
+            {"_target_": "EnsureChannelFirstd", "keys": ["image", "label"]},
+            {"_target_": "AsDiscreted", "keys": "label", "threshold": 250.0}]  # fmt: skip
+    config["validate"]["dataset"] = {"_target_": "Dataset", "data": "@items",
+                                     "transform": {"_target_": "Compose", "transforms": load}}  # fmt: skip
+    config[f"note_{FIRST}"] = NAME
+    if fails:
+        broken = f"$(_ for _ in ()).throw(ValueError('{FIRST} {NAME} {ISO} {ID}'))"
+        config["run"] = ["$@validate#evaluator.run()", broken]
+    (at.data / "configs").mkdir()
+    (at.data / "configs" / "metadata.json").write_text(json.dumps(metadata))
+    path = at.data / "configs" / f"{NAME}.json"
+    path.write_text(json.dumps(config))
+    rows = "".join(
+        f"{name},{sex},{FIRST} {sex}\n" for name, sex in zip(map(os.path.basename, images), "FM", strict=True)
+    )
+    Path(at.of("two.csv")).write_text(f"filename,sex,remark\n{rows}")
+    monkeypatch.chdir(at.data)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    evidence = at.out / "evidence"
+    words = ["run", "--config_file", str(path), f"--note_{FIRST}", f"{NAME} {ID}", "--ethics#out", str(evidence),
+             "--ethics#attributes", at.of("two.csv")]  # fmt: skip
+    with pytest.raises(ValueError, match=FIRST) if fails else contextlib.nullcontext():
+        assert main(words) == 0
+    captured = capsys.readouterr()
+    ours = [line for line in (captured.out + captured.err).splitlines() if "monai-ethics" in line]
+    assert ours
+    # what a bundle prints or raises is its own; the folder that the run wrote to is told to whoever ran it
+    assert not [line for line in ours if found_in(line.replace(str(evidence), "").encode())]
+    assert (evidence / "report.html").exists()
+    assert not [path.name for path in public_files(evidence, at.data) if found_in(path.read_bytes())]
