@@ -87,7 +87,7 @@ def raw_lines(folder: Path) -> Iterator[tuple[bytes, bool]]:
 
 
 def _begins_a_log(line: bytes) -> bool:
-    """Whether a first line is canonical JSON of an entry, or what a crash left of one: a part, or zeros in any place."""
+    """Whether a first line is canonical JSON of an entry, or what a crash left of one: a part, or zeros in places."""
     return all(got in (0, expected) for got, expected in zip(line, _FIRST, strict=False))
 
 
