@@ -23,6 +23,8 @@ from monai_ethics.provenance.exports.public.suppress import LEAST, for_the_publi
 REPORTS = 25
 # how often a case falls under each threshold: label, calls at the lower and at the higher one
 OUTCOMES = tuple(product((0, 1), (0, 1, 2)))
+#: in place of a label: counted are patients, not cases
+PERSON = 2
 # numerator and denominator of each rate, as functions of label and decision
 RATES = {
     "tpr": (lambda y, d: y and d, lambda y, d: y),
@@ -39,23 +41,29 @@ RATES = {
 
 @dataclass
 class Cohort:
-    """Labels of two attributes, and for each case its label and how many of two thresholds it passes."""
+    """Labels of two attributes, and for each case its label, how many of two thresholds it passes, and whose it is."""
 
     sex: np.ndarray
     site: np.ndarray
     y: np.ndarray
     passed: np.ndarray
+    patient: np.ndarray | None = None
 
     @property
     def atoms(self):
-        """Cells of the whole table: sex, site, label, thresholds passed."""
-        return [(a, b, y, t) for a in sorted(set(self.sex)) for b in sorted(set(self.site)) for y, t in OUTCOMES]
+        """Cells of the whole table: sex, site, label, thresholds passed; and patients, where they have many cases."""
+        outcomes = OUTCOMES if self.patient is None else (*OUTCOMES, (PERSON, 0))
+        return [(a, b, y, t) for a in sorted(set(self.sex)) for b in sorted(set(self.site)) for y, t in outcomes]
 
     def count(self, holds):
-        return sum(holds(*case) for case in zip(self.sex, self.site, self.y, self.passed, strict=True))
+        every = list(zip(self.sex, self.site, self.y, self.passed, strict=True))
+        if self.patient is not None:
+            first = np.unique(self.patient, return_index=True)[1]
+            every += [(self.sex[i], self.site[i], PERSON, 0) for i in first]
+        return sum(bool(holds(*one)) for one in every)
 
 
-def cohort(seed):
+def cohort(seed, *, many=False):
     rng = np.random.default_rng(seed)
     n = int(rng.integers(60, 700))
     sexes, sites = (
@@ -67,7 +75,12 @@ def cohort(seed):
     y = rng.random(n) < rng.uniform(0.2, 0.6)
     score = np.where(y, rng.normal(rng.uniform(0.5, 1.5), 1, n), rng.normal(0, 1, n))
     low, high = np.quantile(score, [rng.uniform(0.3, 0.6), rng.uniform(0.6, 0.8)])
-    return Cohort(sex, site, y.astype(int), (score > low).astype(int) + (score > high))
+    patient = None
+    if many:  # several cases of a patient, all of one group
+        patient = np.sort(rng.integers(0, max(n // 3, 1), n))
+        first = np.unique(patient, return_index=True)[1]
+        sex, site = (labels[first][np.unique(patient, return_inverse=True)[1]] for labels in (sex, site))
+    return Cohort(sex, site, y.astype(int), (score > low).astype(int) + (score > high), patient)
 
 
 def report(data, *, crossed, thresholds):
@@ -80,10 +93,11 @@ def report(data, *, crossed, thresholds):
             None if None in pair else ", ".join(pair) for pair in zip(*named.values(), strict=True)
         )
     truth = tuple(map(bool, data.y))
-    base = BinaryScores(target="finding", cases=ids, patients=ids, y_true=truth, y_score=tuple(map(float, data.passed)),
-                        groups=named)  # fmt: skip
-    roster = Roster(cases=ids, patients=ids, groups={k: v for k, v in named.items() if "*" not in k}, positives=truth,
-                    outcome="finding")  # fmt: skip
+    patients = ids if data.patient is None else tuple(map(str, data.patient))
+    who = {"cases": ids, "patients": patients}
+    base = BinaryScores(**who, target="finding", y_true=truth, y_score=tuple(map(float, data.passed)), groups=named)
+    single = {name: labels for name, labels in named.items() if "*" not in name}
+    roster = Roster(**who, groups=single, positives=truth, outcome="finding")
     found = [Representation(n_draws=99)(roster)] if crossed else []
     for threshold in thresholds:
         decided = base.decided(threshold, decided_by="a threshold chosen beforehand")
@@ -102,7 +116,7 @@ def member(group):
     return holds
 
 
-def facts(findings):
+def facts(findings, *, many):
     """Every count that the published numbers tell, as (predicate, count): written apart from what hides them."""
     for finding in findings:
         least = 1 if finding.parameters.get("threshold") == 0.5 else 2
@@ -113,28 +127,33 @@ def facts(findings):
             if finding.check == "fairness.rate_gap" and not row.group:
                 continue
             if row.name in ("patients", "cases") and row.value is not None:
-                yield inside, round(row.value)
+                whose = many and row.name == "patients"
+                yield (lambda a, b, y, t, i=inside, p=whose: i(a, b) and (y == PERSON) == p), round(row.value)
             elif row.name == "positives" and row.value is not None:
-                yield (lambda a, b, y, t, inside=inside: inside(a, b) and y), round(row.value)
+                yield (lambda a, b, y, t, i=inside: i(a, b) and y == 1), round(row.value)
             elif row.name in RATES and row.value is not None:
                 top, bottom = RATES[row.name]
-                yield (lambda a, b, y, t, i=inside, f=bottom, u=least: i(a, b) and f(y, t >= u)), row.n
+                yield (lambda a, b, y, t, i=inside, f=bottom, u=least: i(a, b) and y < PERSON and f(y, t >= u)), row.n
                 count = round(row.value * row.n)
-                yield (lambda a, b, y, t, i=inside, f=top, u=least: i(a, b) and f(y, t >= u)), count
+                yield (lambda a, b, y, t, i=inside, f=top, u=least: i(a, b) and y < PERSON and f(y, t >= u)), count
 
 
 def ranges(data, findings, cells, tell=facts):
     """Least and greatest value of each cell that everything published allows."""
     atoms = data.atoms
     known = {}
-    for holds, count in tell(findings):
+    for holds, count in tell(findings, many=data.patient is not None):
         known[tuple(bool(holds(*atom)) for atom in atoms)] = count
     assert all(data.count(lambda *case, r=row: r[atoms.index(case)]) == count for row, count in known.items())
     if not known:
         known[(True,) * len(atoms)] = len(data.y)  # nothing is published: how many there are may be known
     rows = csr_array(np.array(list(known), dtype=float).reshape(len(known), len(atoms)))
     counts = np.array(list(known.values()), dtype=float)
-    given = LinearConstraint(rows, counts, counts)
+    given = [LinearConstraint(rows, counts, counts)]
+    if data.patient is not None:  # nobody is counted who has no case
+        places = sorted({atom[:2] for atom in atoms})
+        more = np.array([[(-1.0 if a[2] == PERSON else 1.0) * (a[:2] == place) for a in atoms] for place in places])
+        given.append(LinearConstraint(csr_array(more), 0, np.inf))
     for holds in cells:
         weight = np.array([float(bool(holds(*atom))) for atom in atoms])
         ends = []
@@ -153,7 +172,7 @@ def small_cells(data, *, crossed, thresholds):
         def inside(a, b, group=group):
             return group.get("sex", a) == a and group.get("site", b) == b
 
-        cells = [lambda a, b, y, t, i=inside: i(a, b)]
+        cells = [lambda a, b, y, t, i=inside, p=p: i(a, b) and (y == PERSON) == p for p in (False, True)]
         cells += [lambda a, b, y, t, i=inside, v=v: i(a, b) and y == v for v in (0, 1)]
         for least in (1, 2)[: len(thresholds)]:
             for v, d in product((0, 1), (False, True)):
@@ -161,11 +180,16 @@ def small_cells(data, *, crossed, thresholds):
         yield from (holds for holds in cells if 0 < data.count(holds) < LEAST)
 
 
-def attack(seed):
+def attack_many(seed):
+    """The same, where patients have several cases."""
+    return attack(seed, many=True)
+
+
+def attack(seed, *, many=False):
     """Widths of the feasible ranges of the small cells of one random report, and how much of it is published."""
     rng = np.random.default_rng([seed, 1])
     crossed, thresholds = bool(rng.random() < 0.6), [0.5, 1.5][: int(rng.integers(1, 3))]
-    data = cohort(seed)
+    data = cohort(seed, many=many)
     findings = report(data, crossed=crossed, thresholds=thresholds)
     public = for_the_public(findings)
     cells = list(small_cells(data, crossed=crossed, thresholds=thresholds))
@@ -190,7 +214,7 @@ def scored(data, seed):
     return replace(data, y=missed.astype(int), passed=np.zeros(n, dtype=int)), GroupScores()(table)
 
 
-def failures(findings):
+def failures(findings, *, many):
     """Counts that published scores tell: patients of a group, and how many of them were missed."""
     for row in (row for finding in findings for row in finding.estimates):
         inside = member(row.group)
@@ -242,6 +266,13 @@ def test_no_small_cell_of_a_random_report_can_be_narrowed():
     assert (before == 0).mean() > 0.5  # the adversary is able: what is not suppressed it finds out
 
 
+def test_no_small_cell_can_be_narrowed_where_patients_have_several_cases():
+    widths, before = told("decisions, several cases a patient", attacked(1, 2, attack_many))
+    assert len(widths) > 5
+    assert widths.min() >= LEAST
+    assert (before == 0).mean() > 0.5
+
+
 def test_no_count_of_misses_can_be_narrowed():
     widths, before = told("scores", attacked(0, 6, attack_scores))
     assert widths.min() >= LEAST
@@ -250,9 +281,15 @@ def test_no_count_of_misses_can_be_narrowed():
 
 @pytest.mark.slow
 def test_no_small_cell_of_random_reports_can_be_narrowed():
-    for what, last, how in (("decisions", REPORTS, attack), ("scores", 2 * REPORTS, attack_scores)):
+    for what, last, how in (("decisions", REPORTS, attack), ("several cases a patient", REPORTS // 2, attack_many)):
         widths, _ = told(what, attacked(0, last, how))
         assert widths.min() >= LEAST
+
+
+@pytest.mark.slow
+def test_no_count_of_misses_of_random_reports_can_be_narrowed():
+    widths, _ = told("scores", attacked(0, 2 * REPORTS, attack_scores))
+    assert widths.min() >= LEAST
 
 
 def test_the_order_of_findings_does_not_matter():
