@@ -88,9 +88,21 @@ def invoke(words: Sequence[str]) -> int:
         message = str(error.format_message()).splitlines() or ["Unusable words"]
         # a name of two words without quotation marks arrives as a word too many
         first = message[0].partition(" (")[0] if "extra argument" in message[0] else message[0]
-        asked = getattr(getattr(error, "ctx", None), "command_path", "monai-ethics")
-        print(f"monai-ethics: {first.rstrip('.')}: see `{asked} --help`.", file=sys.stderr)
+        context = getattr(error, "ctx", None)
+        asked = getattr(context, "command_path", "monai-ethics")
+        print(f"monai-ethics: {_unsaid(first.rstrip('.'), words, context)}: see `{asked} --help`.", file=sys.stderr)
         return 2
     except typer.Abort:
         return 130
     return int(code or 0)
+
+
+def _unsaid(text: str, words: Sequence[str], context: Any) -> str:
+    """A usage error without what was typed, which may be a name: options of the command stay."""
+    params = getattr(getattr(context, "command", None), "params", ())
+    known = {option for param in params for option in (*param.opts, *param.secondary_opts)}
+    parts = {part for word in words for part in (word, *word.split("=", 1)) if part and part not in known}
+    for part in sorted(parts, key=len, reverse=True):
+        text = text.replace(f"'{part}'", "another word")
+        text = text.replace(part, "another word") if part.startswith("-") and len(part) > 2 else text
+    return text
