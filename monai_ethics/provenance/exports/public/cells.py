@@ -16,7 +16,7 @@ __all__ = [
     "ROW_NAMES",
     "SCORED",
     "SIZES",
-    "Cell",
+    "Count",
     "cells_of",
     "counted_by",
     "derived",
@@ -51,7 +51,7 @@ EVERYONE = ("", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class Count:
     """A count that a published number tells, or lets one work out.
 
     Args:
@@ -130,43 +130,43 @@ def numbers_of(estimate: Estimate) -> dict[str, int]:
     return found
 
 
-def cells_of(findings: Sequence[Finding]) -> list[Cell]:
+def cells_of(findings: Sequence[Finding]) -> list[Count]:
     """Every count that the checks in `ANALYZED` tell of everyone and of each group."""
-    found: list[Cell] = []
+    found: list[Count] = []
     for place, finding in enumerate(findings):
         if finding.check in _ROWS:
             found += _cells(place, finding)
     return [*found, *_differences(findings, found)]
 
 
-def _cells(place: int, finding: Finding) -> Iterator[Cell]:
+def _cells(place: int, finding: Finding) -> Iterator[Count]:
     cases = {place_of(e.group): e.value for e in finding.estimates if e.name == "cases"}
     for estimate in finding.estimates:
         if estimate.name not in ROW_NAMES or estimate.name == "design_effect":
             continue
         row, name = place_of(estimate.group), estimate.name
         if name in SIZES:
-            yield Cell(family=SIZE, quantity=(place, name, ""), row=row, value=_whole(estimate.value))
+            yield Count(family=SIZE, quantity=(place, name, ""), row=row, value=_whole(estimate.value))
             continue
         family = family_of(finding, name)
         if name == "positives":
             positive, every = _whole(estimate.value), _whole(cases.get(row))
-            yield Cell(family=family, quantity=(place, name, ""), row=row, value=positive)
+            yield Count(family=family, quantity=(place, name, ""), row=row, value=positive)
             rest = None if positive is None or every is None else every - positive
-            yield Cell(family=family, quantity=(place, name, "others"), row=row, value=rest)
+            yield Count(family=family, quantity=(place, name, "others"), row=row, value=rest)
             continue
         numbers = numbers_of(estimate)
         for part, value in numbers.items():
-            yield Cell(family=family, quantity=(place, name, part), row=row, value=value)
+            yield Count(family=family, quantity=(place, name, part), row=row, value=value)
         if estimate.value is None and numbers["n"]:
-            yield Cell(family=family, quantity=(place, name, "withheld"), row=row, value=None)
+            yield Count(family=family, quantity=(place, name, "withheld"), row=row, value=None)
 
 
 def _whole(value: float | None) -> int | None:
     return None if value is None else round(value)
 
 
-def _differences(findings: Sequence[Finding], cells: Sequence[Cell]) -> Iterator[Cell]:
+def _differences(findings: Sequence[Finding], cells: Sequence[Count]) -> Iterator[Count]:
     """What two findings tell together: the same number of two runs or thresholds, sizes of other sets of cases."""
     same: dict[tuple[str, str, str, object], dict[int, dict[tuple[str, str], int]]] = {}
     for cell in cells:
@@ -182,11 +182,11 @@ def _differences(findings: Sequence[Finding], cells: Sequence[Cell]) -> Iterator
             for row, value in after:
                 if row in known:
                     what = (max(first, second), name, f"{part}{LESS}{min(first, second)}")
-                    yield Cell(family=family, quantity=what, row=row, value=value - known[row])
+                    yield Count(family=family, quantity=what, row=row, value=value - known[row])
     yield from _left_out(cells)
 
 
-def _left_out(cells: Sequence[Cell]) -> Iterator[Cell]:
+def _left_out(cells: Sequence[Count]) -> Iterator[Count]:
     """Patients of a group who have no score: its size less the patients whom a score speaks of."""
     sizes: dict[tuple[str, str], int] = {}
     for cell in cells:
@@ -195,6 +195,6 @@ def _left_out(cells: Sequence[Cell]) -> Iterator[Cell]:
     for cell in cells:
         place, name, part = cell.quantity
         if cell.family.startswith("score:") and part == "n" and cell.value is not None and cell.row in sizes:
-            yield Cell(
+            yield Count(
                 family=cell.family, quantity=(place, name, "out"), row=cell.row, value=sizes[cell.row] - cell.value
             )

@@ -11,7 +11,7 @@ from monai_ethics.provenance.exports.public.cells import (
     LESS,
     RATES,
     SIZE,
-    Cell,
+    Count,
     is_crossing,
     is_unsafe,
     parts_of,
@@ -47,7 +47,7 @@ class Hidden:
         return bool(self.families or self.findings or any(self.rows.values()) or any(self.attributes.values()))
 
 
-def hidden_rows(cells: Sequence[Cell], *, subjects: Sequence[str], least: int) -> Hidden:
+def hidden_rows(cells: Sequence[Count], *, subjects: Sequence[str], least: int) -> Hidden:
     """Choose what to hide.
 
     A group is hidden with every number of its family, in the whole report. The groups that are hidden of one attribute
@@ -84,7 +84,7 @@ def hidden_rows(cells: Sequence[Cell], *, subjects: Sequence[str], least: int) -
     return hidden
 
 
-def _tables(cells: Sequence[Cell]) -> dict[str, Table]:
+def _tables(cells: Sequence[Count]) -> dict[str, Table]:
     tables: dict[str, Table] = {SIZE: {}}
     for cell in cells:
         rows = tables.setdefault(cell.family, {}).setdefault(cell.quantity, {})
