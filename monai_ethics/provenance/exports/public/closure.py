@@ -33,18 +33,22 @@ class Hidden:
         families: families of which nothing may be shown, because a cell of everyone is small.
         findings: places of findings on decisions of which nothing but sizes may be shown, for the same reason.
         rows: by family, the rows that may not be shown.
+        whole: places of findings of which nothing may be shown: their cases are those of another but for a few.
         attributes: by family, attributes with a row that may not be shown: nothing that compares their groups either.
     """
 
     families: set[str] = field(default_factory=set)
     findings: set[int] = field(default_factory=set)
+    whole: set[int] = field(default_factory=set)
     rows: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
     attributes: dict[str, set[str]] = field(default_factory=dict)
 
     @property
     def anything(self) -> bool:
         """Whether anything is hidden."""
-        return bool(self.families or self.findings or any(self.rows.values()) or any(self.attributes.values()))
+        return bool(
+            self.families or self.findings or self.whole or any(self.rows.values()) or any(self.attributes.values())
+        )
 
 
 def hidden_rows(cells: Sequence[Count], *, subjects: Sequence[str], least: int) -> Hidden:
@@ -67,8 +71,9 @@ def hidden_rows(cells: Sequence[Count], *, subjects: Sequence[str], least: int) 
         of them lies between max(0, r + s - T) and min(r, s), and every whole number between is possible (Fréchet).
         Since r, s, T - r and T - s are at least `least` or tell nothing, at least `least` + 1 numbers are.
     """
-    hidden = Hidden()
-    tables = _tables(cells)
+    hidden = Hidden(whole=_repeated(cells, least))
+    hidden.findings |= hidden.whole
+    tables = _tables([cell for cell in cells if not hidden.whole.intersection(_places(cell))])
     _everyone(tables, hidden, subjects=subjects, least=least)
     attributes = sorted({cell.row[0] for cell in cells} - {EVERYONE[0]})
     families = [SIZE, *sorted(set(tables) - {SIZE})]
@@ -82,6 +87,22 @@ def hidden_rows(cells: Sequence[Count], *, subjects: Sequence[str], least: int) 
         if is_crossing(attribute):
             _crossed(attribute, families, tables, hidden, least=least)
     return hidden
+
+
+def _places(cell: Count) -> set[int]:
+    """The findings that a count takes to work out."""
+    place, _, part = cell.quantity
+    return {place, int(part.rpartition(LESS)[2])} if LESS in part else {place}
+
+
+def _repeated(cells: Sequence[Count], least: int) -> set[int]:
+    """Of findings whose numbers of cases differ by a few, all but the one with the most."""
+    found = set()
+    for cell in cells:
+        if cell.family == SIZE and cell.row == EVERYONE and LESS in cell.quantity[2] and is_unsafe(cell.value, least):
+            fewer = cell.quantity[0] if (cell.value or 0) < 0 else int(cell.quantity[2].rpartition(LESS)[2])
+            found.add(fewer)
+    return found
 
 
 def _tables(cells: Sequence[Count]) -> dict[str, Table]:

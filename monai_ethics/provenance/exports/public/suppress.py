@@ -100,6 +100,8 @@ def for_the_public(findings: Sequence[Finding], *, least: int = LEAST) -> Public
 def _kept(
     place: int, finding: Finding, findings: Sequence[Finding], hidden: Hidden, alike: set[int], least: int
 ) -> list[Estimate]:
+    if place in hidden.whole:
+        return []
     if finding.check not in ANALYZED:
         grouped = any(estimate.group for estimate in finding.estimates) or finding.check.startswith("fairness.")
         return [] if grouped or place in alike or _small(finding.estimates, least) else list(finding.estimates)
