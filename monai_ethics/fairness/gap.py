@@ -13,7 +13,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -66,6 +66,7 @@ class Family:
         return {"family": self.size, "family_name": self.name, "family_correction": self.correction}
 
 
+MOST_PAIRS = 100  # of 200 groups there are 19,900
 ALONE = Family()
 
 
@@ -278,7 +279,8 @@ def _pairs(numbers: GapNumbers, adjusted: float) -> list[Estimate]:
     corrected = _adjusted(numbers)
     by = f"{correction_text(numbers.correction)} over {len(corrected)} pairs, never below the adjusted omnibus p-value"
     estimates = []
-    for index, pair in enumerate(numbers.pairs):
+    for index in _listed(numbers, corrected):
+        pair = numbers.pairs[index]
         group = {numbers.attribute: f"{label_text(pair.first)} - {label_text(pair.second)}"}
         base: dict[str, Any] = {"group": group, "n": pair.n, "n_unit": numbers.n_unit}
         estimates.append(
@@ -303,7 +305,37 @@ def _pairs(numbers: GapNumbers, adjusted: float) -> list[Estimate]:
                     **base,
                 )
             )
-    return estimates
+    return [*estimates, *_left_out(numbers)]
+
+
+def _listed(numbers: GapNumbers, corrected: Mapping[int, float]) -> list[int]:
+    """Positions of the pairs that a finding lists: all of few; of many those with the smallest p-values and effects."""
+
+    def weight(index: int) -> tuple[float, float, int]:
+        pair = numbers.pairs[index]
+        value = pair.result.value
+        return corrected.get(index, 2.0), -abs(value - pair.neutral) if value is not None else 0.0, index
+
+    return sorted(sorted(range(len(numbers.pairs)), key=weight)[:MOST_PAIRS])
+
+
+def _left_out(numbers: GapNumbers) -> list[Estimate]:
+    """How many pairs of many are listed; all were computed and corrected together."""
+    total = len(numbers.pairs)
+    if total <= MOST_PAIRS:
+        return []
+    return [
+        Estimate(
+            name="pairs_listed",
+            value=MOST_PAIRS,
+            unit="pairs",
+            n=total,
+            n_unit="pairs",
+            estimand="pairs of groups that are listed, those with the smallest p-values first; all were computed, and "
+            "corrected together",
+            reason="a count",
+        )
+    ]
 
 
 def ends_text(pairs: Sequence[PairNumbers]) -> str:
