@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
-from monai_ethics.evidence import Finding
+from monai_ethics.evidence import Estimate, Finding
 from monai_ethics.reporting.plots.style import Picture
 from monai_ethics.reporting.shapes import Gap, subject_label
+from monai_ethics.reporting.shortened import PAGE, shortened
 from monai_ethics.reporting.words import ORDER
 
 __all__ = ["Asked"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Asked:
     """One finding with its place in the report."""
 
@@ -23,6 +25,17 @@ class Asked:
     gap: Gap | None
     sentences: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    room: int = PAGE
+
+    @cached_property
+    def rows(self) -> tuple[Estimate, ...]:
+        """Its numbers as far as the page has room: all of few."""
+        return shortened(self.finding, self.room)
+
+    @property
+    def left_out(self) -> int:
+        """Numbers that stand in report.json alone."""
+        return len(self.finding.estimates) - len(self.rows)
 
     @property
     def named(self) -> str:

@@ -228,7 +228,9 @@ def _finding(item: Asked) -> Iterator[str]:
         yield from ("", _limit(finding))
     if finding.estimates:
         yield ""
-        yield from _table(COLUMNS, map(_cells, finding.estimates))
+        yield from _table(COLUMNS, map(_cells, item.rows))
+        if item.left_out:
+            yield from ("", f"The worst and the best groups; {item.left_out:,} more numbers stand in report.json.")
     if item.lines:
         lines = ", ".join(f"{esc(name_label(name))} ({count})" for name, count in item.lines)
         yield from ("", f"Lines in report.json: {lines}.")

@@ -21,6 +21,7 @@ from monai_ethics.reporting.readers import Reader, readers
 from monai_ethics.reporting.represented import Represented, represented
 from monai_ethics.reporting.sections import Section
 from monai_ethics.reporting.shapes import NO_PEOPLE, Extremes, extremes, gap_of, label
+from monai_ethics.reporting.shortened import room
 from monai_ethics.reporting.trust import command, in_one_line, remarks, seal, sections, status, unseen
 from monai_ethics.reporting.unjudged import Withheld, withheld
 from monai_ethics.reporting.weighty import weighed
@@ -181,6 +182,7 @@ class View:
 def _asked(report: EvidenceReport, pictures: Mapping[int, tuple[Picture, ...]]) -> list[Asked]:
     """Every finding with its place, its sentences and its figures."""
     runs = {finding.run for finding in report.findings}
+    most = room(report)
     return [
         Asked(
             anchor=f"finding-{number + 1}",
@@ -189,6 +191,7 @@ def _asked(report: EvidenceReport, pictures: Mapping[int, tuple[Picture, ...]]) 
             gap=gap_of(finding),
             sentences=sentences(finding),
             pictures=pictures.get(number, ()),
+            room=most,
         )
         for number, finding in enumerate(map(weighed, report.findings))
     ]
