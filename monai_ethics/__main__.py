@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
@@ -10,6 +11,8 @@ from io import TextIOWrapper
 from monai_ethics.errors import EthicsError, MissingDependencyError
 
 __all__ = ["console", "main"]
+
+TRACEBACK = "MONAI_ETHICS_TRACEBACK"  # set to 1, an error that nobody foresaw is raised as it is
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,6 +38,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except (OSError, UnicodeError) as error:
         print(f"monai-ethics: {_sentence(error)}", file=sys.stderr)
+        return 2
+    except Exception as error:
+        if words[:1] == ["run"] or os.environ.get(TRACEBACK):
+            raise  # what a bundle raises is its own
+        # another package's words may repeat a name or a value: only their kind is told
+        print(
+            f"monai-ethics: Expected input that this command can read: got a {type(error).__name__} that nobody "
+            f"foresaw. Check the files; {TRACEBACK}=1 shows where it arose.",
+            file=sys.stderr,
+        )
         return 2
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["bundle_digests"]
+__all__ = ["bundle_digests", "is_software_name"]
 
 SHIPPED = ("configs", "scripts", "docs")
 SINGLE = ("LICENSE", "large_files.yml", "large_files.yaml")
 IGNORED = {"__pycache__"}
+_SOFTWARE = re.compile(r"[a-z0-9_.@/#:\- ]+")  # as files and ids of bundles are spelled
+_NUMBER = re.compile(r"\d{4}")  # dates and numbers of patients
 WITHOUT_ETHICS = " (canonical JSON without `ethics`)"
 
 
@@ -25,16 +28,18 @@ def bundle_digests(root: Path, extra: Iterable[Path] = ()) -> dict[str, str]:
         extra: config files that may lie elsewhere, such as overlays.
 
     Returns:
-        Name below the bundle (or ``extra/<position>``) to hex digest, sorted. The `ethics` block of `metadata.json`
+        Name below the bundle (or ``extra/<position>``, and ``configs/<position>`` of one that is not spelled as files
+        of software are and may be a person's) to hex digest, sorted. The `ethics` block of `metadata.json`
         may point to evidence about this very digest. So that file is digested as canonical JSON without the block,
         whether it has one or not, and its name says so: adding the block changes nothing.
     """
     found: dict[str, str] = {}
     for folder in SHIPPED:
-        for path in sorted((root / folder).rglob("*")):
+        for number, path in enumerate(sorted((root / folder).rglob("*"))):
             if path.is_file() and not IGNORED & set(path.parts):
                 note, digest = _digest(path)
-                found[path.relative_to(root).as_posix() + note] = digest
+                name = path.relative_to(root).as_posix()
+                found[(name if _is_shipped(name) else f"{folder}/{number}{path.suffix.lower()}") + note] = digest
     for name in SINGLE:
         if (root / name).is_file():
             found[name] = _digest(root / name)[1]
@@ -44,6 +49,16 @@ def bundle_digests(root: Path, extra: Iterable[Path] = ()) -> dict[str, str]:
             note, digest = _digest(path)
             found[f"extra/{number}{path.suffix}{note}"] = digest
     return dict(sorted(found.items()))
+
+
+def is_software_name(text: str) -> bool:
+    """Whether a name is spelled as ids of configs are, in lower case without long numbers: others may be a person's."""
+    return _SOFTWARE.fullmatch(text) is not None and _NUMBER.search(text) is None
+
+
+def _is_shipped(name: str) -> bool:
+    known = Path(name).name in ("README.md", "LICENSE", "data_license.txt")
+    return is_software_name(Path(name).parent.as_posix() if known else name)
 
 
 def _digest(path: Path) -> tuple[str, str]:

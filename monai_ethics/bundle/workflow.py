@@ -17,7 +17,7 @@ from monai.bundle import ConfigWorkflow
 from monai.utils import ensure_tuple
 
 from monai_ethics.bundle.about import about_bundle
-from monai_ethics.bundle.digests import bundle_digests
+from monai_ethics.bundle.digests import bundle_digests, is_software_name
 from monai_ethics.bundle.engines import EngineRef, find_engines, is_generative, reachable, walk
 from monai_ethics.bundle.injector import Injector
 from monai_ethics.bundle.names import INJECTOR, display_id
@@ -211,7 +211,8 @@ class EthicsWorkflow(ConfigWorkflow):
             "files": bundle_digests(root, self._ethics_files),
             "bundle": about_bundle(root, self.parser.get()),
             "run_id": self.run_id,
-            "overrides": list(self._ethics_overrides),  # values may hold names, and stay out of the log
+            # values may hold names, and stay out of the log; so do keys that are not spelled as ids of software
+            "overrides": [key if is_software_name(key) else "not named" for key in self._ethics_overrides],
             "workflow": f"{base.__module__}.{base.__name__}",
             "engines": {
                 display_id(ref.id): {"kind": ref.kind, "target": ref.target, "key_metric": ref.key_metric}

@@ -366,6 +366,7 @@ def say(table, at, capsys):
         for words in scenario(at):
             code, text = told(words, capsys)
             codes.setdefault(name, []).append(code)
+            assert "nobody foresaw" not in text, (name, text)
             if found := found_in(text.encode("utf-8", "surrogatepass")):
                 leaks.append((name, len(codes[name]), found, text[-600:]))
     return codes, leaks
@@ -389,6 +390,23 @@ def judged(table, at, capsys):
 
 def test_quick_commands_repeat_nothing_of_a_person(at, capsys):
     judged({name: QUICK[name] for name in EVERY_TIME}, at, capsys)
+
+
+def test_what_nobody_foresaw_is_told_by_its_kind(at, capsys, monkeypatch):
+    from monai_ethics.provenance.log import verify
+
+    def broken(*_, **__):
+        raise KeyError(f"{NAME} {ISO}")
+
+    monkeypatch.setattr(verify, "verify_evidence", broken)
+    (at.out / "log.jsonl").write_text("{}")
+    code, text = told(["verify", str(at.out)], capsys)
+    assert (code, text.count("\n")) == (2, 1)
+    assert "KeyError that nobody foresaw" in text
+    assert not found_in(text.encode())
+    monkeypatch.setenv("MONAI_ETHICS_TRACEBACK", "1")
+    with pytest.raises(KeyError):
+        main(["verify", str(at.out)])
 
 
 @pytest.mark.slow

@@ -167,7 +167,7 @@ def run_all(n, seed, path, capsys):
         told = capsys.readouterr()
         assert code in (0, 2), (code, told.err)
         assert told.err.count("\n") == (code == 2), told.err
-        assert "not made for" not in told.err
+        assert "nobody foresaw" not in told.err
         assert "Traceback" not in told.out
         if code == 2:
             assert not os.path.exists(f"out{number}/log.jsonl"), told.err

@@ -186,7 +186,7 @@ def run_all(n, seed, forger, tmp_path, capsys):
             assert code in (0, 1, 2), line
             assert told.err.count("\n") <= 1, (line, told.err)
             assert "Traceback" not in told.err + told.out
-            assert "not made for" not in told.err, (line, told.err)
+            assert "nobody foresaw" not in told.err, (line, told.err)
             if line[0] != "fairness" or code:  # it appends what it found to the evidence that it was given
                 after = {name: data for name, data in kept(forger.folder).items() if name.name != ".lock"}
                 assert after == {name: data for name, data in before.items() if name.name != ".lock"}, line
