@@ -28,11 +28,13 @@ class CaseTable:
         return len(self.cases)
 
     def _check_cases(self) -> None:
-        """Refuse repeated cases and labels of groups that are no text.
+        """Refuse repeated cases, and names and labels of groups that are no text.
 
         Raises:
             InputError: if there are any.
         """
+        if not all(isinstance(name, str) for name in (*self.cases, *self.patients)):
+            raise InputError("Names of cases and patients must be text: got another type. Convert them with str().")
         if repeated := len(self.cases) - len(set(self.cases)):
             raise InputError(f"Cases must be unique: got {repeated} repeated keys. Give each case a key of its own.")
         if any(label is not None and not isinstance(label, str) for c in self.groups.values() for label in c):
