@@ -15,15 +15,17 @@ from monai_ethics.provenance.log.storage import write_all
 
 __all__ = ["Appender"]
 
+PATIENCE = 0.05  # seconds after which a waiting caller looks for itself
 _CLOSED = "Expected an open evidence log: got a closed one or a forked copy. Open it again."
 
 
 class _Batch(NamedTuple):
-    """Lines of one caller, their leaf hashes, and the number of entries once they are written."""
+    """Lines of one caller, their leaf hashes, the number of entries once they are written, and where the caller waits."""
 
     data: bytes
     leaves: tuple[bytes, ...]
     stop: int
+    gate: threading.Lock
 
 
 class _Written(NamedTuple):
@@ -36,8 +38,9 @@ class _Written(NamedTuple):
 class Appender:
     """Group commit without a thread of its own.
 
-    A caller puts its lines into the queue under one lock, which fixes their order, and then takes a second lock to
-    write: whoever gets that lock first writes and syncs everything in the queue, and the others find theirs done.
+    A caller puts its lines into the queue under one lock, which fixes their order. If nobody writes, it takes a second
+    lock and writes and syncs everything in the queue; else it waits at its gate, until its lines are on the disk or it
+    is its turn to write. A gate is also tried again after `PATIENCE`, so that a wake-up lost to an interrupt is none.
     What is written is told by one assignment, so that an interrupt at any moment leaves either state, never a part:
     a write that was cut short is cut off before the next one, and its lines are written again.
 
@@ -88,9 +91,14 @@ class Appender:
                 first = self._next()
                 lines = make(first)
             leaves = tuple(leaf_hash(line) for line in lines)
-            batch = _Batch(b"".join(line + b"\n" for line in lines), leaves, first + len(lines))
+            batch = _Batch(b"".join(line + b"\n" for line in lines), leaves, first + len(lines), threading.Lock())
+            batch.gate.acquire()
             self._queue.append(batch)
-        self._commit(batch.stop)
+        while self._written.frontier.size < batch.stop:
+            if self._disk.locked():
+                batch.gate.acquire(timeout=PATIENCE)
+            else:
+                self._commit(batch.stop)
         return list(batch.leaves)
 
     @contextlib.contextmanager
@@ -123,12 +131,25 @@ class Appender:
         return self._queue[-1].stop if self._queue else size
 
     def _commit(self, stop: int) -> None:
-        with self._disk:
-            if self._written.frontier.size >= stop:
-                return
-            if self._handle < 0:
-                raise ProvenanceError(self._failed or _CLOSED)
-            self._write()
+        """Write the queue unless somebody else did so far, and open the gates of those who need not wait any longer."""
+        try:
+            with self._disk:
+                if self._written.frontier.size >= stop:
+                    return
+                if self._handle < 0:
+                    raise ProvenanceError(self._failed or _CLOSED)
+                self._write()
+        finally:
+            self._wake()
+
+    def _wake(self) -> None:
+        """Let go whose lines are written, and one whose are not; all of them where nothing is written any more."""
+        size, one = self._written.frontier.size, False
+        for batch in list(self._queue):
+            if batch.stop <= size or self._handle < 0 or not one:
+                one = one or batch.stop > size
+                with contextlib.suppress(RuntimeError):  # it is open
+                    batch.gate.release()
 
     def _write(self) -> None:
         """Write and sync the queue. The caller holds `_disk`."""
