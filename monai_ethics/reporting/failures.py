@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from monai_ethics.evidence import UNJUDGED, Estimate, Verdict
 from monai_ethics.reporting.asked import Asked
 from monai_ethics.reporting.quantity import counted, group_label, interval, name_label, percent, value_label
-from monai_ethics.reporting.sections import Cell, Section
+from monai_ethics.reporting.sections import Section, TableCell
 from monai_ethics.reporting.shapes import direction, is_of_people, primary, rates
 
 __all__ = ["MODES", "Mode", "failures"]
@@ -142,7 +142,7 @@ def failures(asked: Sequence[Asked]) -> Section:
     )
 
 
-def _rows(mode: Mode, asked: Sequence[Asked]) -> Iterator[tuple[Cell, ...]]:
+def _rows(mode: Mode, asked: Sequence[Asked]) -> Iterator[tuple[TableCell, ...]]:
     means = f"{mode.consequence} ({mode.source})" if mode.source else mode.consequence
     concerned = [item for item in asked if item.finding.check.startswith(mode.checks)]
     answered = [item for item in concerned if item.finding.verdict not in UNJUDGED and item.gap is None]
@@ -150,21 +150,21 @@ def _rows(mode: Mode, asked: Sequence[Asked]) -> Iterator[tuple[Cell, ...]]:
     found.sort(key=lambda pair: pair[1].value is None)
     for number, (item, row, said) in enumerate(found[:MOST]):
         yield (
-            Cell(text=mode.name if number == 0 else f"{mode.name}, continued", anchor=""),
-            Cell(text=_number(row), anchor=item.anchor),
-            Cell(text=f"{group_label(row.group)}; {counted(row.n, row.n_unit)} ({item.named}{said})"),
-            Cell(text=means if number == 0 else "As above."),
+            TableCell(text=mode.name if number == 0 else f"{mode.name}, continued", anchor=""),
+            TableCell(text=_number(row), anchor=item.anchor),
+            TableCell(text=f"{group_label(row.group)}; {counted(row.n, row.n_unit)} ({item.named}{said})"),
+            TableCell(text=means if number == 0 else "As above."),
         )
     if not found:
-        yield Cell(text=mode.name), _undone(mode, concerned), Cell(text="—"), Cell(text=means)
+        yield TableCell(text=mode.name), _undone(mode, concerned), TableCell(text="—"), TableCell(text=means)
 
 
-def _undone(mode: Mode, concerned: Sequence[Asked]) -> Cell:
+def _undone(mode: Mode, concerned: Sequence[Asked]) -> TableCell:
     """Not done; or done, and without an answer."""
     left = next((item for item in concerned if item.finding.verdict in UNJUDGED), None)
     if left is None or mode.sized:
-        return Cell(text=f"not done; what would do it: {mode.would}")
-    return Cell(text=left.finding.reason or "", anchor=left.anchor, verdict=Verdict(left.finding.verdict))
+        return TableCell(text=f"not done; what would do it: {mode.would}")
+    return TableCell(text=left.finding.reason or "", anchor=left.anchor, verdict=Verdict(left.finding.verdict))
 
 
 def _number(row: Estimate) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from monai_ethics.evidence import INTRINSIC_LIMITS, UNJUDGED, Estimate, EvidenceReport
 from monai_ethics.reporting.asked import Asked
 from monai_ethics.reporting.quantity import counted, group_label, interval, name_label, number, value_label
-from monai_ethics.reporting.sections import Cell, Section
+from monai_ethics.reporting.sections import Section, TableCell
 from monai_ethics.reporting.shapes import NO_PEOPLE, direction, primary
 
 if TYPE_CHECKING:
@@ -103,19 +103,19 @@ def methods(asked: Sequence[Asked]) -> Section:
     )
 
 
-def _made(item: Asked) -> tuple[Cell, ...]:
+def _made(item: Asked) -> tuple[TableCell, ...]:
     finding = item.finding
     most: dict[str, int] = {}
     for row in finding.estimates:
         most[row.n_unit] = max(most.get(row.n_unit, 0), row.n)
     return (
-        Cell(text=item.named, anchor=item.anchor),
-        Cell(text="", verdict=finding.verdict),
-        Cell(text=", ".join(counted(n, unit) for unit, n in most.items()) or "—"),
-        Cell(text="none used" if finding.seed is None else str(finding.seed)),
-        Cell(text=finding.check, code=True),
-        Cell(text=finding.run or "—"),
-        Cell(text=", ".join(finding.requirements) or "none named"),
+        TableCell(text=item.named, anchor=item.anchor),
+        TableCell(text="", verdict=finding.verdict),
+        TableCell(text=", ".join(counted(n, unit) for unit, n in most.items()) or "—"),
+        TableCell(text="none used" if finding.seed is None else str(finding.seed)),
+        TableCell(text=finding.check, code=True),
+        TableCell(text=finding.run or "—"),
+        TableCell(text=", ".join(finding.requirements) or "none named"),
     )
 
 
@@ -138,13 +138,13 @@ def weakest(asked: Sequence[Asked]) -> Section | None:
     )
 
 
-def _weak(item: Asked) -> Iterator[tuple[Cell, ...]]:
+def _weak(item: Asked) -> Iterator[tuple[TableCell, ...]]:
     yield from _tails(item)
     yield from _smallest(item)
     yield from _fallen(item)
 
 
-def _tails(item: Asked) -> Iterator[tuple[Cell, ...]]:
+def _tails(item: Asked) -> Iterator[tuple[TableCell, ...]]:
     """The outermost twentieths of all patients, as the finding's quantiles have them."""
     for curve in item.finding.curves:
         if curve.name != "quantiles" or curve.group:
@@ -163,7 +163,7 @@ def _tails(item: Asked) -> Iterator[tuple[Cell, ...]]:
         yield _row(item, "ends of the scores, by twentieths of all", ends, counted(curve.n, curve.n_unit))
 
 
-def _smallest(item: Asked) -> Iterator[tuple[Cell, ...]]:
+def _smallest(item: Asked) -> Iterator[tuple[TableCell, ...]]:
     """The smallest regions beside the largest, where the finding has groups by size."""
     name = primary(item.finding)
     by_key: dict[str, list[Estimate]] = {}
@@ -184,7 +184,7 @@ def _size(row: Estimate, key: str) -> float:
     return float(found[0]) if found else 0.0
 
 
-def _fallen(item: Asked) -> Iterator[tuple[Cell, ...]]:
+def _fallen(item: Asked) -> Iterator[tuple[TableCell, ...]]:
     """Changes against the direction that is good; all that fell where that is not recorded."""
     good = direction(item.finding, item.finding.subjects[0] if item.finding.subjects else "")
     for row in item.finding.estimates:
@@ -196,6 +196,12 @@ def _fallen(item: Asked) -> Iterator[tuple[Cell, ...]]:
             yield _row(item, what, [text, "—"], counted(row.n, row.n_unit))
 
 
-def _row(item: Asked, what: str, ends: Sequence[str], n: str) -> tuple[Cell, ...]:
+def _row(item: Asked, what: str, ends: Sequence[str], n: str) -> tuple[TableCell, ...]:
     first, second = ends
-    return Cell(text=item.named, anchor=item.anchor), Cell(text=what), Cell(text=first), Cell(text=second), Cell(text=n)
+    return (
+        TableCell(text=item.named, anchor=item.anchor),
+        TableCell(text=what),
+        TableCell(text=first),
+        TableCell(text=second),
+        TableCell(text=n),
+    )

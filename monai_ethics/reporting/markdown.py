@@ -22,7 +22,7 @@ from monai_ethics.reporting.quantity import (
     value_label,
 )
 from monai_ethics.reporting.represented import Represented
-from monai_ethics.reporting.sections import Cell, Section
+from monai_ethics.reporting.sections import Section, TableCell
 from monai_ethics.reporting.view import View
 from monai_ethics.reporting.words import STAGE_NOTE, VERDICTS
 
@@ -134,7 +134,7 @@ def _section(found: Section, *, level: int = 2) -> Iterator[str]:
         yield from (f"- {esc(text)}" for text in found.notes)
 
 
-def _told(cell: Cell) -> str:
+def _told(cell: TableCell) -> str:
     if cell.verdict is None:
         return cell.text
     words = VERDICTS[cell.verdict]

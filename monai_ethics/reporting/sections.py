@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from monai_ethics.evidence import Verdict
 
-__all__ = ["Cell", "Section"]
+__all__ = ["Section", "TableCell"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class TableCell:
     """One cell of a section's table.
 
     Args:
@@ -49,6 +49,6 @@ class Section:
     intro: tuple[str, ...] = ()
     caption: str = ""
     head: tuple[str, ...] = ()
-    rows: tuple[tuple[Cell, ...], ...] = ()
+    rows: tuple[tuple[TableCell, ...], ...] = ()
     notes: tuple[str, ...] = ()
     most: int = 12

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from monai_ethics.reporting.quantity import counted
-from monai_ethics.reporting.sections import Cell, Section
+from monai_ethics.reporting.sections import Section, TableCell
 from monai_ethics.reporting.words import INTEGRITY, STATUSES
 
 if TYPE_CHECKING:
@@ -124,7 +124,8 @@ def sections(trail: Trail | None) -> tuple[Section, ...]:
 
 def _runs(trail: Trail) -> Section:
     rows = (
-        (Cell(text=run.run_id), Cell(text=run.time), Cell(text=run.status), Cell(text=run.tool)) for run in trail.runs
+        (TableCell(text=run.run_id), TableCell(text=run.time), TableCell(text=run.status), TableCell(text=run.tool))
+        for run in trail.runs
     )
     missing = trail.counts.get("open", 0) - len(trail.runs)
     notes = (f"{counted(missing, 'earlier openings')} of the log are not listed.",) if missing > 0 else ()
@@ -153,10 +154,10 @@ def _keys(trail: Trail) -> Section:
         head=("Fingerprint", "Announced", "Where it is kept", "How it came"),
         rows=tuple(
             (
-                Cell(text=key.fingerprint, code=True),
-                Cell(text=key.time),
-                Cell(text=STORAGE.get(key.storage, key.storage or "not stated")),
-                Cell(text=passed(key.first, key.endorsed)),
+                TableCell(text=key.fingerprint, code=True),
+                TableCell(text=key.time),
+                TableCell(text=STORAGE.get(key.storage, key.storage or "not stated")),
+                TableCell(text=passed(key.first, key.endorsed)),
             )
             for key in trail.keys
         ),
@@ -166,9 +167,9 @@ def _keys(trail: Trail) -> Section:
 def _mended(trail: Trail) -> Section:
     rows = [
         (
-            Cell(text="The end of the log was mended"),
-            Cell(text=item.time),
-            Cell(
+            TableCell(text="The end of the log was mended"),
+            TableCell(text=item.time),
+            TableCell(
                 text=f"bytes of half an entry that were cut off: {item.truncated_bytes:,}; "
                 f"entries that had been left unsigned: {item.unsealed_entries:,}"
             ),
@@ -177,9 +178,9 @@ def _mended(trail: Trail) -> Section:
     ]
     rows += [
         (
-            Cell(text="Private parts were deleted"),
-            Cell(text=time),
-            Cell(text=f"{counted(count, 'parts')}{': ' if reason else ''}{reason}"),
+            TableCell(text="Private parts were deleted"),
+            TableCell(text=time),
+            TableCell(text=f"{counted(count, 'parts')}{': ' if reason else ''}{reason}"),
         )
         for time, count, reason in trail.redactions
     ]
@@ -206,18 +207,22 @@ def _learned(trail: Trail) -> Section:
     )
 
 
-def _sets_and_models(trail: Trail) -> Iterator[tuple[Cell, ...]]:
+def _sets_and_models(trail: Trail) -> Iterator[tuple[TableCell, ...]]:
     for row in trail.sets:
         lost = f", {counted(row.unattributed, 'images')} of no known patient" if row.unattributed else ""
         much = f"{counted(row.n, 'images')} of {counted(row.subjects, 'patients')}{lost}"
-        yield Cell(text=row.role), Cell(text=much), Cell(text=row.root, code=True)
+        yield TableCell(text=row.role), TableCell(text=much), TableCell(text=row.root, code=True)
     for model in trail.models:
-        yield Cell(text=f"model {model.name}".rstrip()), Cell(text="—"), Cell(text=model.weights or "—", code=True)
+        yield (
+            TableCell(text=f"model {model.name}".rstrip()),
+            TableCell(text="—"),
+            TableCell(text=model.weights or "—", code=True),
+        )
 
 
 def _consents(trail: Trail) -> Section:
     rows = tuple(
-        (Cell(text=text), Cell(text=f"{trail.counts[kind]:,}"))
+        (TableCell(text=text), TableCell(text=f"{trail.counts[kind]:,}"))
         for kind, text in CONSENTS.items()
         if kind in trail.counts
     )
