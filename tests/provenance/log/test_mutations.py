@@ -41,9 +41,9 @@ def _hold(world, seed, count):
         name = KINDS[number % len(KINDS)]
         changes, (with_head, with_site) = mutate(name, rng, world)
         put(world, changes)
-        begun = time.perf_counter()
+        begun = time.process_time()
         told = verify_evidence(world.folder, trusted=[world.trusted], expect_head=world.head)
-        slowest = max(slowest, time.perf_counter() - begun)
+        slowest = max(slowest, time.process_time() - begun)
         assert told.status == with_head, (seed, number, name, told.text)
         assert told.intact == (with_head in INTACT), (seed, number, name)
         found = audit(world.folder)
@@ -72,11 +72,12 @@ def test_three_hundred_random_changes_end_in_the_right_status(world):
 
 @pytest.mark.slow
 def test_ten_thousand_random_changes_end_in_the_right_status(world):
-    begun = time.perf_counter()
+    begun = time.process_time()
     seen, slowest = _hold(world, 20260102, 10_000)
-    took = time.perf_counter() - begun
+    took = time.process_time() - begun
     columns = [status for status in STATUSES if any(status == found for _, found in seen)]
-    print(f"\n{len(world.lines)} entries; 10000 changes in {took:.0f} s; slowest verification {1000 * slowest:.0f} ms")
+    print(f"\n{len(world.lines)} entries; 10000 changes in {took:.0f} s of one core")
+    print(f"slowest verification {1000 * slowest:.0f} ms of one core")
     print("| change | " + " | ".join(columns) + " |\n|---|" + "---|" * len(columns))
     for name in KINDS:
         print(f"| {name} | " + " | ".join(str(seen[name, status] or "") for status in columns) + " |")
