@@ -20,7 +20,7 @@ _CLOSED = "Expected an open evidence log: got a closed one or a forked copy. Ope
 
 
 class _Batch(NamedTuple):
-    """Lines of one caller, their leaf hashes, the number of entries once they are written, and where the caller waits."""
+    """Lines of one caller, their leaf hashes, the number of entries once they are written, where the caller waits."""
 
     data: bytes
     leaves: tuple[bytes, ...]
