@@ -4,6 +4,8 @@
 Run with ``python -m pytest tests/benchmarks/test_keys.py -m slow -s``.
 """
 
+import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -36,6 +38,12 @@ def middle(values, unit, scale):
     return f"{statistics.median(values) * scale:.0f} {unit} (quartiles {low * scale:.0f} and {high * scale:.0f})"
 
 
+def children():
+    """Seconds of CPU of all children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def per_signature(signer):
     times = []
     for _ in range(REPEATS):
@@ -51,7 +59,7 @@ def test_cost_of_the_signing_process(key_home):
         float(subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=True).stdout)
         for _ in range(STARTS)
     ]
-    started, ended = [], []
+    started, ended, before = [], [], children()
     for _ in range(STARTS):
         begin = time.perf_counter()
         signer = ChildSigner.start()
@@ -60,13 +68,21 @@ def test_cost_of_the_signing_process(key_home):
         begin = time.perf_counter()
         signer.stop()
         ended.append(time.perf_counter() - begin)
+    alone = (children() - before) / STARTS
     signer = ChildSigner.start()
     assert signer.wait_ready()
     assert len(signer.sign(MESSAGE)) == 64
-    through, itself = per_signature(signer), per_signature(SigningKey.generate())
+    ours, before = time.process_time(), children()
+    through = per_signature(signer)
+    ours = time.process_time() - ours
     signer.stop()
+    theirs, direct = children() - before - alone, time.process_time()
+    itself = per_signature(SigningKey.generate())
+    direct, count = time.process_time() - direct, REPEATS * SIGNATURES
     print(f"\nimports of the parent, n={STARTS}: {middle(loaded, 'ms', 1e3)}")
-    print(f"start until ready, n={STARTS}: {middle(started, 'ms', 1e3)}")
+    print(f"start until ready, n={STARTS}: {middle(started, 'ms', 1e3)}; CPU of a child {alone * 1e3:.0f} ms")
     print(f"end, n={STARTS}: {middle(ended, 'ms', 1e3)}")
     print(f"a signature by the child, n={REPEATS} x {SIGNATURES}: {middle(through, 'us', 1e6)}")
+    print(f"  CPU of this process {ours / count * 1e6:.0f} us, of the child {theirs / count * 1e6:.0f} us")
     print(f"a signature by the process itself, n={REPEATS} x {SIGNATURES}: {middle(itself, 'us', 1e6)}")
+    print(f"  CPU {direct / count * 1e6:.0f} us; one-minute load {os.getloadavg()[0]:.1f}")
