@@ -164,7 +164,7 @@ class Promised:
                 self.seen.update(f"repaired {name}" for name, value in entry.body.items() if value)
 
 
-def _kill_often(place, key, works, *, kills, seed, longest=0.02, a_folder=10):
+def _kill_often(place, key, works, *, kills, seed, longest=0.02, a_folder=5):
     """Kill `kills` children, `a_folder` of them one after the other in one folder; gives what was seen."""
     dice, seen, acknowledged = random.Random(seed), Counter(), 0
     for number in range(kills):
@@ -182,7 +182,7 @@ def _kill_often(place, key, works, *, kills, seed, longest=0.02, a_folder=10):
 
 
 def test_no_kill_loses_what_was_acknowledged(tmp_path, key):
-    _kill_often(tmp_path, key, WORKS, kills=20, seed=6, a_folder=5)
+    _kill_often(tmp_path, key, WORKS, kills=20, seed=6)
 
 
 @pytest.mark.slow
