@@ -36,6 +36,8 @@ __all__ = ["LEAST", "RULE", "Public", "for_the_public"]
 LEAST = 11
 #: units that are neither people nor images of them
 NOT_PEOPLE = ("engines", "seeds")
+#: what an estimate that is no share tells of how many there are
+SIZED = ("n", "valid", "lacking")
 #: numbers on scores that rest on a group's own cases only
 OWN = ("auc", "average_precision")
 RULE = Source(
@@ -103,8 +105,9 @@ def _kept(
     if place in hidden.whole:
         return []
     if finding.check not in ANALYZED:
-        grouped = any(estimate.group for estimate in finding.estimates) or finding.check.startswith("fairness.")
-        return [] if grouped or place in alike or _small(finding.estimates, least) else list(finding.estimates)
+        return (
+            [] if _unknown(finding) or place in alike or _small(finding.estimates, least) else list(finding.estimates)
+        )
     if derived(finding):
         return list(finding.estimates) if _comparable(finding, findings, hidden, least) else []
     if finding.check in SCORED:
@@ -112,9 +115,17 @@ def _kept(
     return [estimate for estimate in finding.estimates if _shown(place, finding, estimate, hidden)]
 
 
-def _small(estimates: Sequence[Estimate], least: int) -> bool:
+def _unknown(finding: Finding) -> bool:
+    """Whether it speaks of groups in a way that is not worked out here."""
+    grouped = finding.check.startswith("fairness.") or any(estimate.group for estimate in finding.estimates)
+    return grouped and finding.check not in ANALYZED
+
+
+def _small(estimates: Sequence[Estimate], least: int, *, parts: Sequence[str] | None = None) -> bool:
+    """Whether one tells a small count; of numbers that are no shares only `SIZED` parts do."""
     counted = [estimate for estimate in estimates if estimate.n_unit not in NOT_PEOPLE]
-    return any(is_unsafe(value, least) for e in counted for value in numbers_of(e).values())
+    told = (item for e in counted for item in numbers_of(e).items())
+    return any(is_unsafe(value, least) for part, value in told if parts is None or part in parts)
 
 
 def _alike(findings: Sequence[Finding], least: int) -> set[int]:
@@ -137,7 +148,7 @@ def _comparable(finding: Finding, findings: Sequence[Finding], hidden: Hidden, l
     families = [RATES] if finding.check != "fairness.score_gap" else [f for f in hidden.rows if f not in (RATES, SIZE)]
     if not name or any(attribute in hidden.attributes.get(family, ()) for family in (SIZE, *families)):
         return False
-    if any(family in hidden.families for family in families) or _small(finding.estimates, least):
+    if any(family in hidden.families for family in families) or _small(finding.estimates, least, parts=SIZED):
         return False
     if any(related(finding, findings[place]) for place in hidden.findings):
         return False
@@ -175,7 +186,7 @@ def _whole(estimate: Estimate, sizes: set[int] | None, least: int) -> bool:
     """Whether it rests on the cases that were counted, or on clearly others."""
     numbers = (estimate.n, estimate.n if estimate.n_valid is None else estimate.n_valid)
     apart = any(is_unsafe(size - n, least) for size in sizes or () for n in numbers)
-    return sizes is not None and not apart and not _small([estimate], least)
+    return sizes is not None and not apart and not _small([estimate], least, parts=SIZED)
 
 
 def _shown(place: int, finding: Finding, estimate: Estimate, hidden: Hidden) -> bool:
@@ -195,7 +206,9 @@ def _told(finding: Finding, rows: Sequence[Estimate], least: int, *, hidden: boo
     """A finding with what is left, and words that tell no more."""
     lost = len(finding.estimates) - len(rows)
     by_group = finding.check.startswith("fairness.")
-    whole = not lost and (bool(rows) or not (hidden and by_group))  # what had no numbers reads like what lost them
+    whole = (
+        not lost and not _unknown(finding) and (bool(rows) or not (hidden and by_group))
+    )  # what had no numbers reads like what lost them
     counted = not (hidden and by_group) and not any(is_unsafe(count, least) for count in finding.accounting.values())
     text = public_text(finding.statement, least) if whole and counted else None
     note = f"Public copy: {lost} of {len(finding.estimates)} numbers are hidden, because a count of 1 to {least - 1} "
