@@ -91,14 +91,14 @@ class Representation:
         fits = {} if reason else self._fits(data)
         estimates: list[Estimate] = []
         if reason is None:
-            estimates = _cell(data, {}, count_cell(data, range(len(data))))
+            estimates = _cell(data, people, {}, count_cell(data, range(len(data))))
             for name, labels in counts.items():
                 for label, cell in labels.items():
-                    estimates += _cell(data, {name: label}, cell)
+                    estimates += _cell(data, people, {name: label}, cell)
                 estimates.append(self._missing(data, name, labels[None]))
             for (first, second), cells in crossed.items():
                 for (a, b), cell in cells.items():
-                    estimates += _cell(data, {first: a, second: b}, cell)
+                    estimates += _cell(data, people, {first: a, second: b}, cell)
             estimates += self._against_target(data, fits)
         lists = self._lists(data, counts, crossed)
         return Finding(
@@ -302,9 +302,9 @@ def _crossings(
     return found, left_out
 
 
-def _cell(data: Roster, group: Mapping[str, str | None], cell: CellCount) -> list[Estimate]:
+def _cell(data: Roster, people: int, group: Mapping[str, str | None], cell: CellCount) -> list[Estimate]:
     """The counts of one cell; small ones are withheld, all of them, and `n` is that of everyone."""
-    base: dict[str, Any] = {"unit": "1", "n": len(set(data.patients)), "n_unit": "patients", "group": group}
+    base: dict[str, Any] = {"unit": "1", "n": people, "n_unit": "patients", "group": group}
     numbers: list[tuple[str, float | None, str, str]] = [
         ("patients", cell.patients, "number of patients with a case here", _COUNT),
         ("cases", cell.cases, "number of cases", _COUNT),

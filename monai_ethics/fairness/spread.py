@@ -32,12 +32,13 @@ def spread_curves(
         Two curves for each group that is large enough; fewer where they are not defined.
     """
     large = [(name, group) for name, group in groups if len(group.patients) >= max(min_group_size, 2)]
-    positions = grid(groups[0][1].values, table.score_bounds) if groups else None
+    bounds = table.score_bounds  # a walk over all scores: once
+    positions = grid(groups[0][1].values, bounds) if groups else None
     found = []
     for name, group in large:
         kept: dict[str, Any] = {"n": len(group.patients), "n_unit": "patients", "group": name, "reason": NO_BAND}
         if positions is not None:
-            found += _density(table, group, positions, kept)
+            found += _density(table, group, positions, kept, bounds=bounds)
         quantiles = smooth_quantiles(group.values)
         if any(value is not None for value in quantiles):
             found.append(
@@ -55,8 +56,15 @@ def spread_curves(
     return found
 
 
-def _density(table: ScoreTable, group: Group, positions: Any, kept: Mapping[str, Any]) -> list[Curve]:
-    heights = density(group.values, positions, table.score_bounds)
+def _density(
+    table: ScoreTable,
+    group: Group,
+    positions: Any,
+    kept: Mapping[str, Any],
+    *,
+    bounds: tuple[float, float] | None,
+) -> list[Curve]:
+    heights = density(group.values, positions, bounds)
     if heights is None:
         return []
     lost = int((~np.isfinite(group.values)).sum())
