@@ -51,9 +51,9 @@ def rotate(as_json: Json = False) -> int:
     """Make a new key, endorsed by the old one; the old private key is deleted, and its public key kept."""
     from monai_ethics.provenance.keys.home import key_home
     from monai_ethics.provenance.keys.key import fingerprint
-    from monai_ethics.provenance.keys.rotation import rotate as replace
+    from monai_ethics.provenance.keys.rotation import rotate_key
 
-    link = replace(key_home().absolute())
+    link = rotate_key(key_home().absolute())
     old, new = (fingerprint(bytes.fromhex(key)) for key in (link.previous, link.public_key))
     if as_json:
         print(json.dumps({"fingerprint": new, "previous": old, "endorsement": link.endorsement}, indent=1))

@@ -29,7 +29,7 @@ from monai_ethics.provenance.keys.key import (
 from monai_ethics.provenance.log.canonical import canonical, strict_loads
 from monai_ethics.provenance.log.storage import read_file, remove_leftovers, sync_folder, write_atomically
 
-__all__ = ["CHAIN_NAME", "Link", "endorse", "key_entries", "read_chain", "rotate", "trusted_through"]
+__all__ = ["CHAIN_NAME", "Link", "endorse", "key_entries", "read_chain", "rotate_key", "trusted_through"]
 
 ENDORSEMENT_DOMAIN = b"monai_ethics.endorsement/1\n"
 CHAIN_NAME = "endorsements.json"
@@ -170,7 +170,7 @@ def _body(public: str, storage: str, previous: str | None, endorsement: str | No
     }
 
 
-def rotate(home: Path) -> Link:
+def rotate_key(home: Path) -> Link:
     """Replace the signing key of a key home by a new one, endorsed by the old one, whose private part is deleted.
 
     The endorsement is on the disk before the new key takes the old one's place, so that a crash leaves one working

@@ -10,7 +10,7 @@ from monai_ethics.provenance.keys import revocation
 from monai_ethics.provenance.keys.home import load_or_create_key
 from monai_ethics.provenance.keys.key import fingerprint
 from monai_ethics.provenance.keys.revocation import REASONS, revoke, revoked_in
-from monai_ethics.provenance.keys.rotation import rotate
+from monai_ethics.provenance.keys.rotation import rotate_key
 from monai_ethics.provenance.log.read import read_entries
 from monai_ethics.provenance.log.verify import verify_evidence
 from monai_ethics.provenance.log.writer import EvidenceLog
@@ -23,7 +23,7 @@ def site(tmp_path):
 
 def test_the_entry_names_the_old_key_and_the_new_one_signs_it(key_home, site):
     old = load_or_create_key(site).public
-    rotate(key_home)
+    rotate_key(key_home)
     new = load_or_create_key(site).public
     assert revoke(site, fingerprint(old), reason="compromised")
     assert revoked_in(site) == {fingerprint(old): "compromised"}
@@ -49,7 +49,7 @@ def test_the_reason_is_one_of_the_fixed_words(key_home, site):
 def test_a_revoked_key_signs_nothing_where_the_site_is_known(key_home, site, tmp_path, monkeypatch):
     old = load_or_create_key(site).public
     kept = (key_home / "ed25519.pem").read_bytes()
-    rotate(key_home)
+    rotate_key(key_home)
     revoke(site, fingerprint(old), reason="compromised")
     (key_home / "ed25519.pem").write_bytes(kept)  # somebody puts the old one back
     monkeypatch.setenv("MONAI_ETHICS_SITE", str(site))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.keys.home import load_or_create_key
 from monai_ethics.provenance.keys.key import SigningKey, fingerprint
-from monai_ethics.provenance.keys.rotation import Link, endorse, key_entries, read_chain, rotate, trusted_through
+from monai_ethics.provenance.keys.rotation import Link, endorse, key_entries, read_chain, rotate_key, trusted_through
 from monai_ethics.provenance.log.read import read_entries
 from monai_ethics.provenance.log.verify import verify_evidence
 from monai_ethics.provenance.log.writer import EvidenceLog
@@ -110,7 +110,7 @@ def test_no_changed_digit_keeps_an_endorsement(place, step, name):
 def test_rotation_leaves_a_new_private_key_and_the_old_public_one(key_home, tmp_path):
     old = load_or_create_key(tmp_path)
     before = (key_home / "ed25519.pem").read_bytes()
-    link = rotate(key_home)
+    link = rotate_key(key_home)
     new = load_or_create_key(tmp_path)
     assert (link.previous, link.public_key) == (old.public.hex(), new.public.hex())
     assert read_chain(key_home) == [link]
@@ -127,11 +127,11 @@ def test_rotation_leaves_a_new_private_key_and_the_old_public_one(key_home, tmp_
 
 def test_rotation_needs_a_key_of_the_home(key_home, tmp_path):
     with pytest.raises(InputError, match="got none"):
-        rotate(key_home)
+        rotate_key(key_home)
     load_or_create_key(tmp_path)
     (key_home / "ed25519.pem").chmod(0o644)
     with pytest.raises(InputError, match="key home that can be used"):
-        rotate(key_home)
+        rotate_key(key_home)
 
 
 @pytest.mark.parametrize("step", range(5))
@@ -153,13 +153,13 @@ def test_a_crash_in_a_rotation_leaves_a_key_and_a_chain_that_holds(key_home, tmp
     monkeypatch.setattr(rotation, "write_atomically", stumbling(write))
     monkeypatch.setattr(rotation, "_swap", stumbling(rotation._swap))
     with pytest.raises(KeyboardInterrupt):
-        rotate(key_home)
+        rotate_key(key_home)
     monkeypatch.undo()
     monkeypatch.setenv("MONAI_ETHICS_KEY_HOME", str(key_home))
     present = load_or_create_key(tmp_path)
     assert present.storage == "persistent"
     assert (present.public == old.public) == (step < 4)
-    assert rotate(key_home).previous == present.public.hex()
+    assert rotate_key(key_home).previous == present.public.hex()
     after = load_or_create_key(tmp_path)
     bodies = key_entries(after, old.public.hex(), home=key_home)
     assert after.public in trusted_through(bodies, [old.public])
@@ -170,8 +170,8 @@ def test_a_log_that_goes_on_under_a_new_key_carries_every_endorsement(key_home, 
     folder = tmp_path / "e"
     with EvidenceLog.open(folder, run_id="a"):
         first_key = load_or_create_key(folder).public
-    rotate(key_home)
-    rotate(key_home)
+    rotate_key(key_home)
+    rotate_key(key_home)
     with EvidenceLog.open(folder, run_id="b"):
         pass
     with EvidenceLog.open(folder, run_id="c"):
@@ -188,7 +188,7 @@ def test_a_log_of_another_key_gets_no_endorsement(key_home, tmp_path):
     with EvidenceLog.open(folder, run_id="a", key=SigningKey.generate()):
         pass
     load_or_create_key(tmp_path)
-    rotate(key_home)
+    rotate_key(key_home)
     with EvidenceLog.open(folder, run_id="b"):
         pass
     bodies = [entry.body for entry in read_entries(folder) if entry.kind == "key"]
@@ -205,7 +205,7 @@ def test_a_chain_file_of_another_form_is_no_chain(key_home, tmp_path, text):
 
 def test_a_linked_chain_file_is_no_chain(key_home, tmp_path):
     load_or_create_key(tmp_path)
-    rotate(key_home)
+    rotate_key(key_home)
     (key_home / "endorsements.json").rename(tmp_path / "other")
     (key_home / "endorsements.json").symlink_to(tmp_path / "other")
     assert read_chain(key_home) == []

@@ -14,7 +14,7 @@ from monai_ethics.errors import InputError
 from monai_ethics.provenance.keys import environment
 from monai_ethics.provenance.keys.home import load_or_create_key, open_key, read_secret
 from monai_ethics.provenance.keys.key import private_pem
-from monai_ethics.provenance.keys.rotation import rotate
+from monai_ethics.provenance.keys.rotation import rotate_key
 
 PASSPHRASE, KEY = environment.KEY_PASSPHRASE, environment.SIGNING_KEY
 
@@ -85,14 +85,14 @@ def test_a_passphrase_leaves_an_unencrypted_key_as_it_is_until_it_is_rotated(key
     monkeypatch.setenv(PASSPHRASE, "long words")
     assert load_or_create_key(tmp_path).public == key.public
     assert open_key(key_home).kept == "file"
-    rotate(key_home)
+    rotate_key(key_home)
     assert open_key(key_home).kept == "encrypted file"
 
 
 def test_a_key_of_the_environment_is_not_rotated(key_home, hand_over):
     hand_over()
     with pytest.raises(InputError, match="Replace it where you keep it"):
-        rotate(key_home)
+        rotate_key(key_home)
 
 
 def test_the_public_file_follows_the_private_one(key_home, tmp_path):

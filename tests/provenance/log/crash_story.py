@@ -17,7 +17,7 @@ from monai_ethics.provenance.consent.registry import UNKNOWN, ConsentRegistry, P
 from monai_ethics.provenance.consent.statements import Consent
 from monai_ethics.provenance.consent.subjects import SALTS_NAME
 from monai_ethics.provenance.keys.home import PRIVATE_NAME as PRIVATE_KEY
-from monai_ethics.provenance.keys.rotation import rotate
+from monai_ethics.provenance.keys.rotation import rotate_key
 from monai_ethics.provenance.log.canonical import sha256_hex
 from monai_ethics.provenance.log.payload import PRIVATE_NAME, payload_path
 from monai_ethics.provenance.log.site import open_site
@@ -121,7 +121,7 @@ def _repair(root: Path, said: Promises) -> None:
 
 def _new_key(root: Path, said: Promises) -> None:
     before = (root / HOME / PRIVATE_KEY).read_bytes()
-    link = rotate(root / HOME)
+    link = rotate_key(root / HOME)
     said.replaced.append(bytes.fromhex(link.previous))
     said.gone.append((said.recorder.now, before))
     said.rotations.append(said.recorder.now)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from monai_ethics.provenance.keys.home import key_home, load_or_create_key
 from monai_ethics.provenance.keys.key import SigningKey, fingerprint
-from monai_ethics.provenance.keys.rotation import rotate
+from monai_ethics.provenance.keys.rotation import rotate_key
 from monai_ethics.provenance.log.canonical import canonical, sha256_hex
 from monai_ethics.provenance.log.head import sign_head
 from monai_ethics.provenance.log.merkle import leaf_hash, tree_root
@@ -79,7 +79,7 @@ def build(place):
     _run(folder, 2, site)
     older.append(_files(folder))
     _run(place / "other", 4, None)
-    rotate(key_home())
+    rotate_key(key_home())
     fork = place / "fork"
     shutil.copytree(folder, fork)
     _run(fork, 9, None)

@@ -18,7 +18,7 @@ from monai_ethics.provenance.exports.formats import log_export
 from monai_ethics.provenance.keys.home import key_home, load_or_create_key
 from monai_ethics.provenance.keys.key import SigningKey, fingerprint
 from monai_ethics.provenance.keys.revocation import revoke
-from monai_ethics.provenance.keys.rotation import rotate
+from monai_ethics.provenance.keys.rotation import rotate_key
 from monai_ethics.provenance.log import witnessed
 from monai_ethics.provenance.log.head import read_head
 from monai_ethics.provenance.log.read import read_entries
@@ -272,7 +272,7 @@ def test_a_revoked_key_counts_for_what_was_witnessed_before_only(tmp_path, site,
     monkeypatch.delenv("MONAI_ETHICS_SITE")
     _run(tmp_path / "unseen")
     thief = load_or_create_key(site)
-    link = rotate(key_home())
+    link = rotate_key(key_home())
     revoke(site, fingerprint(old), reason="compromised")
     keys = [old, bytes.fromhex(link.public_key)]
     before = verify_evidence(tmp_path / "before", trusted=keys, site=site)
@@ -290,7 +290,7 @@ def test_a_revoked_key_counts_for_what_was_witnessed_before_only(tmp_path, site,
 def test_a_rotated_key_is_trusted_through_the_one_before_and_not_through_a_revoked_one(tmp_path, site):
     old = load_or_create_key(site).public
     _run(tmp_path / "e")
-    new = bytes.fromhex(rotate(key_home()).public_key)
+    new = bytes.fromhex(rotate_key(key_home()).public_key)
     _run(tmp_path / "e")
     found = verify_evidence(tmp_path / "e", trusted=[old], site=site)
     assert (found.status, found.signer) == ("trusted", fingerprint(new))
@@ -305,7 +305,7 @@ def test_a_rotated_key_is_trusted_through_the_one_before_and_not_through_a_revok
 def test_the_site_log_knows_the_endorsement_of_a_key_that_a_new_log_begins_with(tmp_path, site):
     old = load_or_create_key(site).public
     _run(tmp_path / "e")
-    rotate(key_home())
+    rotate_key(key_home())
     _run(tmp_path / "new")
     assert verify_evidence(tmp_path / "new", trusted=[old]).status == "wrong-key"
     assert verify_evidence(tmp_path / "new", trusted=[old], site=site).status == "trusted"
