@@ -6,7 +6,8 @@ import time
 from collections import Counter
 
 import pytest
-from mutations import KINDS, build, mutate, put, restore
+from mutated import build, put, restore
+from mutations import KINDS, mutate
 
 from monai_ethics.provenance.log.audit import audit
 from monai_ethics.provenance.log.judge import STATUSES, Outside, judge
