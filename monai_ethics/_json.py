@@ -89,11 +89,33 @@ class Serializable:
                 f"A stored {cls.__name__} must have exactly the fields of schema version {SCHEMA_VERSION}: "
                 "some are missing or unknown. Read it with the version of monai_ethics that wrote it."
             )
-        return cls(**{key: cls._decode(key, value) for key, value in data.items()})
+        decoded = {key: cls._decode(key, value) for key, value in data.items()}
+        for item in fields(cls):  # type: ignore[arg-type]
+            if item.name in decoded and not _fits(decoded[item.name], str(item.type)):
+                raise SchemaError(
+                    f"A stored {cls.__name__} must have values of the types of schema version {SCHEMA_VERSION}: got "
+                    "others. Read it with the version of monai_ethics that wrote it."
+                )
+        return cls(**decoded)
 
     @classmethod
     def _decode(cls, _key: str, value: Any) -> Any:
         return value
+
+
+def _fits(value: Any, wanted: str) -> bool:
+    """Whether a value is of an annotated type, as far as JSON knows it: others are decoded by classes of their own."""
+    if wanted.endswith(" | None"):
+        return value is None or _fits(value, wanted.removesuffix(" | None"))
+    if wanted.startswith("Sequence["):
+        inner = wanted[len("Sequence[") : -1]
+        return isinstance(value, (list, tuple)) and all(_fits(item, inner) for item in value)
+    if wanted.startswith("Mapping[str, "):
+        inner = wanted[len("Mapping[str, ") : -1]
+        return isinstance(value, Mapping) and all(_fits(item, inner) for item in value.values())
+    types: dict[str, type | tuple[type, ...]] = {"str": str, "int": int, "float": (int, float), "bool": bool}
+    known = types.get(wanted)
+    return known is None or (isinstance(value, known) and (wanted == "bool" or not isinstance(value, bool)))
 
 
 def _encode(value: Any) -> Any:

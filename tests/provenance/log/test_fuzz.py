@@ -190,37 +190,39 @@ def run_all(n, seed, forger, tmp_path, capsys):
             if line[0] != "fairness" or code:  # it appends what it found to the evidence that it was given
                 after = {name: data for name, data in kept(forger.folder).items() if name.name != ".lock"}
                 assert after == {name: data for name, data in before.items() if name.name != ".lock"}, line
+            for name in set(kept(forger.folder)) - set(before):
+                (forger.folder / name).unlink()
             outcomes[line[0], f"exit {code}"] += 1
     return outcomes
 
 
 def test_a_few_hundred_hostile_lines_meet_words(forger, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert sum(parse(300, 1, forger).values()) == 300
-    signed(60, 2, forger)
-    run_all(21, 3, forger, tmp_path, capsys)
+    assert sum(parse(400, 1, forger).values()) == 400
+    signed(40, 2, forger)
+    run_all(5, 3, forger, tmp_path, capsys)
 
 
 @pytest.mark.slow
-def test_thirty_thousand_lines_with_broken_bytes_are_read_or_refused(forger):
+def test_thirty_three_thousand_lines_with_broken_bytes_are_read_or_refused(forger):
     began = time.perf_counter()
-    outcomes = parse(30_000, 11, forger)
-    print(f"\n30,000 lines with broken bytes: {dict(outcomes)}, {time.perf_counter() - began:.0f} s")
+    outcomes = parse(33_400, 11, forger)
+    print(f"\n33,400 lines with broken bytes: {dict(outcomes)}, {time.perf_counter() - began:.0f} s")
 
 
 @pytest.mark.slow
 def test_thousands_of_signed_hostile_lines_before_every_reader(forger):
     began = time.perf_counter()
-    outcomes = signed(4_000, 12, forger)
-    print(f"\n4,000 signed hostile lines, every reader: {dict(sorted(outcomes.items()))}, "
+    outcomes = signed(2_000, 12, forger)
+    print(f"\n2,000 signed hostile lines, every reader: {dict(sorted(outcomes.items()))}, "
           f"{time.perf_counter() - began:.0f} s")  # fmt: skip
 
 
 @pytest.mark.slow
-def test_every_command_that_reads_evidence_meets_a_thousand_hostile_logs(forger, tmp_path, capsys, monkeypatch):
+def test_every_command_that_reads_evidence_meets_hundreds_of_hostile_logs(forger, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     began = time.perf_counter()
-    outcomes = run_all(1_000, 13, forger, tmp_path, capsys)
+    outcomes = run_all(400, 13, forger, tmp_path, capsys)
     with capsys.disabled():
-        print(f"\n1,000 hostile logs before every command: {dict(sorted(outcomes.items()))}, "
+        print(f"\n400 hostile logs before every command: {dict(sorted(outcomes.items()))}, "
               f"{time.perf_counter() - began:.0f} s")  # fmt: skip
