@@ -48,7 +48,8 @@ def test_identifiers_of_private_payloads_are_found_wherever_they_stand(tmp_path,
     with EvidenceLog.open(tmp_path / "e", run_id="a") as log:
         held = {"read": [{"path": "ward7/Case-A17.npy", "role": "input set"}], "written": []}
         log.put_private("items", json.dumps(held).encode(), media_type="application/json")
-        log.put_private("cases", b"case\tpatient\tsex\nscan01\tHolmes-3\tsecret\n", media_type="text/tab-separated-values")
+        table = b"case\tpatient\tsex\nscan01\tHolmes-3\tsecret\n"
+        log.put_private("cases", table, media_type="text/tab-separated-values")
         log.append("note", {"role": "input set", "sex": "secret"})
         assert not names(LogPrivacy()(log_of(tmp_path / "e")))
         log.append("note", {"label": "site of Case-A17, say"})

@@ -20,7 +20,7 @@ from monai_ethics.fairness.representation import Representation
 from monai_ethics.provenance.exports.public.suppress import LEAST, for_the_public
 
 #: random reports of the full size; each has some 20 small cells, and two integer programs for each
-REPORTS = 25
+REPORTS = 16
 # how often a case falls under each threshold: label, calls at the lower and at the higher one
 OUTCOMES = tuple(product((0, 1), (0, 1, 2)))
 #: in place of a label: counted are patients, not cases
