@@ -147,7 +147,7 @@ stop()
 """,
 }
 FRAME = """
-import json, os, resource, sys, time
+import json, os, sys, time
 from pathlib import Path
 from monai_ethics.provenance.log.verify import verify_evidence
 from monai_ethics.provenance.log.writer import EvidenceLog
@@ -158,8 +158,8 @@ def start():
     began = time.perf_counter(), time.process_time()
 def stop():
     print(time.perf_counter() - began[0], time.process_time() - began[1])
-def memory():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def memory():  # its own peak; that of getrusage counts the process that started it
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
 before = memory()
 {step}
 print(before, memory())
