@@ -47,7 +47,7 @@ def show(
 
 
 @group.command("rotate")
-def rotate(as_json: Json = False) -> int:
+def new_key(as_json: Json = False) -> int:
     """Make a new key, endorsed by the old one; the old private key is deleted, and its public key kept."""
     from monai_ethics.provenance.keys.home import key_home
     from monai_ethics.provenance.keys.key import fingerprint
