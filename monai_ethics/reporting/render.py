@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monai_ethics.errors import MissingDependencyError
-from monai_ethics.evidence import UNJUDGED, EvidenceReport
+from monai_ethics.evidence import UNJUDGED, EvidenceReport, Finding
 from monai_ethics.provenance.log.storage import write_atomically
 from monai_ethics.reporting.html import render_html
 from monai_ethics.reporting.markdown import render_markdown
 from monai_ethics.reporting.plots import Picture, pictures
+from monai_ethics.reporting.shortened import shortened
 from monai_ethics.reporting.view import View, view_of
 from monai_ethics.reporting.weighty import weighed
 from monai_ethics.reporting.words import ATTENTION
@@ -29,6 +31,10 @@ MANY = (
     "{n} results have an answer: of each, up to {each} figures are drawn, {most} in all at the most. "
     "Every number stands in the tables."
 )
+DRAWN = 300  # numbers of one finding that figures show
+LARGEST = 2_200_000  # characters of figures on one page; a browser is handed a third more
+FULL = "Figures of some results were left out, or the page would open slowly: their numbers stand in the tables."
+ENDS = "Figures of results with very many groups show the worst and the best of them."
 NO_PLOTS = (
     'There are no figures because matplotlib is not installed; run `pip install "monai_ethics[report]"` and '
     "`monai-ethics report` to add them. Every number stands in the tables."
@@ -91,9 +97,24 @@ def arrange(
     each = None if len(answered) <= FEW else max(MOST // len(answered), 1)
     note = None if each is None else MANY.format(n=len(answered), each=each, most=MOST)
     urgent = sorted(answered, key=lambda number: report.findings[number].verdict not in ATTENTION)
+    size = 0
     try:
         for number in urgent[:MOST]:
-            drawn[number] = pictures(weighed(report.findings[number]), salt=f"finding-{number + 1}", most=each)
+            if size > LARGEST:
+                note = " ".join(filter(None, (note, FULL)))
+                break
+            finding = weighed(_drawable(report.findings[number]))
+            drawn[number] = pictures(finding, salt=f"finding-{number + 1}", most=each)
+            size += sum(len(picture.svg) for picture in drawn[number])
     except MissingDependencyError:
         drawn, note = {}, NO_PLOTS
+    if drawn and any(len(report.findings[number].estimates) > DRAWN for number in drawn):
+        note = " ".join(filter(None, (note, ENDS)))
     return view_of(report, integrity=integrity, pictures=drawn, plots_note=note, lineage=lineage, trail=trail)
+
+
+def _drawable(finding: Finding) -> Finding:
+    """The finding; of very many numbers the worst and the best groups, which a figure has room for."""
+    if len(finding.estimates) <= DRAWN:
+        return finding
+    return replace(finding, estimates=shortened(finding, DRAWN))
