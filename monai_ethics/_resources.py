@@ -44,5 +44,8 @@ def policy_path(name: str) -> Path:
     """
     path = Path(__file__).parent / "lifecycle" / "policies" / f"{name}.yaml"
     if not path.is_file():
-        raise InputError("Expected the name of a policy that comes with the package: got an unknown one. Known: claims, demo.")
+        known = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml")))
+        raise InputError(
+            f"Expected the name of a policy that comes with the package: got an unknown one. Known: {known}."
+        )
     return path
