@@ -23,7 +23,7 @@ from monai_ethics.evidence import (
     Verdict,
     plain,
 )
-from monai_ethics.provenance.log.canonical import canonical, strict_loads
+from monai_ethics.provenance.log.tree.canonical import canonical, strict_loads
 
 SCHEMA = json.loads(resources.files("monai_ethics").joinpath("schemas/report-1.schema.json").read_text("utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)

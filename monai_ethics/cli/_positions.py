@@ -42,7 +42,7 @@ def write_names(names: Path | None, paths: Sequence[Path]) -> None:
     if names is None:
         return
     from monai_ethics.provenance.images.listing import image_files
-    from monai_ethics.provenance.log.storage import write_atomically
+    from monai_ethics.provenance.log.files.storage import write_atomically
 
     table = {str(position): str(path) for position, path in enumerate(image_files(paths), start=1)}
     try:

@@ -36,8 +36,8 @@ def read_evidence(
     """
     from monai_ethics.fairness.data.binary import BinaryScores
     from monai_ethics.fairness.data.scores import ScoreTable
-    from monai_ethics.provenance.log.read import read_private
-    from monai_ethics.provenance.log.verify import verify_evidence
+    from monai_ethics.provenance.log.reading.entries import read_private
+    from monai_ethics.provenance.log.verifying.verify import verify_evidence
 
     status = verify_evidence(evidence).status
     if status in ("altered", "wrong-key"):
@@ -68,7 +68,7 @@ def _refuse_idle(threshold: float | None, labels: Sequence[BinaryScores]) -> Non
 
 def earlier_looks(evidence: Path) -> int:
     """How many runs of this command compared groups in the evidence before."""
-    from monai_ethics.provenance.log.read import read_report
+    from monai_ethics.provenance.log.reading.entries import read_report
 
     runs = {finding.run or "" for finding in read_report(evidence).findings if "family" in finding.parameters}
     return sum(run.startswith(RUN) for run in runs)
@@ -98,7 +98,7 @@ def require_room(findings: Sequence[Finding]) -> None:
     Raises:
         InputError: if one is not canonical JSON, or longer than an entry may be.
     """
-    from monai_ethics.provenance.log.canonical import MAX_BYTES, canonical
+    from monai_ethics.provenance.log.tree.canonical import MAX_BYTES, canonical
 
     if any(len(canonical(finding.to_dict())) > MAX_BYTES - 1_000 for finding in findings):
         raise InputError("A finding must fit into a log entry of 1 MB: got a larger one. Ask for fewer groups.")
@@ -172,7 +172,7 @@ def write_findings(
     """
     from hashlib import sha256
 
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
     from monai_ethics.reporting.sealed import seal_report
 
     given = {name: path.read_bytes() for name, path in inputs.items()}

@@ -59,8 +59,8 @@ def _judge(evidence: Path, data: bytes, policy: Policy, run_id: str | None) -> l
     from monai_ethics.lifecycle.claim_file import read_claims
     from monai_ethics.lifecycle.claims import Claims, ClaimTable
     from monai_ethics.lifecycle.policy import apply_policy
-    from monai_ethics.provenance.log.read import read_report
-    from monai_ethics.provenance.log.verify import as_signed
+    from monai_ethics.provenance.log.reading.entries import read_report
+    from monai_ethics.provenance.log.verifying.verify import as_signed
 
     listed = read_claims(data)
     as_signed(evidence)
@@ -69,7 +69,7 @@ def _judge(evidence: Path, data: bytes, policy: Policy, run_id: str | None) -> l
 
 
 def _write(target: Path, findings: Sequence[Finding], data: bytes) -> str:
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
     from monai_ethics.reporting.sealed import seal_report
 
     with EvidenceLog.open(target, run_id=RUN) as log:

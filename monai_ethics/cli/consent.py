@@ -108,8 +108,8 @@ def withdraw(
     known = _known(site, person)
     entry, proof = ConsentRegistry(site).withdraw(person, purposes=chosen, at=time)
     if receipt is not None:
-        from monai_ethics.provenance.log.canonical import canonical
-        from monai_ethics.provenance.log.storage import write_atomically
+        from monai_ethics.provenance.log.files.storage import write_atomically
+        from monai_ethics.provenance.log.tree.canonical import canonical
 
         write_atomically(receipt, canonical(proof) + b"\n", replace=False)
     if as_json:
@@ -149,7 +149,7 @@ def status(site: Site, patient: Patient = None, issuer: Issuer = "", as_json: Js
     from monai_ethics.provenance.consent.registry import load_consent
     from monai_ethics.provenance.consent.subjects import Subjects
     from monai_ethics.provenance.consent.terms import PURPOSES
-    from monai_ethics.provenance.log.writer import utc_now
+    from monai_ethics.provenance.log.writing.writer import utc_now
 
     state = load_consent(site)
     now = utc_now()
@@ -202,8 +202,8 @@ def proof(
     """Prove that a person was, or was not, in the sets that a run used; or check such proofs (exit 1 if one fails)."""
     from monai_ethics.provenance.consent.proofs import check_proofs, membership_proofs, read_proofs
     from monai_ethics.provenance.keys.trusted import read_trusted
-    from monai_ethics.provenance.log.canonical import canonical
-    from monai_ethics.provenance.log.storage import write_atomically
+    from monai_ethics.provenance.log.files.storage import write_atomically
+    from monai_ethics.provenance.log.tree.canonical import canonical
 
     if (evidence is None) == (check is None):
         raise InputError("Expected evidence, or `--check` with a file of proofs: got both or none. Give one.")
@@ -249,7 +249,7 @@ def _known(site: Path, person: Person) -> bool:
     """Whether the site log holds a statement of this person already."""
     from monai_ethics.provenance.consent.registry import load_consent
     from monai_ethics.provenance.consent.subjects import Subjects
-    from monai_ethics.provenance.log.read import LOG_NAME
+    from monai_ethics.provenance.log.reading.entries import LOG_NAME
 
     if not (site / LOG_NAME).is_file():
         return False
@@ -304,6 +304,6 @@ def _bytes(path: Path) -> bytes:
 
 
 def _digest(path: Path | None) -> str:
-    from monai_ethics.provenance.log.canonical import sha256_hex
+    from monai_ethics.provenance.log.tree.canonical import sha256_hex
 
     return "" if path is None else sha256_hex(_bytes(path))

@@ -43,7 +43,7 @@ def command(
     from monai_ethics.provenance.exports.material import Told, as_bytes, read_material
     from monai_ethics.provenance.exports.shared import shared_files
     from monai_ethics.provenance.keys.trusted import read_trusted
-    from monai_ethics.provenance.log.canonical import sha256_hex
+    from monai_ethics.provenance.log.tree.canonical import sha256_hex
 
     if public:
         _public(evidence, out, format_=format_, least=min_cell, run_id=run_id, trust=trust, as_json=as_json)
@@ -121,7 +121,7 @@ def _document(format_: str, material: Material, told: Told, *, about: str, image
 
 
 def _write(path: Path, data: bytes) -> None:
-    from monai_ethics.provenance.log.storage import write_atomically
+    from monai_ethics.provenance.log.files.storage import write_atomically
 
     try:
         write_atomically(path, data, replace=False)

@@ -36,7 +36,7 @@ def command(
     """Refuse evidence that does not hold against a policy (exit 1)."""
     from monai_ethics.lifecycle.junit import junit_xml
     from monai_ethics.lifecycle.policy import gate, read_policy
-    from monai_ethics.provenance.log.storage import write_text
+    from monai_ethics.provenance.log.files.storage import write_text
 
     asked = read_policy(policy)
     integrity = _integrity(evidence, site)
@@ -55,7 +55,7 @@ def command(
 
 def _findings(evidence: Path, run_id: str | None, integrity: GateRow) -> Sequence[Finding]:
     """Findings of the evidence; none where it was altered so that it cannot be read, which its own row refuses."""
-    from monai_ethics.provenance.log.read import read_report
+    from monai_ethics.provenance.log.reading.entries import read_report
 
     try:
         return read_report(evidence, run_id=run_id).findings
@@ -68,7 +68,7 @@ def _findings(evidence: Path, run_id: str | None, integrity: GateRow) -> Sequenc
 def _integrity(evidence: Path, site: Path | None) -> GateRow:
     """The row that stands above all others: evidence that is not as it was signed carries no judgement."""
     from monai_ethics.lifecycle.policy import GateRow
-    from monai_ethics.provenance.log.verify import verify_evidence
+    from monai_ethics.provenance.log.verifying.verify import verify_evidence
 
     found = verify_evidence(evidence, site=site)
     return GateRow(

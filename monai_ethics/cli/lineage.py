@@ -67,7 +67,7 @@ def command(
 
 def _open(evidence: Path, store: str | None) -> Store:
     from monai_ethics.provenance.lineage.store import INDEX_NAME, open_store
-    from monai_ethics.provenance.log.read import raw_lines
+    from monai_ethics.provenance.log.reading.entries import raw_lines
 
     if store is not None:
         return open_store(store)

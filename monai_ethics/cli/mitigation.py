@@ -116,8 +116,8 @@ def _items(kind: str, payload: bytes) -> dict[str, Any]:
 
 
 def _read(folder: Path, run_id: str | None) -> Measurement:
-    from monai_ethics.provenance.log.read import read_private
-    from monai_ethics.provenance.log.verify import verify_evidence
+    from monai_ethics.provenance.log.reading.entries import read_private
+    from monai_ethics.provenance.log.verifying.verify import verify_evidence
 
     status = verify_evidence(folder).status
     if status in ("altered", "wrong-key"):
@@ -136,7 +136,7 @@ def _read(folder: Path, run_id: str | None) -> Measurement:
 
 def _uses(folders: list[Path], own: ScoreTable | BinaryScores) -> int:
     """Evaluations in these folders of exactly these cases, by this measure or another; both kinds of a run are one."""
-    from monai_ethics.provenance.log.read import read_private
+    from monai_ethics.provenance.log.reading.entries import read_private
 
     cases = set(own.cases)
     total = 0
@@ -185,7 +185,7 @@ def _write(
     uses: int,
 ) -> str:
     from monai_ethics.cli._score_files import require_room
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
     from monai_ethics.reporting.sealed import seal_report
 
     data, done = attributes.read_bytes(), action.encode()
@@ -212,7 +212,7 @@ def _write(
 
 def _origin(measured: Measurement) -> dict[str, str]:
     """Which run of which evidence: its id, and the digest of the head as it stands."""
-    from monai_ethics.provenance.log.head import HEAD_NAME
+    from monai_ethics.provenance.log.tree.head import HEAD_NAME
 
     head = measured.folder / HEAD_NAME
     digest = {"head": sha256(head.read_bytes()).hexdigest()} if head.is_file() else {}

@@ -27,8 +27,8 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON for machines.")] = False,
 ) -> None:
     """List the private part of evidence, or write a payload out: the table to fill, per-case scores, file names."""
-    from monai_ethics.provenance.log.read import read_private
-    from monai_ethics.provenance.log.storage import write_atomically
+    from monai_ethics.provenance.log.files.storage import write_atomically
+    from monai_ethics.provenance.log.reading.entries import read_private
 
     if kind is None:
         _list(evidence, run_id, as_json=as_json)
@@ -49,8 +49,8 @@ def command(
 
 
 def _list(evidence: Path, run_id: str | None, *, as_json: bool) -> None:
-    from monai_ethics.provenance.log.payload import read_payload
-    from monai_ethics.provenance.log.read import iter_entries
+    from monai_ethics.provenance.log.files.payload import read_payload
+    from monai_ethics.provenance.log.reading.entries import iter_entries
     from monai_ethics.reporting.escape import for_terminal
 
     rows = []

@@ -13,7 +13,7 @@ import typer
 from monai_ethics.errors import InputError
 
 if TYPE_CHECKING:
-    from monai_ethics.provenance.log.redaction import Payload, Pending
+    from monai_ethics.provenance.log.writing.redaction import Payload, Pending
 
 __all__ = ["command"]
 
@@ -53,8 +53,8 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """Delete private payloads for good, and seal that in the log; without --yes only list them."""
-    from monai_ethics.provenance.log.redaction import REASONS, chosen, payloads_of, pending_erasures
-    from monai_ethics.provenance.log.verify import as_signed
+    from monai_ethics.provenance.log.verifying.verify import as_signed
+    from monai_ethics.provenance.log.writing.redaction import REASONS, chosen, payloads_of, pending_erasures
 
     if reason not in REASONS:
         raise InputError(f"`--reason` must be one of {', '.join(REASONS)}: got another. Choose one.")
@@ -71,9 +71,9 @@ def command(
 
 def _delete(folder: Path, found: Sequence[Payload], pending: Pending, *, pseudonym_key: bool, reason: str) -> str:
     """Entry, files, head and report, in this order; what an earlier writer left undone goes first."""
-    from monai_ethics.provenance.log.folder import erase_payloads
-    from monai_ethics.provenance.log.redaction import forget_pseudonyms
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.writing.folder import erase_payloads
+    from monai_ethics.provenance.log.writing.redaction import forget_pseudonyms
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
     from monai_ethics.reporting.sealed import seal_report
 
     with EvidenceLog.open(folder, run_id="redact") as log:

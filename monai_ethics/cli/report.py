@@ -14,7 +14,7 @@ from monai_ethics.errors import GateError, InputError
 
 if TYPE_CHECKING:
     from monai_ethics.evidence import EvidenceReport
-    from monai_ethics.provenance.log.verify import Verification
+    from monai_ethics.provenance.log.verifying.verify import Verification
 
 __all__ = ["command"]
 
@@ -28,8 +28,8 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the digests as JSON for machines.")] = False,
 ) -> None:
     """Render report.html, report.md and report.json from the log; without --out the log records their digests."""
-    from monai_ethics.provenance.log.read import read_report
-    from monai_ethics.provenance.log.verify import verify_evidence
+    from monai_ethics.provenance.log.reading.entries import read_report
+    from monai_ethics.provenance.log.verifying.verify import verify_evidence
     from monai_ethics.reporting.terminal import print_summary
 
     found = verify_evidence(evidence)
@@ -50,7 +50,7 @@ def command(
 
 def _beside(report: EvidenceReport, evidence: Path, out: Path, found: Verification) -> dict[str, str]:
     from monai_ethics.provenance.lineage.show import sketch_of
-    from monai_ethics.provenance.log.trail import trail_of
+    from monai_ethics.provenance.log.reading.trail import trail_of
     from monai_ethics.reporting.render import write_report
 
     if out.exists() and not out.is_dir():
@@ -61,10 +61,10 @@ def _beside(report: EvidenceReport, evidence: Path, out: Path, found: Verificati
 
 
 def _inside(report: EvidenceReport, evidence: Path) -> dict[str, str]:
-    from monai_ethics.provenance.log.canonical import sha256_hex
-    from monai_ethics.provenance.log.contents import REPORT_NAMES
-    from monai_ethics.provenance.log.read import iter_entries
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.reading.entries import iter_entries
+    from monai_ethics.provenance.log.tree.canonical import sha256_hex
+    from monai_ethics.provenance.log.verifying.contents import REPORT_NAMES
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
     from monai_ethics.reporting.sealed import seal_report
 
     run = deque(iter_entries(evidence), maxlen=1)[0].run_id

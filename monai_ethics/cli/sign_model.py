@@ -50,8 +50,8 @@ def command(
 
 def _release(folder: Path, out: Path, evidence: Path, *, site: Path | None, fields: dict[str, str]) -> dict[str, Any]:
     from monai_ethics.provenance.images.digest import file_sha256
-    from monai_ethics.provenance.log.read import raw_lines
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.reading.entries import raw_lines
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
     from monai_ethics.provenance.registry.release import record_release
     from monai_ethics.provenance.signed.manifest import manifest_of
 
@@ -69,7 +69,7 @@ def _release(folder: Path, out: Path, evidence: Path, *, site: Path | None, fiel
 
 
 def _sign(folder: Path, out: Path) -> dict[str, Any]:
-    from monai_ethics.provenance.log.storage import write_atomically
+    from monai_ethics.provenance.log.files.storage import write_atomically
     from monai_ethics.provenance.signed.manifest import load_or_create_ec_key, manifest_of, sign_manifest
 
     statement = manifest_of(folder, leave_out=[out])

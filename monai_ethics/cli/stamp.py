@@ -35,8 +35,8 @@ def command(
     if synthetic is None:
         raise InputError("Expected `--synthetic` or `--real`: got neither. Say what the images are.")
     from monai_ethics.provenance.images.listing import digests_of, image_files
-    from monai_ethics.provenance.log.read import raw_lines
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.reading.entries import raw_lines
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
     from monai_ethics.provenance.registry.stamp import check_template, stamp_files
 
     check_names(names)
@@ -79,7 +79,7 @@ def _tell(result: StampResult, *, synthetic: bool, head: str) -> None:
 def _template(path: Path | None, synthetic: bool) -> dict[str, Any]:
     if path is None:
         return {}
-    from monai_ethics.provenance.log.canonical import strict_loads
+    from monai_ethics.provenance.log.tree.canonical import strict_loads
 
     template = strict_loads(path.read_bytes())
     if not isinstance(template, dict):

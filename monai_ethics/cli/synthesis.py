@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from monai_ethics.cli._text_looked_for import TextAsked, TextFound
     from monai_ethics.evidence import Finding
     from monai_ethics.lifecycle.policy import Policy
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
     from monai_ethics.synthesis.data.image_set import ImageSet
     from monai_ethics.synthesis.data.joined import OnRecord
     from monai_ethics.synthesis.data.requests import Requests
@@ -210,7 +210,7 @@ def _keep(
     from monai_ethics.cli._audited_images import gallery_of
     from monai_ethics.cli._score_files import require_room
     from monai_ethics.lifecycle.policy import apply_policy
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
     all_found = [*found.findings, *([found.text.finding] if found.text is not None else [])]
     require_room(all_found)
@@ -290,7 +290,7 @@ def _items(images: dict[str, ImageSet], log: EvidenceLog) -> bytes:
 
 
 def _report(log: EvidenceLog, findings: Sequence[Finding], hints: Sequence[str], *, as_json: bool) -> None:
-    from monai_ethics.provenance.log.read import read_report
+    from monai_ethics.provenance.log.reading.entries import read_report
     from monai_ethics.reporting.sealed import seal_report
     from monai_ethics.reporting.terminal import print_summary
 

@@ -29,8 +29,8 @@ def command(
 
     from monai_ethics.cli._score_files import require_room
     from monai_ethics.lifecycle.policy import Policy, apply_policy, read_policy
-    from monai_ethics.provenance.log.read import read_report
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.reading.entries import read_report
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
     from monai_ethics.reporting.sealed import seal_report
     from monai_ethics.reporting.terminal import print_summary
     from monai_ethics.synthesis.data.sweep_file import read_sweep

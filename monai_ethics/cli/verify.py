@@ -51,8 +51,8 @@ def _is_evidence(paths: Sequence[Path]) -> bool:
     """Whether the words name an evidence folder, or what may have been one: a folder without any image."""
     if len(paths) != 1 or paths[0].is_file():
         return False
-    from monai_ethics.provenance.log.head import HEAD_NAME
-    from monai_ethics.provenance.log.read import LOG_NAME
+    from monai_ethics.provenance.log.reading.entries import LOG_NAME
+    from monai_ethics.provenance.log.tree.head import HEAD_NAME
 
     folder = paths[0]
     if (folder / LOG_NAME).exists() or (folder / HEAD_NAME).exists() or not folder.is_dir():
@@ -68,7 +68,7 @@ def _is_evidence(paths: Sequence[Path]) -> bool:
 def _evidence(
     folder: Path, trusted: Sequence[bytes], *, expect_head: str | None, site: Path | None, as_json: bool
 ) -> int:
-    from monai_ethics.provenance.log.verify import verify_evidence
+    from monai_ethics.provenance.log.verifying.verify import verify_evidence
 
     result = verify_evidence(folder, trusted=trusted, expect_head=expect_head, site=site)
     if as_json:

@@ -39,8 +39,8 @@ def embed(
     as_json: Json = False,
 ) -> int:
     """Write watermarked copies of images that are known to be synthetic. Audit before: the pattern weighs on audits."""
-    from monai_ethics.provenance.log.read import raw_lines
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.reading.entries import raw_lines
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
     from monai_ethics.provenance.watermark.files import watermark_files
 
     for place in (evidence, *([site] if site is not None else [])):

@@ -12,7 +12,7 @@ from monai_ethics.cohort import Subject
 from monai_ethics.demo.plan import DemoPlan
 from monai_ethics.evidence import Finding
 from monai_ethics.lifecycle.policy import Policy, apply_policy
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
 from monai_ethics.synthesis.features.extract import Extracted, extract
 from monai_ethics.synthesis.features.pixels import PixelExtractor

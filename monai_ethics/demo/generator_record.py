@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from monai_ethics.provenance.images.digest import digest_file
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.records.patients import PATIENT, patient_identifier
 from monai_ethics.provenance.records.record import Record
 from monai_ethics.provenance.records.sets import TrainingSet, add_training_set, leaf_of

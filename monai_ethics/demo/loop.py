@@ -18,8 +18,8 @@ from monai_ethics.demo.training_list import offer_unmarked_copies
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import EvidenceReport
 from monai_ethics.lifecycle.policy import Policy, gate, read_policy
-from monai_ethics.provenance.log.read import read_report
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.reading.entries import read_report
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.reporting.sealed import seal_report
 
 __all__ = ["DemoResult", "Step", "run_demo"]

@@ -11,7 +11,7 @@ import numpy as np
 
 from monai_ethics.cohort import Subject, write_cohort
 from monai_ethics.evidence import Finding
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.registry.guard import admit
 from monai_ethics.provenance.registry.stamp import stamp_files
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from monai_ethics.handlers._sweep import OutputFile
     from monai_ethics.handlers.session import RunSession
     from monai_ethics.handlers.synthesis_audit import SynthesisAudit
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 __all__ = ["SETTINGS", "TrainerAudit", "absolute", "audits_on", "checked_audit", "synthesis_findings"]
 

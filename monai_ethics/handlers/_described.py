@@ -66,7 +66,7 @@ def _read(record: Any) -> Mapping[str, Any]:
         return dict(record or {})
     if not isinstance(record, (str, os.PathLike)):
         raise InputError("`record` must be a mapping or a JSON file: got something else. Give one of them.")
-    from monai_ethics.provenance.log.canonical import strict_loads
+    from monai_ethics.provenance.log.tree.canonical import strict_loads
 
     try:
         content = strict_loads(Path(record).read_bytes())

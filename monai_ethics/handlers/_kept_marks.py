@@ -18,7 +18,7 @@ from monai_ethics.provenance.registry.known import register
 
 if TYPE_CHECKING:
     from monai_ethics.handlers._sweep import OutputFile
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 __all__ = ["register_kept"]
 

@@ -13,7 +13,7 @@ from monai_ethics.provenance.marks.sidecar import sidecar_path, write_least
 from monai_ethics.provenance.registry.stamp import stamp_file, stamp_files
 
 if TYPE_CHECKING:
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 __all__ = ["is_image", "mark_image", "mark_images"]
 

@@ -15,7 +15,7 @@ from monai_ethics.errors import EthicsError, InputError
 
 if TYPE_CHECKING:
     from monai_ethics.handlers.session import RunSession
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
     from monai_ethics.provenance.registry.known import Known
 
 __all__ = ["LEFT_OUT", "Item", "RunSet", "add_sets", "known_items", "logs_to_ask"]
@@ -82,7 +82,7 @@ def logs_to_ask(session: RunSession, own: Sequence[Path]) -> list[Path]:
         session: the run.
         own: its evidence folder, if it has one.
     """
-    from monai_ethics.provenance.log.verify import as_signed
+    from monai_ethics.provenance.log.verifying.verify import as_signed
 
     guard = getattr(session, "guard", None)
     own_site = getattr(session, "site", None) or os.environ.get(SITE)

@@ -12,7 +12,7 @@ from monai_ethics.transforms.recorded import label_text
 
 if TYPE_CHECKING:
     from monai_ethics.evidence import Finding
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
     from monai_ethics.synthesis.mix import MixTable
 
 __all__ = ["Seen", "flag_of", "mix_findings", "mix_table"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from monai_ethics.handlers._ledger import Ledger
     from monai_ethics.handlers._sweep import OutputFile
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 __all__ = ["case_template", "store_cases", "store_items", "store_scores"]
 

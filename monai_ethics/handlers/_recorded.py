@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from monai_ethics.evidence import Finding
     from monai_ethics.handlers._sweep import OutputFile
     from monai_ethics.handlers.session import RunSession
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 __all__ = ["record_run"]
 

@@ -15,8 +15,8 @@ from monai_ethics.handlers._members import INPUTS, SITE, TRAINING, VALIDATION
 if TYPE_CHECKING:
     from monai_ethics.evidence import Finding
     from monai_ethics.handlers.session import RunSession
-    from monai_ethics.provenance.log.read import Entry
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.reading.entries import Entry
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 __all__ = ["lock_findings"]
 
@@ -31,7 +31,7 @@ def lock_findings(session: RunSession, log: EvidenceLog) -> list[Finding]:
         log: its open log, which holds the record of the run.
     """
     from monai_ethics.lifecycle.test_set_lock import EvaluationSetLock, SetUse, SetUses
-    from monai_ethics.provenance.log.read import read_entries
+    from monai_ethics.provenance.log.reading.entries import read_entries
 
     entries = read_entries(log.folder)
     rows = [row for entry in entries for row in _uses(entry)]
@@ -67,7 +67,7 @@ def _unseen(entries: list[Entry]) -> int:
     site = os.environ.get(SITE)
     if not site:
         return 0
-    from monai_ethics.provenance.log.witnessed import load_site
+    from monai_ethics.provenance.log.verifying.witnessed import load_site
 
     own = {str(entry.body.get("log_id")) for entry in entries if entry.kind == "open"}
     with suppress(EthicsError, OSError):

@@ -14,7 +14,7 @@ from monai_ethics.handlers._destinations import engine_transforms
 from monai_ethics.handlers._model_digest import engine_networks
 
 if TYPE_CHECKING:
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 __all__ = ["CaseTrace", "inference_facts", "store_trace"]
 

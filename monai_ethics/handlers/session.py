@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from monai_ethics.handlers._items import ItemDigests
     from monai_ethics.handlers._trace import CaseTrace
     from monai_ethics.handlers.synthesis_audit import SynthesisAudit
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 __all__ = ["RunSession"]
 
@@ -158,7 +158,7 @@ class RunSession:
         from monai_ethics.handlers._groups import GroupSource
         from monai_ethics.handlers._items import ItemDigests
         from monai_ethics.handlers._settle import check_settings
-        from monai_ethics.provenance.log.writer import EvidenceLog
+        from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
         check_settings(self)
         self.described = described(self.record, self.config.get("bundle", {}))

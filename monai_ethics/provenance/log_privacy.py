@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 from monai_ethics.errors import EthicsError
 from monai_ethics.evidence import Estimate, Finding, Observation, Source, Stage, Verdict
-from monai_ethics.provenance.log.payload import read_payload
-from monai_ethics.provenance.log.read import iter_entries
+from monai_ethics.provenance.log.files.payload import read_payload
+from monai_ethics.provenance.log.reading.entries import iter_entries
 
 __all__ = ["PATTERNS", "LogLines", "LogPrivacy", "log_lines", "log_of"]
 

@@ -15,7 +15,7 @@ from monai_ethics.reporting.shapes import NO_PEOPLE, direction, primary
 
 if TYPE_CHECKING:
     from monai_ethics.provenance.lineage.sketch import Sketch
-    from monai_ethics.provenance.log.trail import Trail
+    from monai_ethics.provenance.log.reading.trail import Trail
 
 __all__ = ["facts", "methods", "synthetic_limits", "weakest"]
 

@@ -17,7 +17,7 @@ from monai_ethics.reporting.trust import in_one_line
 from monai_ethics.reporting.words import ATTENTION
 
 if TYPE_CHECKING:
-    from monai_ethics.provenance.log.trail import Trail
+    from monai_ethics.provenance.log.reading.trail import Trail
 
 __all__ = ["Answer", "Point", "Reader", "readers"]
 

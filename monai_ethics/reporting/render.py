@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from monai_ethics.errors import MissingDependencyError
 from monai_ethics.evidence import UNJUDGED, EvidenceReport, Finding
-from monai_ethics.provenance.log.storage import write_atomically
+from monai_ethics.provenance.log.files.storage import write_atomically
 from monai_ethics.reporting.html import render_html
 from monai_ethics.reporting.markdown import render_markdown
 from monai_ethics.reporting.plots import Picture, pictures
@@ -22,7 +22,7 @@ from monai_ethics.reporting.words import ATTENTION
 
 if TYPE_CHECKING:
     from monai_ethics.provenance.lineage.sketch import Sketch
-    from monai_ethics.provenance.log.trail import Trail
+    from monai_ethics.provenance.log.reading.trail import Trail
 
 __all__ = ["NO_PLOTS", "arrange", "render", "write_report"]
 

@@ -6,18 +6,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from monai_ethics.provenance.log.canonical import sha256_hex
-from monai_ethics.provenance.log.folder import writable
-from monai_ethics.provenance.log.read import read_report
-from monai_ethics.provenance.log.storage import write_atomically
-from monai_ethics.provenance.log.verify import verify_evidence
+from monai_ethics.provenance.log.files.storage import write_atomically
+from monai_ethics.provenance.log.reading.entries import read_report
+from monai_ethics.provenance.log.tree.canonical import sha256_hex
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
+from monai_ethics.provenance.log.writing.folder import writable
 from monai_ethics.reporting.render import render
 
 if TYPE_CHECKING:
     from monai_ethics.evidence import EvidenceReport
     from monai_ethics.provenance.lineage.sketch import Sketch
-    from monai_ethics.provenance.log.head import Head
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.tree.head import Head
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 __all__ = ["seal_report"]
 
@@ -43,7 +43,7 @@ def seal_report(log: EvidenceLog, report: EvidenceReport | None = None, *, linea
         InputError: if the files cannot be written; the log is sealed then, and a later call writes them.
     """
     from monai_ethics.provenance.lineage.show import sketch_of
-    from monai_ethics.provenance.log.trail import trail_of
+    from monai_ethics.provenance.log.reading.trail import trail_of
 
     log.seal()
     found = verify_evidence(log.folder)

@@ -12,7 +12,7 @@ from monai_ethics.reporting.sections import Section, TableCell
 from monai_ethics.reporting.words import INTEGRITY, STATUSES
 
 if TYPE_CHECKING:
-    from monai_ethics.provenance.log.trail import Trail
+    from monai_ethics.provenance.log.reading.trail import Trail
 
 __all__ = ["command", "in_one_line", "remarks", "seal", "sections", "status", "unseen"]
 

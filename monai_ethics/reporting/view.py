@@ -29,7 +29,7 @@ from monai_ethics.reporting.words import ATTENTION, CONCERNS, GLOSSARY, ORDER
 
 if TYPE_CHECKING:
     from monai_ethics.provenance.lineage.sketch import Sketch
-    from monai_ethics.provenance.log.trail import Trail
+    from monai_ethics.provenance.log.reading.trail import Trail
 
 __all__ = ["Concern", "Matrix", "Question", "View", "view_of"]
 

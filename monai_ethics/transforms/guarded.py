@@ -13,7 +13,7 @@ from monai.data import ArrayDataset, ImageDataset, ZipDataset
 from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from monai_ethics.errors import InputError
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.registry.admission import ItemJudge, Judgement, RegistryJudge, judged, refuse
 
 __all__ = ["GuardedDataset", "items_of"]

@@ -8,7 +8,7 @@ import pytest
 
 from monai_ethics.provenance.exports.formats import FORMATS
 from monai_ethics.provenance.exports.material import Told, as_bytes, read_material
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.records.record import Record, described_synthesis
 
 IMAGES = 10_000

@@ -14,7 +14,7 @@ from monai_ethics.provenance.lineage.graph import ROLES
 from monai_ethics.provenance.lineage.index import bulk, refresh
 from monai_ethics.provenance.lineage.settle import settle
 from monai_ethics.provenance.lineage.store import open_store
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.records.record import Record
 
 pytestmark = pytest.mark.slow

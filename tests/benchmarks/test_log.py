@@ -14,9 +14,9 @@ import time
 
 import pytest
 
-from monai_ethics.provenance.log.read import read_entries
-from monai_ethics.provenance.log.verify import verify_evidence
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.reading.entries import read_entries
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 pytestmark = pytest.mark.slow
 
@@ -149,8 +149,8 @@ stop()
 FRAME = """
 import json, os, sys, time
 from pathlib import Path
-from monai_ethics.provenance.log.verify import verify_evidence
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 place, many, body = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
 folder, plain = place / "evidence", place / "plain.jsonl"
 def start():

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from monai_ethics.provenance.log.read import read_entries, read_report
-from monai_ethics.provenance.log.verify import verify_evidence
+from monai_ethics.provenance.log.reading.entries import read_entries, read_report
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
 
 MONAI = [sys.executable, "-m", "monai.bundle", "run"]
 OURS = [sys.executable, "-m", "monai_ethics", "run"]

@@ -12,8 +12,8 @@ from monai.data import MetaTensor, image_writer
 from monai.transforms import LoadImage
 
 from monai_ethics.__main__ import main
-from monai_ethics.provenance.log.read import read_entries
-from monai_ethics.provenance.log.verify import verify_evidence
+from monai_ethics.provenance.log.reading.entries import read_entries
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
 from monai_ethics.provenance.marks.peek import peek_marks
 from monai_ethics.provenance.marks.sidecar import read_sidecar
 from monai_ethics.provenance.registry.known import load_known

@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from monai_ethics.provenance.log.read import read_entries, read_report
+from monai_ethics.provenance.log.reading.entries import read_entries, read_report
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from monai_ethics.errors import InputError
 from monai_ethics.provenance.keys import delegate
 from monai_ethics.provenance.keys.environment import SIGNING_KEY
 from monai_ethics.provenance.keys.key import SigningKey, private_pem
-from monai_ethics.provenance.log.verify import verify_evidence
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
 
 LOOK = '''
 import gc, json, os

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from monai_ethics.cohort import Cohort, Lesions, write_cohort
-from monai_ethics.provenance.log.read import read_entries
-from monai_ethics.provenance.log.verify import verify_evidence
+from monai_ethics.provenance.log.reading.entries import read_entries
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
 from monai_ethics.provenance.marks.peek import peek_marks
 from monai_ethics.provenance.marks.sidecar import read_sidecar, sidecar_path
 from monai_ethics.provenance.registry.known import load_known

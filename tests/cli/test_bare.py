@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 PROGRAM = """
 import sys

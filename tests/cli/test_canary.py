@@ -90,7 +90,7 @@ def test_quick_commands_repeat_nothing_of_a_person(at, capsys):
 
 
 def test_what_nobody_foresaw_is_told_by_its_kind(at, capsys, monkeypatch):
-    from monai_ethics.provenance.log import verify
+    from monai_ethics.provenance.log.verifying import verify
 
     def broken(*_, **__):
         raise KeyError(f"{NAME} {ISO}")

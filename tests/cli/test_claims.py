@@ -5,9 +5,9 @@ import pytest
 
 from monai_ethics.__main__ import main
 from monai_ethics.lifecycle.claims import Claims
-from monai_ethics.provenance.log.read import read_private, read_report
-from monai_ethics.provenance.log.verify import verify_evidence
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.reading.entries import read_private, read_report
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 GOOD = '- {text: "The overlap improved.", results: [fairness.mitigation_change#dice/change]}\n'
 BAD = '- {text: "Jane Doe, born 1970, is safe.", results: [fairness.score_gap]}\n'

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from monai_ethics.__main__ import main
-from monai_ethics.provenance.log.read import read_entries
-from monai_ethics.provenance.log.verify import verify_evidence
+from monai_ethics.provenance.log.reading.entries import read_entries
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
 
 FORMATS = ("prov-json", "ro-crate", "croissant", "bids")
 

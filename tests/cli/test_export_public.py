@@ -10,9 +10,9 @@ from monai_ethics.evidence import Estimate, Finding, Limit, Observation, Source,
 from monai_ethics.fairness.group_rates import GroupRates
 from monai_ethics.fairness.group_scores import GroupScores
 from monai_ethics.fairness.rate_gap import RateGap
-from monai_ethics.provenance.log.read import read_entries, read_report
-from monai_ethics.provenance.log.verify import verify_evidence
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.reading.entries import read_entries, read_report
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 CASE = "Ward7-Case-A17"
 

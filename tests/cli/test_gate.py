@@ -9,7 +9,7 @@ import pytest
 
 from monai_ethics.__main__ import main
 from monai_ethics.lifecycle.run_coverage import EngineEntry, EngineLedger, RunCoverage
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 POLICY = """schema_version: "1"
 title: A run must be seen

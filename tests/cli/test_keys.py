@@ -10,8 +10,8 @@ from monai_ethics.provenance.keys import environment
 from monai_ethics.provenance.keys.home import load_or_create_key
 from monai_ethics.provenance.keys.key import fingerprint
 from monai_ethics.provenance.keys.trusted import fingerprint_of, read_trusted
-from monai_ethics.provenance.log.verify import verify_evidence
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 
 @pytest.fixture(autouse=True)

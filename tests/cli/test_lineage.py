@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from monai_ethics.__main__ import main
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.records.patients import patient_identifier
 from monai_ethics.provenance.records.record import Record
 from monai_ethics.provenance.records.sets import TrainingSet, add_training_set, leaf_of

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from monai_ethics.__main__ import main
-from monai_ethics.provenance.log.read import read_entries, read_private
+from monai_ethics.provenance.log.reading.entries import read_entries, read_private
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from monai_ethics.__main__ import main
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 
 @pytest.fixture

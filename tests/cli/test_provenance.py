@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from monai_ethics.__main__ import main
-from monai_ethics.provenance.log.verify import verify_evidence
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
 
 
 @pytest.fixture(autouse=True)

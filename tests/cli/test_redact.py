@@ -3,13 +3,13 @@ import json
 
 import pytest
 
-import monai_ethics.provenance.log.writer as writer
+import monai_ethics.provenance.log.writing.writer as writer
 from monai_ethics.__main__ import main
 from monai_ethics.fairness.group_rates import GroupRates
-from monai_ethics.provenance.log.read import read_entries
-from monai_ethics.provenance.log.redaction import pending_erasures
-from monai_ethics.provenance.log.verify import verify_evidence
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.reading.entries import read_entries
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
+from monai_ethics.provenance.log.writing.redaction import pending_erasures
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 SECRET = "DOE^JANE-1970"
 

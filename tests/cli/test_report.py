@@ -6,8 +6,8 @@ import pytest
 
 from monai_ethics.__main__ import main
 from monai_ethics.evidence import EvidenceReport, Finding, Stage, Verdict
-from monai_ethics.provenance.log.verify import verify_evidence
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 FINDING = Finding(
     check="fairness.score_gap",

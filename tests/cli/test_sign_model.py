@@ -5,8 +5,8 @@ import json
 import pytest
 
 from monai_ethics.__main__ import main
-from monai_ethics.provenance.log.read import read_entries
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.reading.entries import read_entries
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.records.record import Record
 
 

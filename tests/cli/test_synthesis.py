@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from monai_ethics.__main__ import main
-from monai_ethics.provenance.log.read import read_private, read_report
-from monai_ethics.provenance.log.verify import verify_evidence
+from monai_ethics.provenance.log.reading.entries import read_private, read_report
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
 from monai_ethics.synthesis.limits import INTRINSIC_LIMITS
 
 POLICY = """schema_version: "1"

@@ -11,7 +11,7 @@ import pytest
 from monai_ethics.__main__ import main
 from monai_ethics.provenance.keys.home import load_or_create_key
 from monai_ethics.provenance.keys.key import fingerprint
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 SCHEMA = json.loads(resources.files("monai_ethics").joinpath("schemas/verification-1.schema.json").read_text("utf-8"))
 

@@ -7,7 +7,7 @@ import pytest
 
 from monai_ethics.__main__ import main
 from monai_ethics.provenance.images.digest import digest_file
-from monai_ethics.provenance.log.read import read_entries
+from monai_ethics.provenance.log.reading.entries import read_entries
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import pytest
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.plan import Plan
 from monai_ethics.fairness.run import run_findings
-from monai_ethics.provenance.log.canonical import MAX_BYTES, canonical
+from monai_ethics.provenance.log.tree.canonical import MAX_BYTES, canonical
 
 
 @pytest.mark.slow

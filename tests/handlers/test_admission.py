@@ -17,9 +17,9 @@ from monai_ethics.errors import GateError, InputError
 from monai_ethics.evidence import Verdict
 from monai_ethics.handlers import AdmissionGuard, attach
 from monai_ethics.handlers.admission import checked_guard
-from monai_ethics.provenance.log.read import read_entries, read_report
-from monai_ethics.provenance.log.verify import verify_evidence
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.reading.entries import read_entries, read_report
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.registry.admission import Judgement, Refusal
 from monai_ethics.provenance.registry.stamp import stamp_files
 

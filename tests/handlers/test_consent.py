@@ -16,7 +16,7 @@ from monai_ethics.handlers.admission import checked_guard
 from monai_ethics.provenance.consent.admission import ConsentJudge, people_of_item
 from monai_ethics.provenance.consent.registry import UNKNOWN, ConsentRegistry, Person, Will
 from monai_ethics.provenance.consent.statements import Consent
-from monai_ethics.provenance.log.read import read_report
+from monai_ethics.provenance.log.reading.entries import read_report
 from monai_ethics.transforms.guarded import GuardedDataset
 
 pytestmark = pytest.mark.slow

@@ -13,7 +13,7 @@ from monai_ethics.handlers import attach
 from monai_ethics.provenance.exports.cyclonedx import cyclonedx
 from monai_ethics.provenance.exports.formats import FORMATS
 from monai_ethics.provenance.exports.material import Told, as_bytes, read_material
-from monai_ethics.provenance.log.read import read_entries
+from monai_ethics.provenance.log.reading.entries import read_entries
 
 TRANSFORM = Compose([LoadImaged(["image", "label"]), EnsureChannelFirstd(["image", "label"])])
 

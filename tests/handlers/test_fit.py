@@ -10,7 +10,7 @@ from monai.handlers import ValidationHandler
 from monai_ethics.errors import InputError
 from monai_ethics.handlers import RunSession, StratifiedScores, attach
 from monai_ethics.handlers._groups import GroupSource
-from monai_ethics.provenance.log.read import read_entries, read_report
+from monai_ethics.provenance.log.reading.entries import read_entries, read_report
 
 FILES = [f"/data/sub-{i:02d}/image.nii.gz" for i in range(4)]
 OPEN = "Each row must match one case"

@@ -16,7 +16,7 @@ from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.handlers import RunSession, StratifiedScores, attach
 from monai_ethics.handlers._labels import as_threshold, columns_of, holds_labels
 from monai_ethics.handlers._ledger import Ledger
-from monai_ethics.provenance.log.read import read_private
+from monai_ethics.provenance.log.reading.entries import read_private
 
 N = 12
 SCORES = torch.tensor(np.random.default_rng(3).random(N), dtype=torch.float32)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from monai_ethics.handlers import attach
-from monai_ethics.provenance.log.read import read_report
+from monai_ethics.provenance.log.reading.entries import read_report
 
 CHECK = "provenance.log_privacy"
 

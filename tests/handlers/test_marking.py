@@ -9,9 +9,9 @@ from ignite.engine import Events
 
 from monai_ethics.handlers import attach
 from monai_ethics.provenance.images.digest import digest_file
-from monai_ethics.provenance.log.read import read_entries, read_report
-from monai_ethics.provenance.log.verify import verify_evidence
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.reading.entries import read_entries, read_report
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.registry.known import load_known, match
 from monai_ethics.provenance.registry.stamp import stamp_files
 

@@ -13,7 +13,7 @@ from monai_ethics.handlers import attach
 from monai_ethics.handlers._items import ItemDigests
 from monai_ethics.handlers._model_digest import model_digest
 from monai_ethics.handlers._sweep import OutputSweep
-from monai_ethics.provenance.log.read import read_entries, read_private
+from monai_ethics.provenance.log.reading.entries import read_entries, read_private
 
 
 def record_of(folder):

@@ -11,7 +11,7 @@ from monai.handlers import HausdorffDistance, MeanDice, from_engine
 from monai_ethics.handlers import StratifiedScores, attach
 from monai_ethics.handlers._presence import PresenceTap
 from monai_ethics.handlers._roi import size_bands
-from monai_ethics.provenance.log.read import read_private, read_report
+from monai_ethics.provenance.log.reading.entries import read_private, read_report
 
 PAIR = from_engine(["pred", "label"])
 

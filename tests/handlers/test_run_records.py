@@ -15,8 +15,8 @@ from monai.transforms import Activationsd, AsDiscreted, Compose, EnsureChannelFi
 
 from monai_ethics.errors import InputError
 from monai_ethics.handlers import attach
-from monai_ethics.provenance.log.read import read_entries, read_private
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.reading.entries import read_entries, read_private
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.records.patients import patient_identifier
 from monai_ethics.provenance.records.sets import proves_absence, read_sets
 from monai_ethics.provenance.registry.stamp import stamp_files

@@ -8,8 +8,8 @@ from monai.handlers import StatsHandler
 
 from monai_ethics.errors import InputError, ProvenanceError
 from monai_ethics.handlers import EvidenceWriter, ProvenanceRecorder, RunSession, StratifiedScores, attach
-from monai_ethics.provenance.log.read import read_entries, read_private, read_report
-from monai_ethics.provenance.log.verify import verify_evidence
+from monai_ethics.provenance.log.reading.entries import read_entries, read_private, read_report
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
 
 
 def kinds(folder):

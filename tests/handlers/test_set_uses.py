@@ -5,7 +5,7 @@ import pytest
 
 from monai_ethics.handlers._described import described
 from monai_ethics.handlers._set_uses import lock_findings
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 A, B = "a" * 64, "b" * 64
 

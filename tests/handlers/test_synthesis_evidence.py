@@ -18,7 +18,7 @@ from monai_ethics.evidence import Verdict
 from monai_ethics.handlers import SynthesisAudit, attach
 from monai_ethics.handlers._audits import SETTINGS
 from monai_ethics.handlers._real_sets import PixelFeatures, read_real
-from monai_ethics.provenance.log.read import read_private, read_report
+from monai_ethics.provenance.log.reading.entries import read_private, read_report
 from monai_ethics.synthesis.data.feature_file import write_features
 
 spec = importlib.util.spec_from_file_location("generators", Path(__file__).with_name("generators.py"))

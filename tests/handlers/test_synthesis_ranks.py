@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_ethics.provenance.log.read import read_report
+from monai_ethics.provenance.log.reading.entries import read_report
 
 pytestmark = pytest.mark.dist
 WORKER = Path(__file__).with_name("synthesis_ranks.py")

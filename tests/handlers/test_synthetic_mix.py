@@ -9,7 +9,7 @@ from monai.engines import SupervisedTrainer
 
 from monai_ethics.errors import InputError
 from monai_ethics.handlers import SyntheticMixTracker, attach
-from monai_ethics.provenance.log.read import read_private, read_report
+from monai_ethics.provenance.log.reading.entries import read_private, read_report
 from monai_ethics.synthesis.mix import SyntheticMix
 
 pytestmark = pytest.mark.slow

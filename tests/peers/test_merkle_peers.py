@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from monai_ethics.provenance.log.merkle import (
+from monai_ethics.provenance.log.tree.merkle import (
     Frontier,
     consistency_proof,
     inclusion_proof,

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from monai_ethics.provenance.log.canonical import canonical
+from monai_ethics.provenance.log.tree.canonical import canonical
 from monai_ethics.provenance.records.sets import Leaf, TrainingSet, proves_absence, proves_inclusion
 
 pytestmark = pytest.mark.peers

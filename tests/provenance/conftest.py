@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from monai_ethics.provenance.keys.key import SigningKey
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 
 @pytest.fixture(autouse=True)

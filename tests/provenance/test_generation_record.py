@@ -3,7 +3,7 @@ import pytest
 
 from monai_ethics.evidence import Verdict
 from monai_ethics.provenance.generation_record import GENERATION_FIELDS, GenerationRecord
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.records.field_coverage import FieldTable
 from monai_ethics.provenance.records.recorded_fields import generation_table, records_of, synthesis_records
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from monai_ethics.evidence import Verdict, plain
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.log_privacy import LogPrivacy, log_lines, log_of
 
 PLANTED = {

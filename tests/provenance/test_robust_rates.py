@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter, rotate, zoom
 from monai_ethics.cohort import Cohort, FaultyGenerator, analytic_founders, load_founders
 from monai_ethics.errors import GateError
 from monai_ethics.provenance.images.robust import NEAR, distance, robust_v1
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.registry.guard import admit
 from monai_ethics.provenance.registry.stamp import stamp_files
 

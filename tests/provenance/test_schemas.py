@@ -10,7 +10,7 @@ from monai_ethics.evidence import Finding, Stage, Verdict
 from monai_ethics.provenance.consent.registry import UNKNOWN, ConsentRegistry, Person, Will
 from monai_ethics.provenance.consent.statements import Consent
 from monai_ethics.provenance.exports.formats import log_export
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.marks.sidecar import sidecar_path, write_least
 from monai_ethics.provenance.records.sets import TrainingSet, add_training_set, leaf_of
 from monai_ethics.provenance.registry.stamp import stamp_file, stamp_files

@@ -10,7 +10,7 @@ from monai_ethics.errors import GateError, InputError
 from monai_ethics.evidence import Verdict
 from monai_ethics.provenance.images.digest import FileDigests, digest_file
 from monai_ethics.provenance.images.read import Marks
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.registry.guard import admit
 from monai_ethics.provenance.registry.known import load_known
 from monai_ethics.provenance.registry.stamp import stamp_files

@@ -17,7 +17,7 @@ from monai_ethics.errors import InputError
 from monai_ethics.provenance.images.dicom_marks import CREATOR, GROUP
 from monai_ethics.provenance.images.digest import FileDigests, digest_file
 from monai_ethics.provenance.images.robust import NEAR, distance
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.marks.dicom import DicomOptions, DistributionConsent
 from monai_ethics.provenance.marks.dicom_writer import write_synthetic_dicom
 from monai_ethics.provenance.marks.peek import peek_marks

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from monai_ethics.evidence import Estimate, Finding, Stage, Verdict
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.reporting.sealed import seal_report
 
 pytestmark = pytest.mark.real
@@ -20,7 +20,7 @@ NEEDS = ("cryptography", "rfc8785", "jinja2")
 READ = """
 import sys
 from pathlib import Path
-from monai_ethics.provenance.log.read import read_report
+from monai_ethics.provenance.log.reading.entries import read_report
 from monai_ethics.reporting.render import render
 files = render(read_report(Path(sys.argv[1])))
 print(sorted(files), all(files.values()))

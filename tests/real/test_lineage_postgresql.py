@@ -17,7 +17,7 @@ from monai_ethics.provenance.lineage.answers import find, lineage_of, lineage_of
 from monai_ethics.provenance.lineage.findings import lineage_findings
 from monai_ethics.provenance.lineage.index import refresh
 from monai_ethics.provenance.lineage.store import open_store
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.records.patients import patient_identifier
 from monai_ethics.provenance.records.record import Record
 from monai_ethics.provenance.records.sets import TrainingSet, add_training_set, leaf_of

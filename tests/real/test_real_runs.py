@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from monai_ethics._resources import bundle_path
-from monai_ethics.provenance.log.read import read_entries, read_private, read_report
-from monai_ethics.provenance.log.verify import verify_evidence
+from monai_ethics.provenance.log.reading.entries import read_entries, read_private, read_report
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
 
 pytestmark = pytest.mark.real
 

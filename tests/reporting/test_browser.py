@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from monai_ethics.provenance.log.trail import Key, Made, Repair, Run, Set, Trail
+from monai_ethics.provenance.log.reading.trail import Key, Made, Repair, Run, Set, Trail
 from monai_ethics.reporting.render import write_report
 
 pytestmark = pytest.mark.browser

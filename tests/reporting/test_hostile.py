@@ -24,7 +24,7 @@ from monai_ethics._json import Serializable
 from monai_ethics.errors import EthicsError
 from monai_ethics.evidence import Curve, Direction, Estimate, EvidenceReport, Finding, Limit, Observation, Source, Stage
 from monai_ethics.provenance.lineage.sketch import Arrow, Box, Sketch
-from monai_ethics.provenance.log.trail import Key, Made, Repair, Run, Set, Trail
+from monai_ethics.provenance.log.reading.trail import Key, Made, Repair, Run, Set, Trail
 from monai_ethics.reporting.escape import clean
 from monai_ethics.reporting.render import render
 from monai_ethics.reporting.terminal import print_summary

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from monai_ethics.evidence import INTRINSIC_LIMITS, Verdict
-from monai_ethics.provenance.log.trail import Made, Set, Trail
+from monai_ethics.provenance.log.reading.trail import Made, Set, Trail
 from monai_ethics.reporting.markdown import render_markdown
 from monai_ethics.reporting.terminal import summary
 from monai_ethics.reporting.view import view_of

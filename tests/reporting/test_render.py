@@ -39,7 +39,7 @@ def test_a_write_that_fails_leaves_the_old_report(report, empty, tmp_path, monke
     def refuse(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("monai_ethics.provenance.log.storage.os.fsync", refuse)
+    monkeypatch.setattr("monai_ethics.provenance.log.files.storage.os.fsync", refuse)
     with pytest.raises(OSError, match="No space"):
         write_report(empty, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

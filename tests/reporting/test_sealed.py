@@ -11,9 +11,9 @@ import pytest
 
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.keys.key import SigningKey
-from monai_ethics.provenance.log.read import read_entries
-from monai_ethics.provenance.log.verify import verify_evidence
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.reading.entries import read_entries
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.reporting import sealed as sealed_module
 from monai_ethics.reporting.sealed import seal_report
 
@@ -91,7 +91,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 sys.modules["matplotlib"] = None
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.reporting.sealed import seal_report
 calls, stop = 0, int(sys.argv[2])
 def counted(real):

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from monai_ethics.provenance.keys.key import SigningKey, fingerprint
-from monai_ethics.provenance.log.trail import Key, Repair, Run, Trail
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.reading.trail import Key, Repair, Run, Trail
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.reporting.html import render_html
 from monai_ethics.reporting.markdown import render_markdown
 from monai_ethics.reporting.sealed import seal_report

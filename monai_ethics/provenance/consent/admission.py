@@ -19,8 +19,8 @@ from monai_ethics.provenance.consent_coverage import NOBODY, ConsentCoverage, Co
 from monai_ethics.provenance.images.dicom import read_patient
 from monai_ethics.provenance.images.listing import item_files
 from monai_ethics.provenance.images.read import is_dicom
-from monai_ethics.provenance.log.payload import pseudonym_of, read_pseudonym_key
-from monai_ethics.provenance.log.writer import utc_now
+from monai_ethics.provenance.log.files.payload import pseudonym_of, read_pseudonym_key
+from monai_ethics.provenance.log.writing.writer import utc_now
 from monai_ethics.provenance.records.patients import PATIENT, patient_identifier, patient_numbers
 from monai_ethics.provenance.registry.admission import Judgement, Namer, Refusal
 

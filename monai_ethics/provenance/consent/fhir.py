@@ -11,7 +11,7 @@ from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.provenance.consent.registry import UNKNOWN, Person, Will
 from monai_ethics.provenance.consent.statements import Consent, moment
 from monai_ethics.provenance.consent.terms import PURPOSES, RESEARCH_CODES, duo_terms
-from monai_ethics.provenance.log.canonical import strict_loads
+from monai_ethics.provenance.log.tree.canonical import strict_loads
 
 __all__ = ["PURPOSE_SYSTEM", "consents_of_fhir", "read_fhir", "to_fhir"]
 

@@ -11,9 +11,9 @@ from typing import Any
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.provenance.consent.receipts import check_receipt, receipt_for
 from monai_ethics.provenance.consent.registry import Person
-from monai_ethics.provenance.log.canonical import strict_loads
-from monai_ethics.provenance.log.payload import pseudonym_of, read_pseudonym_key
-from monai_ethics.provenance.log.read import iter_entries
+from monai_ethics.provenance.log.files.payload import pseudonym_of, read_pseudonym_key
+from monai_ethics.provenance.log.reading.entries import iter_entries
+from monai_ethics.provenance.log.tree.canonical import strict_loads
 from monai_ethics.provenance.records.patients import PATIENT, patient_identifier
 from monai_ethics.provenance.records.sets import KIND, proves_absence, proves_inclusion, read_sets
 

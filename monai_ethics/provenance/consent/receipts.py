@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import InputError, ProvenanceError, SchemaError
-from monai_ethics.provenance.log.canonical import canonical, strict_loads
-from monai_ethics.provenance.log.head import Head, read_head
-from monai_ethics.provenance.log.merkle import inclusion_proof, leaf_hash, verify_inclusion
-from monai_ethics.provenance.log.read import parse_entry, raw_lines
+from monai_ethics.provenance.log.reading.entries import parse_entry, raw_lines
+from monai_ethics.provenance.log.tree.canonical import canonical, strict_loads
+from monai_ethics.provenance.log.tree.head import Head, read_head
+from monai_ethics.provenance.log.tree.merkle import inclusion_proof, leaf_hash, verify_inclusion
 
 __all__ = ["RECEIPT_SCHEMA", "ReceiptCheck", "check_receipt", "read_receipt", "receipt_for"]
 

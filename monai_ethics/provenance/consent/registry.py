@@ -15,10 +15,10 @@ from monai_ethics.provenance.consent.state import ConsentState, fold
 from monai_ethics.provenance.consent.statements import Consent, Disposition, Withdrawal
 from monai_ethics.provenance.consent.subjects import Subjects
 from monai_ethics.provenance.consent.terms import PURPOSES
-from monai_ethics.provenance.log.read import iter_entries
-from monai_ethics.provenance.log.site import open_site
-from monai_ethics.provenance.log.verify import as_signed
-from monai_ethics.provenance.log.writer import EvidenceLog, utc_now
+from monai_ethics.provenance.log.reading.entries import iter_entries
+from monai_ethics.provenance.log.verifying.verify import as_signed
+from monai_ethics.provenance.log.writing.site import open_site
+from monai_ethics.provenance.log.writing.writer import EvidenceLog, utc_now
 
 __all__ = ["ConsentRegistry", "Person", "Will", "load_consent"]
 

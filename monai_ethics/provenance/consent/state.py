@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from monai_ethics.provenance.consent.statements import Consent, Disposition, Withdrawal
-from monai_ethics.provenance.log.read import Entry
+from monai_ethics.provenance.log.reading.entries import Entry
 
 __all__ = ["REASONS", "ConsentState", "Decision", "fold"]
 

@@ -11,8 +11,8 @@ import os
 from pathlib import Path
 
 from monai_ethics.errors import InputError, ProvenanceError
-from monai_ethics.provenance.log.payload import PRIVATE_NAME, pseudonym_of, read_pseudonym_key
-from monai_ethics.provenance.log.storage import private_folder, read_file, remove_files, write_atomically
+from monai_ethics.provenance.log.files.payload import PRIVATE_NAME, pseudonym_of, read_pseudonym_key
+from monai_ethics.provenance.log.files.storage import private_folder, read_file, remove_files, write_atomically
 from monai_ethics.provenance.records.patients import PATIENT, patient_identifier
 
 __all__ = ["SALTS_NAME", "Subjects"]

@@ -14,8 +14,8 @@ from monai_ethics.provenance.exports.cyclonedx import cyclonedx
 from monai_ethics.provenance.exports.material import Material, Told
 from monai_ethics.provenance.exports.prov_json import prov_json
 from monai_ethics.provenance.exports.ro_crate import ro_crate
-from monai_ethics.provenance.log.canonical import sha256_hex
-from monai_ethics.provenance.log.site import open_site
+from monai_ethics.provenance.log.tree.canonical import sha256_hex
+from monai_ethics.provenance.log.writing.site import open_site
 
 __all__ = ["FORMATS", "log_export", "target_of"]
 

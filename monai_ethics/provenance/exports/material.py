@@ -20,9 +20,9 @@ from typing import Any
 from monai_ethics.errors import GateError, InputError
 from monai_ethics.provenance.exports.reduced import IDENTITY, Checkpoint, Made, counted, is_released, made_of
 from monai_ethics.provenance.keys.key import fingerprint
-from monai_ethics.provenance.log.head import Head, read_head
-from monai_ethics.provenance.log.read import Entry, read_entries
-from monai_ethics.provenance.log.verify import as_signed
+from monai_ethics.provenance.log.reading.entries import Entry, read_entries
+from monai_ethics.provenance.log.tree.head import Head, read_head
+from monai_ethics.provenance.log.verifying.verify import as_signed
 
 __all__ = ["NAMESPACE", "NO_CLAIM", "Material", "Shared", "Told", "as_bytes", "read_material"]
 

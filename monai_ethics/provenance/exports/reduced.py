@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from monai_ethics.provenance.log.read import Entry
+from monai_ethics.provenance.log.reading.entries import Entry
 
 __all__ = ["IDENTITY", "MODEL_ROLES", "Checkpoint", "Made", "counted", "is_released", "made_of"]
 

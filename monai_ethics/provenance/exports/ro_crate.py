@@ -16,7 +16,7 @@ from monai_ethics.provenance.exports.words import (
     statement,
     uses_of,
 )
-from monai_ethics.provenance.log.canonical import sha256_hex
+from monai_ethics.provenance.log.tree.canonical import sha256_hex
 
 __all__ = ["ro_crate"]
 

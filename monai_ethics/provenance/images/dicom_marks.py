@@ -9,7 +9,7 @@ from typing import Any
 
 from monai_ethics.errors import SchemaError
 from monai_ethics.provenance.images.read import MARK_SCHEMA, Marks
-from monai_ethics.provenance.log.canonical import strict_loads
+from monai_ethics.provenance.log.tree.canonical import strict_loads
 
 __all__ = [
     "CREATOR",

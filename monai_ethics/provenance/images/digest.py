@@ -17,7 +17,7 @@ from monai_ethics.provenance.images.orientation import reorient
 from monai_ethics.provenance.images.read import Image, Marks, read_image
 from monai_ethics.provenance.images.robust import robust_v1
 from monai_ethics.provenance.images.voxels import arrange, slice_digests, slice_v1, voxel_v1
-from monai_ethics.provenance.log.canonical import canonical, sha256_hex
+from monai_ethics.provenance.log.tree.canonical import canonical, sha256_hex
 
 __all__ = [
     "ATTRIBUTES",

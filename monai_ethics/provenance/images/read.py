@@ -12,7 +12,7 @@ import numpy as np
 
 from monai_ethics._optional import need
 from monai_ethics.errors import InputError, SchemaError
-from monai_ethics.provenance.log.canonical import strict_loads
+from monai_ethics.provenance.log.tree.canonical import strict_loads
 
 __all__ = ["MARK_SCHEMA", "Image", "Marks", "is_dicom", "parse_mark", "read_image"]
 

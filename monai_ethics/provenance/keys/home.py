@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.keys.environment import KEY_PASSPHRASE, SIGNING_KEY, take
 from monai_ethics.provenance.keys.key import EPHEMERAL, PERSISTENT, Signer, SigningKey, private_pem, public_pem
-from monai_ethics.provenance.log.storage import make_folder, settle_folder, write_atomically
+from monai_ethics.provenance.log.files.storage import make_folder, settle_folder, write_atomically
 
 __all__ = [
     "PRIVATE_NAME",

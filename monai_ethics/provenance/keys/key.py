@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from monai_ethics.provenance.log.canonical import sha256_hex
+from monai_ethics.provenance.log.tree.canonical import sha256_hex
 
 __all__ = [
     "EPHEMERAL",

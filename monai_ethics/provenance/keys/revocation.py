@@ -9,9 +9,9 @@ from pathlib import Path
 
 from monai_ethics.errors import InputError, ProvenanceError, SchemaError
 from monai_ethics.provenance.keys.key import fingerprint
-from monai_ethics.provenance.log.canonical import strict_loads
-from monai_ethics.provenance.log.read import LOG_NAME
-from monai_ethics.provenance.log.storage import open_file
+from monai_ethics.provenance.log.files.storage import open_file
+from monai_ethics.provenance.log.reading.entries import LOG_NAME
+from monai_ethics.provenance.log.tree.canonical import strict_loads
 
 __all__ = ["KIND", "REASONS", "refuse_revoked", "revoke", "revoked_in"]
 
@@ -82,7 +82,7 @@ def revoke(site: Path, digits: str, *, reason: str) -> bool:
         InputError: if the reason is another one, or the key is the one that would sign.
     """
     from monai_ethics.provenance.keys.home import load_or_create_key
-    from monai_ethics.provenance.log.site import open_site
+    from monai_ethics.provenance.log.writing.site import open_site
 
     if reason not in REASONS:
         raise InputError(f"Expected one of the reasons {', '.join(REASONS)}: got another word. Choose one.")

@@ -26,8 +26,8 @@ from monai_ethics.provenance.keys.key import (
     public_pem,
     verify_signature,
 )
-from monai_ethics.provenance.log.canonical import canonical, strict_loads
-from monai_ethics.provenance.log.storage import read_file, remove_leftovers, sync_folder, write_atomically
+from monai_ethics.provenance.log.files.storage import read_file, remove_leftovers, sync_folder, write_atomically
+from monai_ethics.provenance.log.tree.canonical import canonical, strict_loads
 
 __all__ = ["CHAIN_NAME", "Link", "endorse", "key_entries", "read_chain", "rotate_key", "trusted_through"]
 

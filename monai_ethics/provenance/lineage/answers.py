@@ -17,7 +17,7 @@ from monai_ethics.provenance.lineage.graph import Links, subject_name
 from monai_ethics.provenance.lineage.index import Indexed, link_key
 from monai_ethics.provenance.lineage.sketch import NOT_GIVEN, Node, Sketch, edges_of, folded, nodes_of, sketch
 from monai_ethics.provenance.lineage.store import Store
-from monai_ethics.provenance.log.payload import key_id_of, pseudonym_of, read_pseudonym_key
+from monai_ethics.provenance.log.files.payload import key_id_of, pseudonym_of, read_pseudonym_key
 from monai_ethics.provenance.records.patients import PATIENT, patient_identifier
 
 __all__ = ["GRADES", "Answer", "Reached", "find", "find_file", "lineage_of", "lineage_of_patient"]

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import ProvenanceError
-from monai_ethics.provenance.log.payload import payload_json, read_payload
-from monai_ethics.provenance.log.read import Entry
+from monai_ethics.provenance.log.files.payload import payload_json, read_payload
+from monai_ethics.provenance.log.reading.entries import Entry
 
 __all__ = ["CONTENT", "INITIAL", "ROLES", "Facts", "Links", "subject_name"]
 

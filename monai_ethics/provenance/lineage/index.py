@@ -14,11 +14,11 @@ from monai_ethics.provenance.keys.home import stored_secret
 from monai_ethics.provenance.lineage.graph import ROLES, Facts, Links
 from monai_ethics.provenance.lineage.settle import settle
 from monai_ethics.provenance.lineage.store import INDEXES, Store
-from monai_ethics.provenance.log.canonical import sha256_hex
-from monai_ethics.provenance.log.merkle import Frontier, leaf_hash
-from monai_ethics.provenance.log.payload import payload_path
-from monai_ethics.provenance.log.read import parse_entry, raw_lines
-from monai_ethics.provenance.log.verify import Verification, as_signed, verify_evidence
+from monai_ethics.provenance.log.files.payload import payload_path
+from monai_ethics.provenance.log.reading.entries import parse_entry, raw_lines
+from monai_ethics.provenance.log.tree.canonical import sha256_hex
+from monai_ethics.provenance.log.tree.merkle import Frontier, leaf_hash
+from monai_ethics.provenance.log.verifying.verify import Verification, as_signed, verify_evidence
 
 __all__ = ["Indexed", "bulk", "link_key", "refresh"]
 

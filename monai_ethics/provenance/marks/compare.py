@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from monai_ethics.provenance.images.digest import FileDigests, compare_attrs
-from monai_ethics.provenance.log.canonical import canonical, sha256_hex
+from monai_ethics.provenance.log.tree.canonical import canonical, sha256_hex
 from monai_ethics.provenance.marks.sidecar import clear_part
 from monai_ethics.provenance.signed.envelope import Statement
 

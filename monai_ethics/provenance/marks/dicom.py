@@ -20,7 +20,7 @@ from monai_ethics.provenance.images.dicom import attributes_of, image_of
 from monai_ethics.provenance.images.dicom_marks import SYNTHESIZING, marks_of
 from monai_ethics.provenance.images.digest import FileDigests, attrs_v1, digest_image
 from monai_ethics.provenance.keys.key import Signer
-from monai_ethics.provenance.log.storage import write_atomically
+from monai_ethics.provenance.log.files.storage import write_atomically
 from monai_ethics.provenance.marks.dicom_carry import copy_marks, derive_type
 from monai_ethics.provenance.marks.dicom_identity import (
     GENERATED_METHOD,

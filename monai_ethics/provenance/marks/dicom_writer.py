@@ -21,7 +21,7 @@ from monai_ethics._quiet import quiet_dicom
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.images.dicom import image_of
 from monai_ethics.provenance.images.digest import voxel_v1
-from monai_ethics.provenance.log.storage import write_atomically
+from monai_ethics.provenance.log.files.storage import write_atomically
 from monai_ethics.provenance.marks.dicom import DicomOptions, IdentityCase, Subject, mark_dataset
 
 __all__ = ["MODALITIES", "write_synthetic_dicom"]

@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 
 from monai_ethics.provenance.images.picture_marks import JPEG_XMP, jpeg_segments
-from monai_ethics.provenance.log.storage import write_atomically
+from monai_ethics.provenance.log.files.storage import write_atomically
 from monai_ethics.provenance.marks.statement import mark_of
 from monai_ethics.provenance.marks.xmp import packet_with
 

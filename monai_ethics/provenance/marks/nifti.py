@@ -11,8 +11,8 @@ from typing import Any
 
 from monai_ethics.provenance.images.nifti import COMMENT, WORD
 from monai_ethics.provenance.images.read import parse_mark
-from monai_ethics.provenance.log.canonical import canonical
-from monai_ethics.provenance.log.storage import write_atomically
+from monai_ethics.provenance.log.files.storage import write_atomically
+from monai_ethics.provenance.log.tree.canonical import canonical
 from monai_ethics.provenance.marks.statement import mark_of
 
 __all__ = ["mark_nifti"]

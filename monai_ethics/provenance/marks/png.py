@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from monai_ethics.provenance.images.picture_marks import KEYWORD, PNG_START, PNG_XMP, png_chunks
-from monai_ethics.provenance.log.canonical import canonical
-from monai_ethics.provenance.log.storage import write_atomically
+from monai_ethics.provenance.log.files.storage import write_atomically
+from monai_ethics.provenance.log.tree.canonical import canonical
 from monai_ethics.provenance.marks.statement import mark_of
 from monai_ethics.provenance.marks.xmp import packet_with
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import InputError
-from monai_ethics.provenance.log.read import iter_entries
+from monai_ethics.provenance.log.reading.entries import iter_entries
 
 __all__ = ["Trained", "known_models"]
 

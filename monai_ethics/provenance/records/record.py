@@ -10,7 +10,7 @@ from typing import Any
 
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.evidence import INTRINSIC_LIMITS, FrozenDict, plain
-from monai_ethics.provenance.log.canonical import canonical, sha256_hex
+from monai_ethics.provenance.log.tree.canonical import canonical, sha256_hex
 
 __all__ = ["RECORD_SCHEMA", "SYNTHETIC_LIMITS", "SYNTHETIC_USE", "Record", "described_synthesis", "record_id"]
 

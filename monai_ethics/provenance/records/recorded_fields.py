@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import InputError
-from monai_ethics.provenance.log.read import iter_entries
+from monai_ethics.provenance.log.reading.entries import iter_entries
 from monai_ethics.provenance.records.field_coverage import FieldTable
 
 __all__ = ["generation_table", "origin_table", "records_of", "synthesis_records"]

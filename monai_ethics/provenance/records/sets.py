@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import InputError, ProvenanceError
-from monai_ethics.provenance.log.canonical import canonical, sha256_hex
-from monai_ethics.provenance.log.merkle import inclusion_proof, leaf_hash, tree_root, verify_inclusion
-from monai_ethics.provenance.log.payload import payload_json, read_payload
-from monai_ethics.provenance.log.read import iter_entries
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.files.payload import payload_json, read_payload
+from monai_ethics.provenance.log.reading.entries import iter_entries
+from monai_ethics.provenance.log.tree.canonical import canonical, sha256_hex
+from monai_ethics.provenance.log.tree.merkle import inclusion_proof, leaf_hash, tree_root, verify_inclusion
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.records.record import Record
 
 __all__ = [

@@ -13,9 +13,9 @@ from monai_ethics.errors import GateError, InputError
 from monai_ethics.evidence import Finding
 from monai_ethics.provenance.images.digest import FileDigests
 from monai_ethics.provenance.images.listing import declared_digests, is_image_file, item_files, marked_digests
-from monai_ethics.provenance.log.head import HEAD_NAME
-from monai_ethics.provenance.log.payload import PRIVATE_NAME, pseudonym_of, read_pseudonym_key
-from monai_ethics.provenance.log.read import LOG_NAME
+from monai_ethics.provenance.log.files.payload import PRIVATE_NAME, pseudonym_of, read_pseudonym_key
+from monai_ethics.provenance.log.reading.entries import LOG_NAME
+from monai_ethics.provenance.log.tree.head import HEAD_NAME
 from monai_ethics.provenance.marks.sidecar import SIDECAR
 from monai_ethics.provenance.registry.guard import registries
 from monai_ethics.provenance.registry.known import Known, load_known

@@ -11,7 +11,7 @@ from typing import Any
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Finding
 from monai_ethics.provenance.images.listing import digests_of, image_files, unread_in
-from monai_ethics.provenance.log.payload import pseudonym_of, read_pseudonym_key
+from monai_ethics.provenance.log.files.payload import pseudonym_of, read_pseudonym_key
 from monai_ethics.provenance.registry.known import load_known
 from monai_ethics.provenance.synthetic_guard import AdmissionList, Admitted, SyntheticGuard
 

@@ -14,10 +14,10 @@ from typing import Any
 from monai_ethics.errors import SchemaError
 from monai_ethics.provenance.images.digest import FileDigests
 from monai_ethics.provenance.images.robust import is_hash
-from monai_ethics.provenance.log.payload import payload_json, read_payload
-from monai_ethics.provenance.log.read import Entry, iter_entries
-from monai_ethics.provenance.log.verify import as_signed
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.files.payload import payload_json, read_payload
+from monai_ethics.provenance.log.reading.entries import Entry, iter_entries
+from monai_ethics.provenance.log.verifying.verify import as_signed
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 __all__ = ["Known", "load_known", "match", "register"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monai_ethics.provenance.log.verify import as_signed
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.verifying.verify import as_signed
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.marks.taint import combined
 from monai_ethics.provenance.records.models import known_models
 from monai_ethics.provenance.records.record import Record

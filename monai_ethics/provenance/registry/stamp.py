@@ -12,7 +12,7 @@ from monai_ethics.errors import InputError
 from monai_ethics.evidence import Finding, Observation, Verdict
 from monai_ethics.provenance.images.digest import FileDigests, digest_file
 from monai_ethics.provenance.images.listing import digests_of, image_files
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.marks.sidecar import sidecar_path, write_marks
 from monai_ethics.provenance.records.patients import PATIENT
 from monai_ethics.provenance.records.record import Record, described_synthesis

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from monai_ethics.provenance.log.payload import pseudonym_of, read_pseudonym_key
-from monai_ethics.provenance.log.read import iter_entries
+from monai_ethics.provenance.log.files.payload import pseudonym_of, read_pseudonym_key
+from monai_ethics.provenance.log.reading.entries import iter_entries
 from monai_ethics.provenance.records.patients import PATIENT
 from monai_ethics.provenance.registry.known import load_known
 

@@ -17,7 +17,7 @@ from typing import Any
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.evidence import FrozenDict, plain
 from monai_ethics.provenance.keys.key import Signer, fingerprint, sign_as, verify_signature
-from monai_ethics.provenance.log.canonical import MAX_BYTES, canonical, strict_loads
+from monai_ethics.provenance.log.tree.canonical import MAX_BYTES, canonical, strict_loads
 
 __all__ = [
     "PAYLOAD_TYPE",

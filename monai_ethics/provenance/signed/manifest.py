@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.provenance.keys.home import key_home, stored_secret
 from monai_ethics.provenance.keys.key import private_pem, public_pem
-from monai_ethics.provenance.log.canonical import canonical, strict_loads
-from monai_ethics.provenance.log.storage import write_atomically
+from monai_ethics.provenance.log.files.storage import write_atomically
+from monai_ethics.provenance.log.tree.canonical import canonical, strict_loads
 from monai_ethics.provenance.signed.envelope import PAYLOAD_TYPE, STATEMENT_TYPE, pre_authentication
 
 __all__ = ["ManifestCheck", "load_or_create_ec_key", "manifest_of", "sign_manifest", "verify_manifest"]

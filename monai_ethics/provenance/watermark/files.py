@@ -13,7 +13,7 @@ import numpy as np
 
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.images.listing import digests_of, image_files
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.registry.known import load_known
 from monai_ethics.provenance.registry.stamp import stamp_files
 from monai_ethics.provenance.synthetic_guard import classify

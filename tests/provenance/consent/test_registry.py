@@ -11,10 +11,10 @@ from monai_ethics.errors import BusyError, GateError, InputError, SchemaError
 from monai_ethics.provenance.consent.receipts import check_receipt, read_receipt
 from monai_ethics.provenance.consent.registry import ConsentRegistry, Person, load_consent
 from monai_ethics.provenance.consent.subjects import Subjects
-from monai_ethics.provenance.log.canonical import canonical
-from monai_ethics.provenance.log.read import read_entries
-from monai_ethics.provenance.log.site import open_site
-from monai_ethics.provenance.log.verify import verify_evidence
+from monai_ethics.provenance.log.reading.entries import read_entries
+from monai_ethics.provenance.log.tree.canonical import canonical
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
+from monai_ethics.provenance.log.writing.site import open_site
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)  # as the clock of the registry
 ANNA = Person(patient_id="DOE^ANNA-4711", issuer="St. Elsewhere")

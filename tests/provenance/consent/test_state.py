@@ -9,7 +9,7 @@ from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.provenance.consent.state import fold
 from monai_ethics.provenance.consent.statements import Consent, Disposition, Withdrawal, moment
 from monai_ethics.provenance.consent.terms import DUO, PURPOSES, duo_terms, purposes_of
-from monai_ethics.provenance.log.read import Entry
+from monai_ethics.provenance.log.reading.entries import Entry
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 ANNA = "a" * 32

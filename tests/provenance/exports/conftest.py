@@ -6,7 +6,7 @@ import pytest
 
 from monai_ethics.evidence import Finding, Stage, Verdict
 from monai_ethics.provenance.images.digest import digest_file
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.records.patients import patient_identifier
 from monai_ethics.provenance.records.record import Record
 from monai_ethics.provenance.records.sets import TrainingSet, add_training_set, leaf_of
@@ -74,7 +74,7 @@ def material_of():
     """`material_of(text)`: what would leave of records all of whose texts, and all of whose hidden ids, are given."""
     from monai_ethics.provenance.exports.material import Material
     from monai_ethics.provenance.exports.reduced import Checkpoint, is_released, made_of
-    from monai_ethics.provenance.log.read import Entry
+    from monai_ethics.provenance.log.reading.entries import Entry
 
     def ids(number):
         return f"sha256:{number:064x}"

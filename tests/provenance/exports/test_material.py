@@ -11,9 +11,9 @@ from monai_ethics.provenance.exports.croissant import croissant
 from monai_ethics.provenance.exports.formats import FORMATS, log_export
 from monai_ethics.provenance.exports.material import NO_CLAIM, Told, as_bytes, read_material
 from monai_ethics.provenance.exports.shared import image_of, shared_files
-from monai_ethics.provenance.log.read import read_entries
-from monai_ethics.provenance.log.verify import verify_evidence
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.reading.entries import read_entries
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 HIDDEN = "DOE-JANE-1234"
 

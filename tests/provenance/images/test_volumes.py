@@ -15,7 +15,7 @@ from monai_ethics.errors import InputError
 from monai_ethics.provenance.images.digest import digest_file
 from monai_ethics.provenance.images.listing import image_files, unread_in
 from monai_ethics.provenance.images.read import read_image
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.marks.peek import peek_marks
 from monai_ethics.provenance.registry.guard import admit
 from monai_ethics.provenance.registry.stamp import stamp_file, stamp_files

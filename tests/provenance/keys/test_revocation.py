@@ -11,9 +11,9 @@ from monai_ethics.provenance.keys.home import load_or_create_key
 from monai_ethics.provenance.keys.key import fingerprint
 from monai_ethics.provenance.keys.revocation import REASONS, revoke, revoked_in
 from monai_ethics.provenance.keys.rotation import rotate_key
-from monai_ethics.provenance.log.read import read_entries
-from monai_ethics.provenance.log.verify import verify_evidence
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.reading.entries import read_entries
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 
 @pytest.fixture

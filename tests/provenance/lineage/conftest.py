@@ -8,7 +8,7 @@ import pytest
 
 from monai_ethics.provenance.lineage.index import refresh
 from monai_ethics.provenance.lineage.store import open_store
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.records.patients import patient_identifier
 from monai_ethics.provenance.records.record import Record
 from monai_ethics.provenance.records.sets import TrainingSet, add_training_set, leaf_of

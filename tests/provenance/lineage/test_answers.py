@@ -10,8 +10,8 @@ from monai_ethics.provenance.lineage.answers import find, find_file, lineage_of,
 from monai_ethics.provenance.lineage.findings import lineage_findings
 from monai_ethics.provenance.lineage.index import refresh
 from monai_ethics.provenance.lineage.store import open_store
-from monai_ethics.provenance.log.payload import PRIVATE_NAME, PSEUDONYM_KEY_NAME, payload_path
-from monai_ethics.provenance.log.read import read_entries
+from monai_ethics.provenance.log.files.payload import PRIVATE_NAME, PSEUDONYM_KEY_NAME, payload_path
+from monai_ethics.provenance.log.reading.entries import read_entries
 from monai_ethics.provenance.records.record import Record
 
 

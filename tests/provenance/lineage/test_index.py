@@ -8,8 +8,8 @@ from monai_ethics.provenance.lineage import closure
 from monai_ethics.provenance.lineage.answers import find
 from monai_ethics.provenance.lineage.index import link_key, refresh
 from monai_ethics.provenance.lineage.store import TABLES, open_store
-from monai_ethics.provenance.log.payload import payload_path
-from monai_ethics.provenance.log.read import read_entries
+from monai_ethics.provenance.log.files.payload import payload_path
+from monai_ethics.provenance.log.reading.entries import read_entries
 
 
 def content(store):

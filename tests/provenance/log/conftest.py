@@ -2,4 +2,5 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+for _name in ("writing", "verifying"):
+    sys.path.insert(0, str(Path(__file__).parent / _name))

@@ -14,12 +14,12 @@ import pytest
 from monai_ethics.errors import InputError, ProvenanceError
 from monai_ethics.evidence import Finding, Stage, Verdict
 from monai_ethics.provenance.keys.key import SigningKey
-from monai_ethics.provenance.log import writer as log_module
-from monai_ethics.provenance.log.canonical import canonical
-from monai_ethics.provenance.log.merkle import leaf_hash, tree_root
-from monai_ethics.provenance.log.read import read_entries, read_private, read_report
-from monai_ethics.provenance.log.verify import verify_evidence
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.reading.entries import read_entries, read_private, read_report
+from monai_ethics.provenance.log.tree.canonical import canonical
+from monai_ethics.provenance.log.tree.merkle import leaf_hash, tree_root
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
+from monai_ethics.provenance.log.writing import writer as log_module
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 FINDING = Finding(
     check="a.b", title="t", stage=Stage.TRAINING, verdict=Verdict.MEASURED, statement="s", accounting={"cases": 3}
@@ -254,7 +254,7 @@ def test_a_failed_fsync_leaves_no_entry_and_closes_the_log(tmp_path, key, monkey
 WRITER = """
 import sys
 from pathlib import Path
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 log = EvidenceLog.open(Path(sys.argv[1]), run_id="r")
 for number in range(10**9):
     print(log.append("note", {"number": number}), flush=True)

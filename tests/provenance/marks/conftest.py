@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.registry.stamp import stamp_files
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -21,7 +21,7 @@ from monai_ethics.errors import InputError
 from monai_ethics.provenance.images.dicom_marks import CREATOR, GROUP, MARK, marks_of
 from monai_ethics.provenance.images.digest import digest_file
 from monai_ethics.provenance.images.read import read_image
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.marks.dicom import (
     DicomOptions,
     apply_provenance,

@@ -18,7 +18,7 @@ from marks_files import WRITERS, volume
 from mutations import EVERY, OF, sidecar
 from observed import differences, observe
 
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.marks.verify import verify_file
 from monai_ethics.provenance.registry.stamp import stamp_files
 

@@ -16,8 +16,8 @@ from marks_files import volume, write_nifti, write_png
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.images.digest import attrs_v1, digest_file
 from monai_ethics.provenance.keys.key import SigningKey
-from monai_ethics.provenance.log.canonical import canonical
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.tree.canonical import canonical
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.marks.sidecar import sidecar_path, write_least, write_marks
 from monai_ethics.provenance.marks.verify import verify_file, verify_marked
 from monai_ethics.provenance.records.record import Record

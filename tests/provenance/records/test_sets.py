@@ -4,9 +4,9 @@ import random
 import pytest
 
 from monai_ethics.errors import InputError, ProvenanceError
-from monai_ethics.provenance.log.read import read_entries
-from monai_ethics.provenance.log.verify import verify_evidence
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.reading.entries import read_entries
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.records import sets
 from monai_ethics.provenance.records.record import Record
 from monai_ethics.provenance.records.sets import (

@@ -107,7 +107,7 @@ def test_what_anybody_can_sign_stops_no_verification(image, tmp_path, key):
 
 
 def test_statements_and_sidecars_do_not_fit_another_file(tmp_path, key):
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
     from monai_ethics.provenance.marks.verify import verify_file
     from monai_ethics.provenance.registry.stamp import stamp_files
 
@@ -122,7 +122,7 @@ def test_statements_and_sidecars_do_not_fit_another_file(tmp_path, key):
 
 def test_a_sidecar_that_a_fresh_key_signed_as_real_attests_nothing(image, tmp_path, key):
     from monai_ethics.provenance.images.digest import digest_file
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
     from monai_ethics.provenance.marks.sidecar import write_sidecar
     from monai_ethics.provenance.registry.guard import admit
     from monai_ethics.provenance.registry.stamp import stamp_files
@@ -149,7 +149,7 @@ def test_a_record_is_found_by_its_beginning_if_only_one_begins_so():
 
 
 def test_a_registration_of_another_form_is_refused_in_words(tmp_path):
-    from monai_ethics.provenance.log.writer import EvidenceLog
+    from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
     for number, digests in enumerate((["x"], {"slices": 7})):
         with EvidenceLog.open(tmp_path / str(number), run_id="x") as log:

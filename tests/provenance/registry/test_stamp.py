@@ -10,9 +10,9 @@ import pytest
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.evidence import Verdict
 from monai_ethics.provenance.images.digest import digest_file
-from monai_ethics.provenance.log.read import read_entries, read_report
-from monai_ethics.provenance.log.verify import verify_evidence
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.reading.entries import read_entries, read_report
+from monai_ethics.provenance.log.verifying.verify import verify_evidence
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.marks.nifti import mark_nifti
 from monai_ethics.provenance.records.record import SYNTHETIC_LIMITS, SYNTHETIC_USE, record_id
 from monai_ethics.provenance.registry.stamp import stamp_file, stamp_files

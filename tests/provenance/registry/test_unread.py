@@ -9,7 +9,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLosslessSV1, generate_uid
 
 from monai_ethics.errors import InputError
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.marks.dicom import mark_dataset
 from monai_ethics.provenance.records.record import Record
 from monai_ethics.provenance.registry.admission import RegistryJudge

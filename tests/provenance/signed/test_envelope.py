@@ -12,7 +12,7 @@ import pytest
 
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.provenance.keys.key import SigningKey
-from monai_ethics.provenance.log.canonical import canonical
+from monai_ethics.provenance.log.tree.canonical import canonical
 from monai_ethics.provenance.records.record import Record
 from monai_ethics.provenance.signed.envelope import PAYLOAD_TYPE, read_statement, signed_statement
 

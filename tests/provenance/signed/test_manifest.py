@@ -6,7 +6,7 @@ import pytest
 
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.provenance.keys.key import public_pem
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.signed.manifest import (
     PRIVATE_NAME,
     load_or_create_ec_key,

@@ -13,10 +13,10 @@ from typing import Any
 from monai_ethics.errors import GateError, InputError
 from monai_ethics.evidence import Finding
 from monai_ethics.provenance.exports.public.suppress import LEAST, RULE, for_the_public
-from monai_ethics.provenance.log.payload import PRIVATE_NAME
-from monai_ethics.provenance.log.read import read_entries, read_report
-from monai_ethics.provenance.log.verify import as_signed
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.files.payload import PRIVATE_NAME
+from monai_ethics.provenance.log.reading.entries import read_entries, read_report
+from monai_ethics.provenance.log.verifying.verify import as_signed
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.log_privacy import LogPrivacy, log_lines
 
 __all__ = ["KIND", "PublicCopy", "public_copy", "written"]

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a log holds besides findings, for whoever asks whether to trust it: runs, keys, repairs, sets, models."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from monai_ethics.provenance.log.reading.entries import Entry, iter_entries
+
+__all__ = ["Key", "Made", "Repair", "Run", "Set", "Trail", "trail_of"]
+
+MOST = 200  # lines of a kind that are kept; the others are counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run: its id, when it began, what wrote it, and how it ended as far as it says."""
+
+    run_id: str
+    time: str
+    tool: str
+    status: str = "not stated"
+    workflow: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A key that the log announced, and whether the key before it signed for it."""
+
+    time: str
+    fingerprint: str
+    storage: str
+    first: bool
+    endorsed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """The end of a log that an interrupted writer left, and that the next one mended."""
+
+    time: str
+    truncated_bytes: int
+    unsealed_entries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Set:
+    """A set of images with the root of its tree."""
+
+    role: str
+    n: int
+    subjects: int
+    unattributed: int
+    root: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A model as records name it."""
+
+    name: str
+    weights: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trail:
+    """What the entries of a log say besides its findings.
+
+    Args:
+        log_id: the same for the whole log.
+        runs: the last 200 runs in their order.
+        keys: keys in their order.
+        repairs: ends that were mended.
+        redactions: time and number of private payloads that an entry says were deleted, with the reason.
+        sets: sets of images.
+        models: models that records name.
+        intended: what records say that images or models are for.
+        counts: entries by kind.
+        synthetic: records and registered images that are synthetic, wholly or in part.
+    """
+
+    log_id: str = ""
+    runs: tuple[Run, ...] = ()
+    keys: tuple[Key, ...] = ()
+    repairs: tuple[Repair, ...] = ()
+    redactions: tuple[tuple[str, int, str], ...] = ()
+    sets: tuple[Set, ...] = ()
+    models: tuple[Made, ...] = ()
+    intended: tuple[str, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    synthetic: int = 0
+
+
+def trail_of(folder: Path) -> Trail:
+    """Read a log for its trail.
+
+    Raises:
+        InputError: if the folder holds no log.
+        ProvenanceError: if a line is no entry.
+    """
+    return gathered(iter_entries(Path(folder)))
+
+
+def gathered(entries: Iterable[Entry]) -> Trail:
+    """The trail of entries, read once in their order."""
+    found = _Gathered()
+    for entry in entries:
+        found.add(entry)
+    return found.trail()
+
+
+class _Gathered:
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.runs: dict[str, Run] = {}
+        self.keys: list[Key] = []
+        self.repairs: list[Repair] = []
+        self.redactions: list[tuple[str, int, str]] = []
+        self.sets: dict[tuple[str, str], Set] = {}
+        self.models: dict[Made, None] = {}
+        self.intended: dict[str, None] = {}
+        self.synthetic = 0
+        self.log_id = ""
+
+    def add(self, entry: Entry) -> None:
+        self.counts[entry.kind] += 1
+        if entry.kind in _LOOKS:
+            _LOOKS[entry.kind](self, entry, entry.body)
+
+    def trail(self) -> Trail:
+        return Trail(
+            log_id=self.log_id,
+            runs=tuple(self.runs.values()),
+            keys=tuple(self.keys),
+            repairs=tuple(self.repairs),
+            redactions=tuple(self.redactions),
+            sets=tuple(self.sets.values()),
+            models=tuple(self.models),
+            intended=tuple(self.intended),
+            counts=dict(sorted(self.counts.items())),
+            synthetic=self.synthetic,
+        )
+
+    def _open(self, entry: Entry, body: Mapping[str, Any]) -> None:
+        self.log_id = self.log_id or _text(body.get("log_id"))
+        run = Run(run_id=entry.run_id, time=entry.time, tool=_text(body.get("tool")))
+        self.runs.setdefault(entry.run_id, run)
+        while len(self.runs) > MOST:
+            del self.runs[next(iter(self.runs))]
+
+    def _run(self, entry: Entry, body: Mapping[str, Any]) -> None:
+        old = self.runs.get(entry.run_id) or Run(run_id=entry.run_id, time=entry.time, tool="")
+        launched = body.get("launched")
+        workflow = _text(launched.get("workflow")) if isinstance(launched, Mapping) else ""
+        self.runs[entry.run_id] = Run(
+            run_id=old.run_id,
+            time=old.time,
+            tool=old.tool,
+            status=_text(body.get("status")) or old.status,
+            workflow=workflow or old.workflow,
+        )
+
+    def _key(self, entry: Entry, body: Mapping[str, Any]) -> None:
+        key = Key(
+            time=entry.time,
+            fingerprint=_text(body.get("fingerprint")),
+            storage=_text(body.get("key")),
+            first=body.get("previous") is None,
+            endorsed=bool(body.get("endorsement")),
+        )
+        self.keys = [*self.keys[-MOST + 1 :], key]
+
+    def _repair(self, entry: Entry, body: Mapping[str, Any]) -> None:
+        repair = Repair(
+            time=entry.time,
+            truncated_bytes=_whole(body.get("truncated_bytes")),
+            unsealed_entries=_whole(body.get("unsealed_entries")),
+        )
+        self.repairs = [*self.repairs[-MOST + 1 :], repair]
+
+    def _erasure(self, entry: Entry, body: Mapping[str, Any]) -> None:
+        gone = body.get("commitments")
+        count = len(gone) if isinstance(gone, list | tuple) else 0
+        self.redactions = [*self.redactions[-MOST + 1 :], (entry.time, count, _text(body.get("reason")))]
+
+    def _training_set(self, entry: Entry, body: Mapping[str, Any]) -> None:
+        names = ("n", "subjects", "unattributed")
+        role, root = _text(body.get("role")), _text(body.get("root"))
+        if len(self.sets) < MOST:
+            n, subjects, unattributed = (_whole(body.get(name)) for name in names)
+            row = Set(role=role, n=n, subjects=subjects, unattributed=unattributed, root=root)
+            self.sets.setdefault((role, root), row)
+
+    def _record(self, entry: Entry, body: Mapping[str, Any]) -> None:
+        self.synthetic += body.get("synthetic") in ("yes", "partial")
+        use = _text(body.get("intended_use"))
+        if use and len(self.intended) < MOST:
+            self.intended.setdefault(use)
+        model = body.get("model")
+        if isinstance(model, Mapping) and len(self.models) < MOST:
+            made = Made(name=_name(model), weights=_text(model.get("weights_sha256")))
+            if made.name or made.weights:
+                self.models.setdefault(made)
+
+    def _registered(self, entry: Entry, body: Mapping[str, Any]) -> None:
+        self.synthetic += body.get("synthetic") in ("yes", "partial")
+
+
+_LOOKS: Mapping[str, Callable[[_Gathered, Entry, Mapping[str, Any]], None]] = {
+    "open": _Gathered._open,
+    "run": _Gathered._run,
+    "key": _Gathered._key,
+    "repair": _Gathered._repair,
+    "erasure": _Gathered._erasure,
+    "training_set": _Gathered._training_set,
+    "record": _Gathered._record,
+    "registered": _Gathered._registered,
+}
+
+
+def _name(model: Mapping[str, Any]) -> str:
+    bundle = model.get("bundle")
+    parts = (bundle.get("name"), bundle.get("version")) if isinstance(bundle, Mapping) else ()
+    words = [_text(part) for part in (*parts, model.get("generator"), model.get("version"))]
+    return " ".join(word for word in words if word)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an audit of an evidence folder amounts to: one status, and in words what it shows and what it cannot show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from monai_ethics.provenance.keys.key import fingerprint
+from monai_ethics.provenance.keys.rotation import trusted_through
+from monai_ethics.provenance.log.verifying.audit import Audit
+from monai_ethics.provenance.log.verifying.contents import REPORT_NAMES
+
+__all__ = ["STATUSES", "Outside", "Verification", "judge"]
+
+STATUSES = ("trusted", "intact-signer-unknown", "stale", "redacted", "torn", "altered", "wrong-key")
+SCHEMA = "monai_ethics.verification/1"
+_INTACT = ("trusted", "intact-signer-unknown", "redacted")
+SAME, CONTAINED, NOT_CONTAINED, NOT_WITNESSED = "same", "contained", "not contained", "not witnessed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outside:
+    """What stands outside an evidence folder and bears on it.
+
+    Args:
+        trusted: raw public keys or fingerprints, 32 bytes each.
+        expected: fingerprint of a head that was kept, 64 hex digits.
+        site_head: fingerprint of the head of the site log, if there is one.
+        heads: fingerprint and size of each head of this log that the site log witnessed, oldest first.
+        seen_at: number of the site's entry that witnessed the folder's present head, if one did.
+        revoked: fingerprint of each revoked key to the number of the site's entry that revokes it.
+        keys: bodies of the site's `key` entries, which may endorse the folder's key.
+    """
+
+    trusted: Sequence[bytes] = ()
+    expected: str | None = None
+    site_head: str | None = None
+    heads: Sequence[tuple[str, int]] = ()
+    seen_at: int | None = None
+    revoked: Mapping[str, int] = field(default_factory=dict)
+    keys: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """What verifying a folder found.
+
+    Args:
+        status: one of `STATUSES`; the gravest that applies.
+        log_id: random id of the log, or ``None``.
+        entries: complete entries of the log.
+        sealed: entries that the head covers.
+        runs: number of runs that wrote.
+        repairs: how often an earlier writer had been cut off.
+        head: fingerprint of `head.json`, or ``None``.
+        signer: fingerprint of the key that signed it, or ``None``.
+        key: ``"persistent"``, ``"ephemeral"`` or ``None``.
+        signer_trusted: whether that key, or one that endorsed it, was given as trusted; ``None`` if none was given.
+        signer_revoked: whether that key was revoked before the head was witnessed.
+        expected_head: ``"same"``, ``"contained"``, ``"not contained"``, or ``None`` if none was given.
+        site_head: fingerprint of the head of the site log, or ``None`` if none was given.
+        witness: what the site log knows of the head: as `expected_head`, or ``"not witnessed"``.
+        redacted: private payloads that are absent.
+        problems: what is not as recorded, in words.
+        notes: what else was found, in words.
+        unseen: what cannot be seen with what was given, in words.
+    """
+
+    status: str
+    log_id: str | None
+    entries: int
+    sealed: int
+    runs: int
+    repairs: int
+    head: str | None
+    signer: str | None
+    key: str | None
+    signer_trusted: bool | None
+    signer_revoked: bool
+    expected_head: str | None
+    site_head: str | None
+    witness: str | None
+    redacted: int
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+    unseen: tuple[str, ...]
+
+    @property
+    def intact(self) -> bool:
+        """Whether nothing speaks against the folder; the command line exits with 1 otherwise."""
+        return self.status in _INTACT
+
+    @property
+    def log_intact(self) -> bool:
+        """Whether the log is as it was signed, whatever became of the report, which can be rendered from it again."""
+        only_reports = all(problem.startswith(REPORT_NAMES) for problem in self.problems)
+        return self.status not in ("wrong-key", "stale") and only_reports
+
+    @property
+    def meaning(self) -> str:
+        """What the status says here, one sentence."""
+        if self.status == "trusted":
+            return _MEANING["trusted by key" if self.signer_trusted else "trusted by head"]
+        if self.status == "wrong-key" and self.signer_revoked:
+            return _MEANING["revoked key"]
+        return _MEANING[self.status]
+
+    @property
+    def text(self) -> str:
+        """The result for people: the status, then what was found, then what cannot be seen."""
+        lines = [f"{self.status}: {self.meaning}"]
+        if self.problems or self.notes:
+            lines += ["What was found:", *(f"- {text}" for text in (*self.problems, *self.notes))]
+        lines += ["What cannot be seen:", *(f"- {text}" for text in self.unseen)]
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result for programs; `monai_ethics/schemas/verification-1.schema.json` describes it."""
+        lists = {name: list(getattr(self, name)) for name in ("problems", "notes", "unseen")}
+        return {"schema": SCHEMA, **asdict(self), **lists, "intact": self.intact}
+
+
+_MEANING = {
+    "trusted by key": "the log is as it was signed, by a key that you trust.",
+    "trusted by head": "the log is as it was signed, under the head that you kept.",
+    "intact-signer-unknown": "the log is as it was signed, but nothing says whose key signed it.",
+    "stale": "the log is consistent, but does not contain a head that you kept or that the site log witnessed: "
+    "an older copy, or another history.",
+    "redacted": "the log is as it was signed; private payloads were deleted.",
+    "torn": "something follows the last signature, or was not finished (entries, half an entry, a report): "
+    "the writer was cut off or still writes.",
+    "altered": "what is stored is not what was signed.",
+    "wrong-key": "the log is as it was signed, but by none of the keys that you trust.",
+    "revoked key": "the log is as it was signed, but by a key that was revoked.",
+}
+
+
+def judge(found: Audit, outside: Outside) -> Verification:
+    """The gravest status that applies, and the words for it.
+
+    Args:
+        found: what one pass over the folder saw.
+        outside: keys, head and site log that the reader has from elsewhere.
+    """
+    head = found.head
+    signer = fingerprint(bytes.fromhex(head.public_key)) if head else None
+    revoked = _revoked(found, outside)
+    signer_trusted = _signer_trusted(found, outside, revoked)
+    place = None if outside.expected is None else _place(found, [outside.expected])
+    witness = _witness(found, outside)
+    grades = (
+        ("altered", bool(found.problems)),
+        ("wrong-key", signer_trusted is False or signer in revoked),
+        ("stale", NOT_CONTAINED in (place, witness)),
+        ("torn", found.unfinished),
+        ("redacted", found.contents.missing > 0),
+        ("trusted", bool(signer_trusted) or place == SAME),
+    )
+    result = Verification(
+        status=next((name for name, applies in grades if applies), "intact-signer-unknown"),
+        log_id=found.log_id,
+        entries=found.size,
+        sealed=head.size if head and head.signature_holds else 0,
+        runs=found.runs,
+        repairs=found.repairs.count,
+        head=head.fingerprint if head else None,
+        signer=signer,
+        key=head.key if head else None,
+        signer_trusted=signer_trusted,
+        signer_revoked=signer in revoked,
+        expected_head=place,
+        site_head=outside.site_head,
+        witness=witness,
+        redacted=found.contents.missing,
+        problems=tuple(found.problems),
+        notes=(),
+        unseen=(),
+    )
+    return _told(result, found, outside)
+
+
+def _revoked(found: Audit, outside: Outside) -> set[str]:
+    """Keys that do not count: revoked by the log itself, or by the site log before it witnessed the present head."""
+    before = [key for key, at in outside.revoked.items() if outside.seen_at is None or at < outside.seen_at]
+    return {*found.revoked, *before}
+
+
+def _signer_trusted(found: Audit, outside: Outside, revoked: set[str]) -> bool | None:
+    if not outside.trusted or found.head is None:
+        return None
+    keys = [*found.keys, *outside.keys]
+    return bytes.fromhex(found.head.public_key) in trusted_through(keys, outside.trusted, revoked=revoked)
+
+
+def _place(found: Audit, heads: Sequence[str]) -> str:
+    """Where heads from elsewhere stand; the last of them is the newest."""
+    present = found.head.fingerprint if found.head else None
+    if not all(head == present or found.contains(head) for head in heads):
+        return NOT_CONTAINED
+    return SAME if heads[-1] == present else CONTAINED
+
+
+def _witness(found: Audit, outside: Outside) -> str | None:
+    if outside.site_head is None:
+        return None
+    return _place(found, [head for head, _ in outside.heads]) if outside.heads else NOT_WITNESSED
+
+
+def _told(result: Verification, found: Audit, outside: Outside) -> Verification:
+    fields = {name: getattr(result, name) for name in Verification.__dataclass_fields__}
+    notes = [*found.notes, *_repairs(found)]
+    if not found.altered:  # of other entries than those that were signed, neither key nor head says anything
+        notes += [*_of_keys(result, found, outside), *_of_heads(result, outside)]
+    return Verification(**{**fields, "notes": tuple(notes), "unseen": tuple(_unseen(result))})
+
+
+def _repairs(found: Audit) -> list[str]:
+    repairs = found.repairs
+    if not repairs.count:
+        return []
+    times = "once" if repairs.count == 1 else f"{repairs.count} times"
+    counts = (
+        (repairs.cut, "bytes of half an entry were cut away"),
+        (repairs.adopted, "unsigned entries were signed by the next run, whoever had written them"),
+        (repairs.removed, "files without an entry were removed"),
+    )
+    return [
+        f"A writer was cut off {times}: {', '.join(f'{n} {what}' for n, what in counts if n) or 'nothing is lost'}."
+    ]
+
+
+def _of_keys(result: Verification, found: Audit, outside: Outside) -> list[str]:
+    notes = []
+    if result.signer_revoked:
+        notes.append(
+            "The key that signed was revoked, and nothing shows that the head is older than that: "
+            "whoever has the key since may have signed this."
+        )
+    elif result.signer is not None and result.signer in outside.revoked:
+        notes.append("The key that signed was revoked later; the site log had witnessed the head before.")
+    public = bytes.fromhex(found.head.public_key) if found.head else b""
+    named = (public, bytes.fromhex(result.signer or ""))
+    if result.signer_trusted and not any(key in named for key in outside.trusted):
+        notes.append("The key that signed is none that you gave, but one of those endorsed it: keys were changed.")
+    return notes
+
+
+def _of_heads(result: Verification, outside: Outside) -> list[str]:
+    notes = []
+    if result.expected_head == CONTAINED:
+        notes.append("The head that you kept is contained: the entries under it are unchanged, later ones were added.")
+    elif result.expected_head == SAME:
+        notes.append("The head is the one that you kept.")
+    if result.witness in (SAME, CONTAINED):
+        newest = outside.heads[-1][1]
+        later = f"; {result.sealed - newest} later ones were signed since" if result.sealed > newest else ""
+        notes.append(f"The site log witnessed {newest} entries, and they are unchanged{later}.")
+    elif result.witness == NOT_CONTAINED:
+        most = max(size for _, size in outside.heads)
+        notes.append(
+            f"The site log witnessed a head over {most} entries that this log does not contain; "
+            f"its own head covers {result.sealed}."
+        )
+    elif result.witness == NOT_WITNESSED:
+        notes.append("The site log holds no head of this log: no run of it closed with this site log set.")
+    return notes
+
+
+def _unseen(result: Verification) -> list[str]:
+    """What nobody can tell from what was given."""
+    notes = []
+    if result.signer_trusted is None and result.expected_head != SAME:
+        logs = "the log" if result.site_head is None else "the log or the site log"
+        notes.append(
+            f"Whether somebody changed {logs} and signed it again: give --trust with the writer's public key, "
+            "which you have from elsewhere."
+        )
+    if result.witness in (None, NOT_WITNESSED):
+        notes.append(
+            "Whether the log had gone on after the head that you kept: keep the newest one."
+            if result.expected_head is not None
+            else "Whether this is an older copy: give --expect-head with the fingerprint that the run printed and "
+            "somebody kept, or --site with the site log."
+        )
+    else:
+        notes.append(
+            "Whether the log had gone on after what the site log witnessed, and whether the site log is itself an "
+            f"older copy: keep its head elsewhere, {result.site_head}."
+        )
+    if result.repairs:
+        notes.append("Whether unsigned entries that a later run signed came from the writer that was cut off.")
+    notes.append("Whether it is true: signed is what the software recorded, not that it was right.")
+    return notes
