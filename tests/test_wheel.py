@@ -52,6 +52,14 @@ def installed(tmp_path_factory):
 
 
 @pytest.mark.slow
+def test_wheel_holds_every_file_of_the_package(installed):
+    asked = subprocess.run(["git", "ls-files", "monai_ethics"], cwd=ROOT, capture_output=True, text=True, check=True)
+    files = [line for line in asked.stdout.splitlines() if not (ROOT / line).is_symlink()]
+    assert len(files) > 500
+    assert [line for line in files if not (Path(installed["PYTHONPATH"]) / line).is_file()] == []
+
+
+@pytest.mark.slow
 def test_wheel_with_core_dependencies_runs_the_demo_from_an_empty_directory(installed, tmp_path):
     command = [sys.executable, "-m", "monai_ethics", "demo", "--out", "out", "--json"]
     done = subprocess.run(command, cwd=tmp_path, env=installed, capture_output=True, text=True, check=False)
