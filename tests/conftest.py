@@ -2,6 +2,11 @@
 import json
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# how fast a machine is, and what else it does, is no fault of what is tested
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

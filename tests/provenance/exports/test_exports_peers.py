@@ -41,7 +41,9 @@ HOSTILE = [
     "",
 ]
 texts = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=40))
-hostile = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+hostile = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 def prov_judged(data):
@@ -225,7 +227,9 @@ def test_hostile_texts_stay_data_in_croissant(text, material_of):
 
 
 @given(text=texts)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_hostile_texts_stay_data_in_the_bill(text, material_of, validator):
     bill = cyclonedx(material_of(text), Told(name=text, creator=text, license=text, version=text))
     assert validator.validate_str(as_bytes(bill).decode()) is None

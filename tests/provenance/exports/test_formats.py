@@ -122,7 +122,9 @@ HOSTILE = (
 
 
 @given(text=st.one_of(st.sampled_from(HOSTILE), st.text(min_size=1, max_size=30)))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_texts_of_records_change_neither_form_nor_identifiers(text, material_of, documents):
     ours, plain = documents(material_of(text)), documents(material_of("plain"))
     for name in ours:
