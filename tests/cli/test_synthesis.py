@@ -156,11 +156,22 @@ def test_rows_without_a_patient_are_a_patient_each_and_not_the_same_in_two_sets(
     assert next(row["n"] for row in findings["synthesis.memorization_membership"]["estimates"]) == 240
 
 
-def test_only_the_groups_asked_for_are_compared(tmp_path, capsys):
-    words = [*stored(tmp_path), "--out", str(tmp_path / "e"), "--json", "--strata", "age"]
+@pytest.mark.parametrize("asked", [["sex"], ["age", "sex"]])
+def test_only_the_groups_asked_for_are_compared(tmp_path, capsys, asked):
+    given = stored(tmp_path, age=["old"] * 60 + ["young"] * 60)
+    words = [*given, "--out", str(tmp_path / "e"), "--json", "--strata", ",".join(asked)]
     assert main(["synthesis", *words]) == 0
     findings = {finding["check"]: finding for finding in json.loads(capsys.readouterr().out)["findings"]}
-    assert "no attribute age" in findings["synthesis.group_realism"]["reason"]
+    rows = findings["synthesis.group_realism"]["estimates"]
+    assert sorted({name for row in rows for name in row["group"] or ()}) == asked
+
+
+def test_groups_that_no_image_has_are_refused_before_anything_is_written(tmp_path, capsys):
+    assert main(["synthesis", *stored(tmp_path), "--out", str(tmp_path / "e"), "--strata", "DOE^JANE"]) == 2
+    said = capsys.readouterr().err
+    assert "Known: sex." in said
+    assert "DOE" not in said
+    assert not (tmp_path / "e").exists()
 
 
 def test_features_computed_otherwise_are_not_compared(tmp_path, capsys):
