@@ -31,10 +31,9 @@ def lock_findings(session: RunSession, log: EvidenceLog) -> list[Finding]:
         log: its open log, which holds the record of the run.
     """
     from monai_ethics.lifecycle.test_set_lock import EvaluationSetLock, SetUse, SetUses
-    from monai_ethics.provenance.log.reading.entries import read_entries
+    from monai_ethics.provenance.log.reading.entries import iter_entries
 
-    entries = read_entries(log.folder)
-    rows = [row for entry in entries for row in _uses(entry)]
+    rows = [row for entry in iter_entries(log.folder) for row in _uses(entry)]
     if not any(run == log.run_id and purpose == "evaluation" for run, purpose, _, _ in rows):
         return []
     uses = tuple(
@@ -42,7 +41,7 @@ def lock_findings(session: RunSession, log: EvidenceLog) -> list[Finding]:
         for order, (run, purpose, root, n) in enumerate(rows)
     )
     locked = session.described.get("evaluation_set", ())
-    return [EvaluationSetLock()(SetUses(uses=uses, locked=tuple(locked), unseen=_unseen(entries)))]
+    return [EvaluationSetLock()(SetUses(uses=uses, locked=tuple(locked), unseen=_unseen(log)))]
 
 
 def _uses(entry: Entry) -> Iterator[tuple[str, str, str | None, int]]:
@@ -62,14 +61,13 @@ def _uses(entry: Entry) -> Iterator[tuple[str, str, str | None, int]]:
         yield entry.run_id, "evaluation", str(one["root"]) if one else None, int(one["n"]) if one else 0
 
 
-def _unseen(entries: list[Entry]) -> int:
+def _unseen(log: EvidenceLog) -> int:
     """Other logs that the site log of the environment witnessed."""
     site = os.environ.get(SITE)
     if not site:
         return 0
     from monai_ethics.provenance.log.verifying.witnessed import load_site
 
-    own = {str(entry.body.get("log_id")) for entry in entries if entry.kind == "open"}
     with suppress(EthicsError, OSError):
-        return sum(identity not in own for identity in load_site(Path(site)).heads)
+        return sum(identity != log.log_id for identity in load_site(Path(site)).heads)
     return 0

@@ -20,6 +20,7 @@ __all__ = [
     "read_file",
     "remove_files",
     "remove_leftovers",
+    "same_folder",
     "settle_folder",
     "sync_folder",
     "write_all",
@@ -208,3 +209,11 @@ def _written_as(name: str) -> str | None:
     """Which file a temporary file was to become, or ``None`` if it is none of ours."""
     found = _TEMPORARY.fullmatch(name)
     return found[1] if found else None
+
+
+def same_folder(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one folder."""
+    try:
+        return Path(one).samefile(other)
+    except OSError:
+        return False

@@ -15,10 +15,11 @@ from monai_ethics.provenance.keys.key import Signer, verify_signature
 from monai_ethics.provenance.log.files.storage import read_file
 from monai_ethics.provenance.log.tree.canonical import canonical, sha256_hex, strict_loads
 
-__all__ = ["HEAD_NAME", "HEAD_SCHEMA", "Head", "read_head", "sign_head"]
+__all__ = ["HEAD_NAME", "HEAD_SCHEMA", "OPENING", "Head", "read_head", "sign_head"]
 
 HEAD_NAME = "head.json"
 HEAD_SCHEMA = "monai_ethics.head/1"
+OPENING = frozenset({"open", "pseudonym_key", "key", "repair"})  # kinds that a log without a head may hold
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _HEX128 = re.compile(r"[0-9a-f]{128}")
 

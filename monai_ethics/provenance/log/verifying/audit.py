@@ -10,10 +10,9 @@ from typing import Any
 
 from monai_ethics.errors import EthicsError, InputError, ProvenanceError, SchemaError
 from monai_ethics.provenance.log.reading.entries import Entry, parse_entry, raw_lines
-from monai_ethics.provenance.log.tree.head import Head, read_head
+from monai_ethics.provenance.log.tree.head import OPENING, Head, read_head
 from monai_ethics.provenance.log.tree.merkle import Frontier
 from monai_ethics.provenance.log.verifying.contents import Contents
-from monai_ethics.provenance.log.writing.resume import OPENING
 
 __all__ = ["Audit", "Repairs", "audit"]
 

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from monai_ethics.errors import GateError, InputError
+from monai_ethics.provenance.log.files.storage import same_folder
 from monai_ethics.provenance.log.verifying.audit import audit
 from monai_ethics.provenance.log.verifying.judge import STATUSES, Outside, Verification, judge
-from monai_ethics.provenance.log.verifying.witnessed import load_site, same_folder
+from monai_ethics.provenance.log.verifying.witnessed import load_site
 
 __all__ = ["STATUSES", "Verification", "as_signed", "verify_evidence"]
 

@@ -16,16 +16,15 @@ from monai_ethics.provenance.keys.key import verify_signature
 from monai_ethics.provenance.log.files.storage import open_file, read_file, write_atomically
 from monai_ethics.provenance.log.reading.entries import LOG_NAME, Entry, parse_entry, raw_lines
 from monai_ethics.provenance.log.tree.canonical import canonical, strict_loads
-from monai_ethics.provenance.log.tree.head import Head, read_head
+from monai_ethics.provenance.log.tree.head import OPENING, Head, read_head
 from monai_ethics.provenance.log.tree.merkle import Frontier
 from monai_ethics.provenance.log.writing.runs import RunNames
 
 if TYPE_CHECKING:
     from monai_ethics.provenance.keys.key import Signer
 
-__all__ = ["OPENING", "RESUME_FROM", "RESUME_NAME", "Tail", "inspect_log", "leave_resume"]
+__all__ = ["RESUME_FROM", "RESUME_NAME", "Tail", "inspect_log", "leave_resume"]
 
-OPENING = frozenset({"open", "pseudonym_key", "key", "repair"})  # kinds that a log without a head may hold
 RESUME_NAME = ".resume.json"
 RESUME_FROM = 20_000  # entries that are read in about half a second; above, the next writer is spared reading them
 RESUME_SCHEMA = "monai_ethics.resume/1"

@@ -31,7 +31,6 @@ from monai_ethics.provenance.log.files.storage import sync_folder, write_atomica
 from monai_ethics.provenance.log.reading.entries import ENTRY_SCHEMA, LOG_NAME
 from monai_ethics.provenance.log.tree.canonical import MAX_BYTES, canonical
 from monai_ethics.provenance.log.tree.head import HEAD_NAME, Head, read_head, sign_head
-from monai_ethics.provenance.log.verifying.witnessed import leave_witness, site_from
 from monai_ethics.provenance.log.writing.appending import Appender
 from monai_ethics.provenance.log.writing.folder import (
     clean_folder,
@@ -46,6 +45,7 @@ from monai_ethics.provenance.log.writing.folder import (
 )
 from monai_ethics.provenance.log.writing.held import hold, release
 from monai_ethics.provenance.log.writing.resume import Tail, inspect_log, leave_resume
+from monai_ethics.provenance.log.writing.witness import leave_witness, site_from
 from monai_ethics.provenance.records.record import record_id
 
 __all__ = ["EvidenceLog", "utc_now"]

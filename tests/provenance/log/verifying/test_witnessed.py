@@ -21,9 +21,9 @@ from monai_ethics.provenance.keys.revocation import revoke
 from monai_ethics.provenance.keys.rotation import rotate_key
 from monai_ethics.provenance.log.reading.entries import read_entries
 from monai_ethics.provenance.log.tree.head import read_head
-from monai_ethics.provenance.log.verifying import witnessed
 from monai_ethics.provenance.log.verifying.verify import verify_evidence
 from monai_ethics.provenance.log.verifying.witnessed import load_site
+from monai_ethics.provenance.log.writing import witness as witness_module
 from monai_ethics.provenance.log.writing.site import open_site
 from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
@@ -148,7 +148,7 @@ def test_consent_is_recorded_while_a_run_is_open_and_the_run_is_witnessed_after(
 @pytest.mark.parametrize("fault", ["busy", "altered", "no folder", "a file", "read only"])
 def test_a_witness_that_fails_is_one_warning_and_no_loss(tmp_path, site, fault, monkeypatch, capfd):
     if fault == "busy":
-        monkeypatch.setattr(witnessed, "WAIT", 0.2)
+        monkeypatch.setattr(witness_module, "WAIT", 0.2)
         code = "import sys; from pathlib import Path; from monai_ethics.provenance.log.writing.site import open_site\n"
         code += "log = open_site(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
         words = [sys.executable, "-c", code, str(site)]
@@ -162,7 +162,7 @@ def test_a_witness_that_fails_is_one_warning_and_no_loss(tmp_path, site, fault, 
     elif fault == "a file":
         site.write_bytes(b"")
     else:
-        monkeypatch.setattr(witnessed, "witness", lambda *_, **__: (_ for _ in ()).throw(OSError(30, "Read-only")))
+        monkeypatch.setattr(witness_module, "witness", lambda *_, **__: (_ for _ in ()).throw(OSError(30, "Read-only")))
     _run(tmp_path / "e")
     if fault == "busy":
         other.communicate("")

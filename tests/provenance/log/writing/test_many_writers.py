@@ -49,7 +49,7 @@ def _write(place, site, worker, count, told):
 
 
 def _all_at_once(place, monkeypatch, workers, count):
-    monkeypatch.setattr("monai_ethics.provenance.log.verifying.witnessed.WAIT", WAIT)
+    monkeypatch.setattr("monai_ethics.provenance.log.writing.witness.WAIT", WAIT)
     site, context = place / "site", multiprocessing.get_context("fork")
     key, told = load_or_create_key(site).public, context.Queue()
     begun = time.perf_counter()
