@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 
 from monai_ethics.evidence import UNJUDGED, Estimate, Finding, Verdict
+from monai_ethics.lifecycle.claim_numbers import other_attribute, other_number
 from monai_ethics.lifecycle.claim_results import (
     Linked,
     ResultName,
@@ -25,6 +26,9 @@ PROBLEMS: Mapping[str, str] = {
     "ambiguous": "The name fits several results: add `#subject`, or judge one run with --run-id.",
     "no_answer": "It rests on a result that could not be judged, or that somebody stated and nobody measured.",
     "no_value": "It rests on a number that has no value.",
+    "other_number": "It gives a number that none of the results it names holds: state theirs, rounded.",
+    "nothing_to_check": "It holds neither a number nor a word that is looked up: say the number that was measured.",
+    "other_attribute": "It speaks of an attribute that none of the results it names is about.",
     "forbidden_word": "It holds a word that no result can carry: say what was measured, on whom, and how surely.",
     "no_test": "It speaks of significance, or of what was not shown, and no result it names holds a test.",
     "test_without_level": "It speaks of significance; the test it names states no level to be held against.",
@@ -40,6 +44,7 @@ PROBLEMS: Mapping[str, str] = {
 #: name of an estimate to the problems that it counts
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "claims_without_a_result": ("no_result", "dangling", "ambiguous", "no_answer", "no_value"),
+    "claims_of_what_their_results_do_not_hold": ("other_number", "nothing_to_check", "other_attribute"),
     "claims_with_a_word_no_result_carries": ("forbidden_word",),
     "claims_of_significance_without_its_test": ("no_test", "test_without_level", "test_says_otherwise"),
     "comparisons_beyond_their_result": (
@@ -72,6 +77,12 @@ def problems_of(
     linked = [link for name in results for link in find(name, findings)[:1] if _answers(link)]
     if "forbidden" in kinds:
         found.add("forbidden_word")
+    if not kinds and not any(map(str.isdigit, text)):
+        found.add("nothing_to_check")
+    if other_number(text, linked):
+        found.add("other_number")
+    if kinds - {"forbidden"} and other_attribute(text, linked, findings):
+        found.add("other_attribute")
     found |= set(_significance(kinds, linked))
     if "equality" in kinds and not any(at_stake(link.finding) for link in linked):
         found.add("no_equivalence")

@@ -16,6 +16,21 @@ from monai_ethics.evidence import Source
 __all__ = ["WordLists", "kinds_of", "word_lists"]
 
 DASHES = re.compile("[\u2010-\u2015\u2212]")
+# "no difference between age bands was shown": as a phrase, with what stands between
+NOT_SHOWN = re.compile(
+    r"\bno (?:\w+ )?differences?\b[^.;,]{0,60}\b(?:was|were|could be) (?:shown|found|detected|seen|observed)\b"
+    r"|\b(?:did not|could not|cannot) (?:detect|find|show|see|observe) (?:a |any )?(?:statistically )?(?:significant )?"
+    r"(?:differences?|gaps?)\b(?: (?:between|across|among|in)\b)?"
+    r"|\b(?:differences?|gaps?) (?:between|across|among|in)\b[^.;,]{0,60}\bnot (?:statistically )?significant\b"
+)
+# who says that it is open claims nothing
+OPEN = re.compile(r"\b(?:cannot|could not|can not) (?:say|tell|judge|conclude) (?:whether|if)\b[^.;,]*")
+# a comparison that is denied says that there is none, or none that way: "not lower", "did not find them worse"
+DENIES = re.compile(
+    r"(?:\b(?:not|no|nor|never|neither|none|nobody|hardly|cannot|without|lack of|fail\w* to)\b|n['\u2019]t\b)[^.;,:]{0,40}$"
+)
+DENIED = {**dict.fromkeys(("better", "worse", "higher", "lower", "differs"), "equality"), "significance": "not_shown"}
+HIDDEN = " \N{MIDDLE DOT} "
 JOINING = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")  # they hide a word from a list and not from a reader
 
 
@@ -53,14 +68,22 @@ def word_lists(language: str = "en") -> WordLists:
 
 
 def kinds_of(text: str, lists: WordLists) -> frozenset[str]:
-    """Kinds of the words that a sentence holds; a phrase hides the words within it: "no difference was shown"."""
+    """Kinds of the words that a sentence holds; a phrase hides the words within it: "no difference was shown".
+
+    A word that compares and is denied, as in "not lower", is also of the kind ``equality``, and "not ... significant"
+    of the kind ``not_shown`` alone.
+    """
     left = JOINING.sub("", DASHES.sub("-", unicodedata.normalize("NFKC", text))).casefold()
     found = set()
+    for pattern, kind in ((OPEN, "open"), (NOT_SHOWN, "not_shown")):
+        left, times = pattern.subn(HIDDEN, left)
+        found |= {kind} if times else set()
     for pattern, kind in lists.phrases:
-        left, times = pattern.subn(" \N{MIDDLE DOT} ", left)
-        if times:
-            found.add(kind)
-    return frozenset(found)
+        for match in pattern.finditer(left):
+            denied = kind in DENIED and DENIES.search(left[: match.start()])
+            found |= {DENIED[kind], *([kind] if kind != "significance" else [])} if denied else {kind}
+        left = pattern.sub(HIDDEN, left)
+    return frozenset(found - {"plain"})
 
 
 def _pattern(word: str) -> re.Pattern[str]:

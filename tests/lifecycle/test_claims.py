@@ -50,7 +50,8 @@ WITHIN = finding(
         estimate="smallest_parity_margin", value=0.05, direction=Direction.AT_MOST, source=Source(title="Protocol")
     ),
 )
-EVIDENCE = (SURE, OPEN, NO_LEVEL, GROUPS, CHANGE, LEFT, WITHIN)
+AGE = finding("fairness.group_scores", [row("mean", 0.7, 0.02, group={"age_band": "65+"})], subjects=("age",))
+EVIDENCE = (SURE, OPEN, NO_LEVEL, GROUPS, CHANGE, LEFT, WITHIN, AGE)
 GAP, RATE, F = "fairness.score_gap", "fairness.rate_gap", "fairness.mitigation_change/change@sex=F"
 
 
@@ -69,6 +70,11 @@ def codes(text, *results, says=None, findings=EVIDENCE):
         ("Overlap improved in women.", (F,), None),
         ("The change narrows the gap.", ("fairness.mitigation_change/max_min_gap_change",), None),
         ("No difference was shown.", (RATE,), None),
+        ("No difference between the sexes was found.", (RATE,), None),
+        ("We did not detect a difference between the sexes.", (RATE,), None),
+        ("We cannot say whether the sexes differ.", (RATE,), None),
+        ("Overlap differs by sex (p = 0.01, 95 % intervals).", (GAP,), None),
+        ("Overlap in women rose by 0.05, in 50 patients.", (F,), None),
         ("The difference was not statistically significant.", (RATE,), None),
         ("Areas are comparable.", ("fairness.ranking_gap",), None),
         ("Mean overlap was 0.8 in M and 0.7 in F.",
@@ -103,6 +109,20 @@ def test_a_sentence_that_its_result_carries_has_no_problem(text, results, says):
         ("There is no difference between the sexes.", (RATE,), "no_equivalence"),
         ("It works as well as in men and is non\u2010inferior.", (RATE,), "no_equivalence"),
         ("Mean overlap was 0.8 in M.", ("fairness.group_scores/mean@sex=M",), "one_sided"),
+        ("Mean overlap was 0.79 in F.", ("fairness.group_scores/mean@sex=F",), "other_number"),
+        ("Overlap improved by 12 % in women.", (F,), "other_number"),
+        ("Overlap differs (p < 0.001).", (GAP,), "other_number"),
+        ("Overlap improved in 70 patients.", (F,), "other_number"),
+        ("Overlap differs by age.", (GAP,), "other_attribute"),
+        ("The model works.", (GAP,), "nothing_to_check"),
+        ("Overlap was not lower in women.", (F,), "no_equivalence"),
+        ("Women were never served worse.", (F,), "no_equivalence"),
+        ("Overlap is similar in both sexes.", (RATE,), "no_equivalence"),
+        ("Sex had no effect on overlap.", (RATE,), "no_equivalence"),
+        ("There is a trend towards a gap.", (RATE,), "chance_not_ruled_out"),
+        ("No evidence of bias was found.", (RATE,), "forbidden_word"),
+        ("Sex causes lower overlap.", (GAP,), "forbidden_word"),
+        ("We did not find a significant difference.", (GAP,), "test_says_otherwise"),
     ],
 )  # fmt: skip
 def test_a_sentence_that_says_more_than_its_result_is_named(text, results, problem):
