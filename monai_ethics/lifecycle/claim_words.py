@@ -27,7 +27,8 @@ NOT_SHOWN = re.compile(
 OPEN = re.compile(r"\b(?:cannot|could not|can not) (?:say|tell|judge|conclude) (?:whether|if)\b[^.;,]*")
 # a comparison that is denied says that there is none, or none that way: "not lower", "did not find them worse"
 DENIES = re.compile(
-    r"(?:\b(?:not|no|nor|never|neither|none|nobody|hardly|cannot|without|lack of|fail\w* to)\b|n['\u2019]t\b)[^.;,:]{0,40}$"
+    r"(?:\b(?:not|no|nor|never|neither|none|nobody|hardly|cannot|without|lack of|fail\w* to)\b|n['\u2019]t\b)"
+    r"[^.;,:]{0,40}$"
 )
 DENIED = {**dict.fromkeys(("better", "worse", "higher", "lower", "differs"), "equality"), "significance": "not_shown"}
 HIDDEN = " \N{MIDDLE DOT} "
