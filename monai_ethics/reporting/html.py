@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from monai_ethics.evidence import Estimate, Verdict
-from monai_ethics.reporting import quantity
+from monai_ethics.reporting import published, quantity
 from monai_ethics.reporting.escape import clean, for_html, json_text, link
 from monai_ethics.reporting.view import View
 from monai_ethics.reporting.words import STAGE_NOTE, VERDICTS
@@ -23,7 +23,7 @@ __all__ = ["render_html"]
 def render_html(view: View) -> str:
     """The page as text."""
     template = environment().get_template("report.html")
-    return template.render(view=view, verdict_words=VERDICTS, stage_note=STAGE_NOTE) + "\n"
+    return template.render(view=view, verdict_words=VERDICTS, stage_note=STAGE_NOTE, published=published) + "\n"
 
 
 @cache

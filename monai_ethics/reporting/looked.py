@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from monai_ethics.evidence import INTRINSIC_LIMITS, UNJUDGED, Estimate, EvidenceReport
+from monai_ethics.reporting import published
 from monai_ethics.reporting.asked import Asked
 from monai_ethics.reporting.quantity import counted, group_label, interval, name_label, number, value_label
 from monai_ethics.reporting.sections import Section, TableCell
@@ -52,6 +53,8 @@ def _people(asked: Sequence[Asked]) -> str:
 
 
 def _data(report: EvidenceReport, trail: Trail | None) -> str:
+    if published.is_public(trail):
+        return published.DATA
     if trail is not None and trail.sets:
         return _some(
             [f"{row.role} of {counted(row.n, 'images')} ({counted(row.subjects, 'patients')})" for row in trail.sets]
@@ -64,6 +67,8 @@ def _data(report: EvidenceReport, trail: Trail | None) -> str:
 def _models(trail: Trail | None) -> str:
     if trail is None:
         return ""
+    if trail.published is not None:
+        return published.DATA
     named = [
         f"{row.name or 'unnamed'}{f' (weights {row.weights[:12]}…)' if row.weights else ''}" for row in trail.models
     ]

@@ -10,6 +10,7 @@ from monai_ethics.reporting.asked import Asked
 from monai_ethics.reporting.escape import for_markdown as esc
 from monai_ethics.reporting.escape import json_text, link
 from monai_ethics.reporting.matrix import Matrix
+from monai_ethics.reporting.published import DIFFERENCES, WEAKEST
 from monai_ethics.reporting.quantity import (
     TIMES,
     WHOLE,
@@ -43,6 +44,8 @@ def _first(view: View) -> Iterator[str]:
     """The opening page, in the order of the HTML page."""
     report = view.report
     yield from ("# Evidence report", "", f"Recorded {esc(report.created)} by {esc(report.tool)}.", "")
+    if view.published:
+        yield from ("## This is a copy for the public", "", *(f"- {esc(text)}" for text in view.published), "")
     yield from ("## At a glance", "")
     yield from (f"- {esc(name)}: {esc(text)}" for name, text in view.facts)
     yield f"- Evidence: {esc(view.in_one_line)}"
@@ -67,7 +70,7 @@ def _first(view: View) -> Iterator[str]:
     for found in view.sections:
         yield from _section(found)
     yield from _present(view.represented)
-    yield from _compared(view.overview)
+    yield from _compared(view.overview, public=bool(view.published))
     yield from _ends(view)
     if view.weakest is not None:
         yield from _section(view.weakest)
@@ -163,10 +166,12 @@ def _count(row: Estimate | None) -> str:
     return "—" if row is None or row.value is None else number(row.value, "n" if row.name in WHOLE else row.unit)
 
 
-def _compared(matrix: Matrix | None) -> Iterator[str]:
+def _compared(matrix: Matrix | None, *, public: bool) -> Iterator[str]:
     if matrix is None:
         return
     yield from ("", "## Every comparison of groups", "")
+    if public:
+        yield from (esc(DIFFERENCES), "")
     rows = ((subject, *(_cell(cell) for cell in cells)) for subject, cells in matrix.rows)
     yield from _table(("largest difference", *(f"by {column}" for column in matrix.columns)), rows)
 
@@ -185,6 +190,8 @@ def _ends(view: View) -> Iterator[str]:
     if not view.extremes:
         return
     yield from ("", "## The worst result beside the best", "")
+    if view.published:
+        yield from (esc(WEAKEST), "")
     rows = (
         (
             item.label or pair.subject,

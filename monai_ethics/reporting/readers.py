@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from monai_ethics.evidence import UNJUDGED, Verdict
+from monai_ethics.reporting import published
 from monai_ethics.reporting.asked import Asked
 from monai_ethics.reporting.quantity import counted, group_label, interval, value_label
 from monai_ethics.reporting.represented import Represented
@@ -83,8 +84,9 @@ def _patients(
     ends: Sequence[tuple[Asked, Extremes]],
     trail: Trail | None,
 ) -> Iterator[Point]:
-    yield Point(question="For whom does it work less well?", answers=_differences(asked, ends))
-    yield Point(question="Who is missing?", answers=_missing(found))
+    public = published.is_public(trail)
+    yield Point(question="For whom does it work less well?", answers=_differences(asked, ends, public=public))
+    yield Point(question="Who is missing?", answers=_missing(found, public=public))
     consents = [item for item in asked if item.finding.check == CONSENT]
     none = Answer(text="This was not examined: no result here speaks of consent or withdrawal.")
     told = _few([_stated(item) for item in _urgent(consents)], none=none)
@@ -104,6 +106,8 @@ def _patients(
 
 def _kept(trail: Trail | None) -> tuple[Answer, ...]:
     """That no refusal is known where nobody's consent or withdrawal stands in the log."""
+    if published.is_public(trail):
+        return (Answer(text=published.CONSENT),)
     if trail is None or trail.counts.get("consent") or trail.counts.get("withdrawal"):
         return ()
     text = "This log holds nobody's consent or withdrawal: a refusal that was not recorded cannot be respected."
@@ -118,18 +122,23 @@ def _stated(item: Asked) -> Answer:
     return Answer(text=item.finding.statement, anchor=item.anchor, verdict=item.finding.verdict)
 
 
-def _differences(asked: Sequence[Asked], ends: Sequence[tuple[Asked, Extremes]]) -> tuple[Answer, ...]:
+def _differences(asked: Sequence[Asked], ends: Sequence[tuple[Asked, Extremes]], *, public: bool) -> tuple[Answer, ...]:
     """Attributes by which a test tells groups from chance, the most urgent first; else that nothing was shown."""
     compared = [item for item in asked if item.gap is not None]
     shown = _urgent([item for item in compared if item.gap is not None and item.gap.beyond_chance])
+    left_out = (Answer(text=published.DIFFERENCES, anchor="unjudged"),) if public else ()
     if compared and not shown:
-        text = "No difference between groups was told from chance. That does not show that there is none."
-        return (Answer(text=text, anchor="compared"),)
+        where = " shown here" if public else ""
+        text = f"No difference between groups{where} was told from chance. That does not show that there is none."
+        return (Answer(text=text, anchor="compared"), *left_out)
     by: dict[tuple[str | None, str], list[Asked]] = {}
     for item in shown:
         by.setdefault((item.finding.run, attribute_label(item.finding)), []).append(item)
     answers = [Answer(text=_apart(items, ends), anchor=items[0].anchor) for items in by.values()]
-    return _few(answers, none=Answer(text="This was not examined: no groups were compared."), more="compared")
+    none = Answer(
+        text="No comparison of groups is shown." if public else "This was not examined: no groups were compared."
+    )
+    return (*_few(answers, none=none, more="compared"), *left_out)
 
 
 def _apart(items: Sequence[Asked], ends: Sequence[tuple[Asked, Extremes]]) -> str:
@@ -150,7 +159,9 @@ def _apart(items: Sequence[Asked], ends: Sequence[tuple[Asked, Extremes]]) -> st
     return " ".join((start, *told, *who))
 
 
-def _missing(found: Represented | None) -> tuple[Answer, ...]:
+def _missing(found: Represented | None, *, public: bool) -> tuple[Answer, ...]:
+    if public:
+        return (Answer(text=published.GROUPS, anchor="present" if found else ""),)
     if found is None:
         return (Answer(text="This was not examined: no result here is broken down by groups of people."),)
     texts = [text for text in (found.statement, found.sentence) if text]
@@ -161,19 +172,22 @@ def _missing(found: Represented | None) -> tuple[Answer, ...]:
 
 def _clinicians(asked: Sequence[Asked], ends: Sequence[tuple[Asked, Extremes]], trail: Trail | None) -> Iterator[Point]:
     urgent = _urgent([item for item in asked if item.finding.verdict in ATTENTION])
-    none = Answer(text="No result lies outside a limit. Where nobody set a limit, nothing can.", anchor="found")
+    public = published.is_public(trail)
+    text = published.FAILED if public else "No result lies outside a limit. Where nobody set a limit, nothing can."
+    none = Answer(text=text, anchor="found")
     failed = _few([_stated(item) for item in urgent], none=none, more="found")
     yield Point(question="Where did it fail?", answers=(*failed, *_missed(asked)))
     worst = [_end(item, pair) for item, pair in ends if pair.ends[0][0] == "worst"]
     none = Answer(text="No group is ranked: nothing was scored by group, or it is not recorded which way is good.")
-    chance = Answer(text="Some group is at this end by chance alone: see what the tests say.", anchor="compared")
+    chance = [Answer(text="Some group is at this end by chance alone: see what the tests say.", anchor="compared")]
+    chance += [Answer(text=published.WEAKEST)] if public else []
     told = _few(worst, none=none, more="groups")
-    yield Point(question="Which group is at the weak end?", answers=(*told, chance) if worst else told)
+    yield Point(question="Which group is at the weak end?", answers=(*told, *chance) if worst else told)
     small = [answer for item in asked for answer in _smallest(item)]
     none = Answer(text="No result states how small a difference these patients could have shown.")
     yield Point(question="How small a difference could be seen?", answers=_few(small, none=none, more="compared"))
     uses = [] if trail is None else [Answer(text=f"{text.rstrip('.')}.") for text in trail.intended]
-    none = Answer(text="No record states an intended use.")
+    none = Answer(text=published.INTENDED if public else "No record states an intended use.")
     yield Point(question="What is it intended for?", answers=_few(uses, none=none))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from monai_ethics.evidence import UNJUDGED, Estimate, Finding
 from monai_ethics.reporting.asked import Asked
+from monai_ethics.reporting.published import GROUPS
 from monai_ethics.reporting.quantity import counted, group_label, name_label
 from monai_ethics.reporting.shapes import is_rate, scores
 from monai_ethics.reporting.telling import COUNTED
@@ -56,6 +57,7 @@ class Represented:
         absent: who is not there at all.
         open: groups without a number somewhere.
         judged: groups with every number.
+        public: whether this is a copy for the public, which leaves groups out.
     """
 
     anchor: str
@@ -65,10 +67,13 @@ class Represented:
     absent: tuple[Absent, ...]
     open: tuple[Open, ...]
     judged: int
+    public: bool = False
 
     @property
     def sentence(self) -> str:
         """How many groups were judged."""
+        if self.public:
+            return GROUPS
         total = self.judged + len(self.open)
         if not total:
             return ""
@@ -80,7 +85,7 @@ class Represented:
         )
 
 
-def represented(asked: Sequence[Asked]) -> Represented | None:
+def represented(asked: Sequence[Asked], *, public: bool = False) -> Represented | None:
     """The section, or ``None`` if no result has groups."""
     item = next((item for item in asked if _counts_groups(item.finding)), None)
     open_, judged = _judged(asked)
@@ -96,6 +101,7 @@ def represented(asked: Sequence[Asked]) -> Represented | None:
         absent=tuple(_absent(finding)) if finding is not None else (),
         open=open_,
         judged=judged,
+        public=public,
     )
 
 

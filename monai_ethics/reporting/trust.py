@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from monai_ethics.reporting.published import RECORDS, is_public
 from monai_ethics.reporting.quantity import counted
 from monai_ethics.reporting.sections import Section, TableCell
 from monai_ethics.reporting.words import INTEGRITY, STATUSES
@@ -203,7 +204,7 @@ def _learned(trail: Trail) -> Section:
         caption="Sets of images, and models that records name",
         head=("What", "How much", "Fingerprint (root of the set, or digest of the weights)"),
         rows=tuple(_sets_and_models(trail)),
-        notes=() if trail.sets or trail.models else ("No set of images and no model is recorded.",),
+        notes=() if trail.sets or trail.models else (_none(trail, "No set of images and no model is recorded."),),
     )
 
 
@@ -234,5 +235,10 @@ def _consents(trail: Trail) -> Section:
         caption="Consents and withdrawals in this log",
         head=("What", "Entries"),
         rows=rows,
-        notes=() if rows else (none,),
+        notes=() if rows else (_none(trail, none),),
     )
+
+
+def _none(trail: Trail, text: str) -> str:
+    """That there is nothing; a copy for the public leaves out what there was."""
+    return RECORDS if is_public(trail) else text

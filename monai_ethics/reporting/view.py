@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from monai_ethics.evidence import UNJUDGED, EvidenceReport, Finding, Verdict
@@ -16,6 +16,7 @@ from monai_ethics.reporting.looked import facts, methods, synthetic_limits, weak
 from monai_ethics.reporting.matrix import Matrix, matrix_of, overview_of
 from monai_ethics.reporting.plots.lineage import lineage_picture
 from monai_ethics.reporting.plots.style import Picture
+from monai_ethics.reporting.published import NOT_DONE, is_public, notice, of_the_whole
 from monai_ethics.reporting.quantity import name_label
 from monai_ethics.reporting.readers import Reader, readers
 from monai_ethics.reporting.represented import Represented, represented
@@ -124,6 +125,11 @@ class View:
         return unseen(self.integrity)
 
     @property
+    def published(self) -> tuple[str, ...]:
+        """What a copy for the public leaves out, and why; nothing for other evidence."""
+        return notice(self.trail)
+
+    @property
     def seal(self) -> tuple[tuple[str, str], ...]:
         """What the verification recorded, in words."""
         return seal(self.integrity)
@@ -227,7 +233,8 @@ def view_of(
     asked = _asked(report, pictures or {})
     verdicts = [finding.verdict for finding in report.findings]
     ends = tuple((item, pair) for item in asked if item.gap is None for pair in extremes(item.finding))
-    found, limits = represented(asked), synthetic_limits(asked, trail, lineage)
+    public = is_public(trail)
+    found, limits = represented(asked, public=public), synthetic_limits(asked, trail, lineage)
     stated = dict.fromkeys(text for item in asked for text in item.finding.limitations)
     return View(
         report=report,
@@ -237,20 +244,25 @@ def view_of(
         represented=found,
         overview=overview_of(asked),
         extremes=ends,
-        limitations=tuple(text for text in stated if text not in limits),
+        limitations=of_the_whole([text for text in stated if text not in limits], trail),
         glossary=_glossary(report),
         integrity=integrity,
         status=status(integrity),
         plots_note=plots_note,
         lineage=lineage if lineage is not None and lineage.boxes else None,
         lineage_picture=None if lineage is None else lineage_picture(lineage),
-        sections=tuple(made for make in SECTIONS if (made := make(asked)) is not None),
+        sections=tuple(_qualified(made, public=public) for make in SECTIONS if (made := make(asked)) is not None),
         facts=facts(report, asked, trail),
         readers=readers(asked, found=found, ends=ends, integrity=integrity, trail=trail),
         weakest=weakest(asked),
         synthetic=limits,
         trail=trail,
     )
+
+
+def _qualified(section: Section, *, public: bool) -> Section:
+    """A section, and in a copy for the public the sentence that what is not in it may have been left out."""
+    return replace(section, intro=(*section.intro, NOT_DONE)) if public else section
 
 
 def _concerns(asked: Sequence[Asked]) -> tuple[Concern, ...]:

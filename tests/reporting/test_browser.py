@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from monai_ethics.provenance.log.reading.trail import Key, Made, Repair, Run, Set, Trail
+from monai_ethics.provenance.log.reading.trail import Key, Made, Published, Repair, Run, Set, Trail
 from monai_ethics.reporting.render import write_report
 
 pytestmark = pytest.mark.browser
@@ -153,6 +153,17 @@ def trail():
 @pytest.mark.parametrize("name", NAMES)
 def test_axe_and_the_keyboard_find_no_fault(chromium, axe, name, scheme, width, request, integrity, trail, tmp_path):
     write_report(request.getfixturevalue(name), tmp_path, integrity=integrity, trail=trail)
+    judged_by_axe(chromium, axe, scheme, width, tmp_path)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_no_fault_in_a_copy_for_the_public(chromium, axe, width, told, integrity, trail, tmp_path):
+    public = replace(trail, published=Published(least=11, hidden=425, source="ab" * 32))
+    write_report(told, tmp_path, integrity=integrity, trail=public)
+    judged_by_axe(chromium, axe, "light", width, tmp_path)
+
+
+def judged_by_axe(chromium, axe, scheme, width, tmp_path):
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)  # or the judge could not run
     text = text.replace("<details", "<details open").replace("scroll-behavior: smooth", "scroll-behavior: auto")

@@ -131,6 +131,10 @@ def test_words_and_settings_tell_no_small_count():
         "The interval is 0.1 to 0.9, at 95 %."
     )
     assert public_text("Site A has 15 patients.", None) is None
+    assert public_text("Under 5 it is hidden; that none can be worked out is for others.", 11) == (
+        "That none can be worked out is for others."
+    )
+    assert public_text("It is as it was; 3 were missed.", 11) == "It is as it was."
     assert public_text(None, 11) is None
     assert public_subjects(("mean_dice", "a" * 32, "x/y", "ct.nii", "DOE^J", "1234567")) == ("mean_dice",)
     assert public_settings(

@@ -27,8 +27,12 @@ def public_text(text: str | None, least: int | None) -> str | None:
     """
     if text is None:
         return None
-    kept = [part for part in re.split(r"(?<=[.;])\s+", text) if not _tells(part, least)]
-    return " ".join(kept) or None
+    parts = re.split(r"(?<=[.;])\s+", text)
+    kept = [part for part in parts if not _tells(part, least)]
+    if not kept or kept == parts:
+        return " ".join(kept) or None
+    kept[0] = kept[0][:1].upper() + kept[0][1:]  # half a sentence is one of its own now
+    return " ".join(kept).removesuffix(";").removesuffix(".") + "."
 
 
 def _tells(text: str, least: int | None) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from monai_ethics.provenance.log.reading.entries import Entry, iter_entries
 
-__all__ = ["Key", "Made", "Repair", "Run", "Set", "Trail", "trail_of"]
+__all__ = ["Key", "Made", "Published", "Repair", "Run", "Set", "Trail", "trail_of"]
 
 MOST = 200  # lines of a kind that are kept; the others are counted
 
@@ -67,6 +67,15 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """That the log is a copy for the public: the smallest count that it shows but for 0, and how much it hides."""
+
+    least: int
+    hidden: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trail:
     """What the entries of a log say besides its findings.
 
@@ -81,6 +90,7 @@ class Trail:
         intended: what records say that images or models are for.
         counts: entries by kind.
         synthetic: records and registered images that are synthetic, wholly or in part.
+        published: what it says of itself as a copy for the public, if it is one.
     """
 
     log_id: str = ""
@@ -93,6 +103,7 @@ class Trail:
     intended: tuple[str, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     synthetic: int = 0
+    published: Published | None = None
 
 
 def trail_of(folder: Path) -> Trail:
@@ -124,6 +135,7 @@ class _Gathered:
         self.models: dict[Made, None] = {}
         self.intended: dict[str, None] = {}
         self.synthetic = 0
+        self.published: Published | None = None
         self.log_id = ""
 
     def add(self, entry: Entry) -> None:
@@ -143,6 +155,7 @@ class _Gathered:
             intended=tuple(self.intended),
             counts=dict(sorted(self.counts.items())),
             synthetic=self.synthetic,
+            published=self.published,
         )
 
     def _open(self, entry: Entry, body: Mapping[str, Any]) -> None:
@@ -209,6 +222,13 @@ class _Gathered:
     def _registered(self, entry: Entry, body: Mapping[str, Any]) -> None:
         self.synthetic += body.get("synthetic") in ("yes", "partial")
 
+    def _public_export(self, entry: Entry, body: Mapping[str, Any]) -> None:
+        left = body.get("left_out")
+        hidden = _whole(left.get("estimates")) if isinstance(left, Mapping) else 0
+        self.published = Published(
+            least=_whole(body.get("least")), hidden=hidden, source=_text(body.get("source_head"))
+        )
+
 
 _LOOKS: Mapping[str, Callable[[_Gathered, Entry, Mapping[str, Any]], None]] = {
     "open": _Gathered._open,
@@ -219,6 +239,7 @@ _LOOKS: Mapping[str, Callable[[_Gathered, Entry, Mapping[str, Any]], None]] = {
     "training_set": _Gathered._training_set,
     "record": _Gathered._record,
     "registered": _Gathered._registered,
+    "public_export": _Gathered._public_export,
 }
 
 

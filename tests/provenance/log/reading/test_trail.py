@@ -4,7 +4,7 @@
 import pytest
 
 from monai_ethics.provenance.log.reading.entries import Entry
-from monai_ethics.provenance.log.reading.trail import Key, Made, Repair, Run, Set, Trail, gathered, trail_of
+from monai_ethics.provenance.log.reading.trail import Key, Made, Published, Repair, Run, Set, Trail, gathered, trail_of
 from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 AT = "2026-03-02T09:00:00Z"
@@ -72,7 +72,9 @@ def test_records_name_models_uses_and_what_is_synthetic():
     assert found.synthetic == 2
 
 
-@pytest.mark.parametrize("kind", ["_init__", "trail", "add", "open", "run", "key", "repair", "erasure", "training_set"])
+@pytest.mark.parametrize(
+    "kind", ["_init__", "trail", "add", "open", "run", "key", "repair", "erasure", "training_set", "public_export"]
+)
 @pytest.mark.parametrize("body", [{}, {"tool": 1, "launched": 2, "n": "x", "n_": None, "commitments": 3, "role": []}])
 def test_a_body_of_another_form_breaks_nothing(kind, body):
     assert one(kind, body).counts == {kind: 1}
@@ -83,6 +85,13 @@ def test_of_many_runs_the_last_are_kept_and_all_are_counted():
     assert len(found.runs) == 200
     assert found.runs[-1].run_id == "run-249"
     assert found.counts["open"] == 250
+
+
+def test_a_copy_for_the_public_says_so():
+    body = {"least": 11, "left_out": {"estimates": 425}, "source_head": "ab" * 32}
+    assert one("public_export", body).published == Published(least=11, hidden=425, source="ab" * 32)
+    assert one("public_export", {"left_out": 3}).published == Published(least=0, hidden=0, source="")
+    assert one("open", {}).published is None
 
 
 def test_a_log_on_disk_is_read(tmp_path):
