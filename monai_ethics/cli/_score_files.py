@@ -38,12 +38,14 @@ def read_evidence(
     from monai_ethics.fairness.data.scores import ScoreTable
     from monai_ethics.provenance.log.reading.entries import read_private
     from monai_ethics.provenance.log.verifying.verify import verify_evidence
+    from monai_ethics.provenance.log.writing.relied import relied_on
 
-    status = verify_evidence(evidence).status
-    if status in ("altered", "wrong-key"):
-        raise GateError(f"Expected evidence that is as it was signed: got '{status}'. See `monai-ethics verify`.")
-    payloads = [(run, "scores", data) for run, data in read_private(evidence, "scores", run_id)]
-    labeled = [(run, "labels", data) for run, data in read_private(evidence, "labels", run_id)]
+    found = verify_evidence(evidence)
+    if found.status in ("altered", "wrong-key"):
+        raise GateError(f"Expected evidence that is as it was signed: got '{found.status}'. See `monai-ethics verify`.")
+    under = relied_on(evidence, found)
+    payloads = [(run, "scores", data) for run, data in read_private(evidence, "scores", run_id, under=under)]
+    labeled = [(run, "labels", data) for run, data in read_private(evidence, "labels", run_id, under=under)]
     if not payloads and not labeled:
         raise InputError(
             "Expected stored scores in this evidence: got none. They were deleted, or the run had no per-case metric."

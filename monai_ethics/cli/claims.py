@@ -61,10 +61,12 @@ def _judge(evidence: Path, data: bytes, policy: Policy, run_id: str | None) -> l
     from monai_ethics.lifecycle.policy import apply_policy
     from monai_ethics.provenance.log.reading.entries import read_report
     from monai_ethics.provenance.log.verifying.verify import as_signed
+    from monai_ethics.provenance.log.writing.relied import relied_on
 
     listed = read_claims(data)
-    as_signed(evidence)
-    found = [item for item in read_report(evidence, run_id=run_id).findings if item.check != Claims.id]
+    under = relied_on(evidence, as_signed(evidence))
+    held = read_report(evidence, run_id=run_id, under=under).findings
+    found = [item for item in held if item.check != Claims.id]
     return apply_policy([Claims()(ClaimTable(claims=listed, findings=tuple(apply_policy(found, policy))))], policy)
 
 

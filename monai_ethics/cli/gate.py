@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from monai_ethics.evidence import Finding
     from monai_ethics.lifecycle.policy import GateResult, GateRow
+    from monai_ethics.provenance.log.reading.entries import Covered
 
 __all__ = ["command"]
 
@@ -39,8 +40,8 @@ def command(
     from monai_ethics.provenance.log.files.storage import write_text
 
     asked = read_policy(policy)
-    integrity = _integrity(evidence, site)
-    result = gate(_findings(evidence, run_id, integrity), asked)
+    integrity, under = _integrity(evidence, site)
+    result = gate(_findings(evidence, run_id, integrity, under=under), asked)
     result = replace(result, rows=(integrity, *result.rows) if result.rows else ())
     if junit is not None:
         write_text(junit, junit_xml(result))
@@ -53,25 +54,26 @@ def command(
         )
 
 
-def _findings(evidence: Path, run_id: str | None, integrity: GateRow) -> Sequence[Finding]:
+def _findings(evidence: Path, run_id: str | None, integrity: GateRow, *, under: Covered | None) -> Sequence[Finding]:
     """Findings of the evidence; none where it was altered so that it cannot be read, which its own row refuses."""
     from monai_ethics.provenance.log.reading.entries import read_report
 
     try:
-        return read_report(evidence, run_id=run_id).findings
+        return read_report(evidence, run_id=run_id, under=under).findings
     except ProvenanceError:
         if integrity.refuses:
             return ()
         raise
 
 
-def _integrity(evidence: Path, site: Path | None) -> GateRow:
-    """The row that stands above all others: evidence that is not as it was signed carries no judgement."""
+def _integrity(evidence: Path, site: Path | None) -> tuple[GateRow, Covered | None]:
+    """The row that stands above all others, and what to read under: what is not as signed carries no judgement."""
     from monai_ethics.lifecycle.policy import GateRow
     from monai_ethics.provenance.log.verifying.verify import verify_evidence
+    from monai_ethics.provenance.log.writing.relied import relied_on
 
     found = verify_evidence(evidence, site=site)
-    return GateRow(
+    row = GateRow(
         check="provenance.integrity",
         subjects=(),
         asked="the evidence is as it was signed",
@@ -80,6 +82,7 @@ def _integrity(evidence: Path, site: Path | None) -> GateRow:
         reason=None if found.intact else found.text.splitlines()[0],
         source="the gate itself",
     )
+    return row, relied_on(evidence, found) if found.intact else None
 
 
 def _table(result: GateResult) -> str:

@@ -118,19 +118,21 @@ def _items(kind: str, payload: bytes) -> dict[str, Any]:
 def _read(folder: Path, run_id: str | None) -> Measurement:
     from monai_ethics.provenance.log.reading.entries import read_private
     from monai_ethics.provenance.log.verifying.verify import verify_evidence
+    from monai_ethics.provenance.log.writing.relied import relied_on
 
-    status = verify_evidence(folder).status
-    if status in ("altered", "wrong-key"):
-        raise GateError(f"Expected evidence that is as it was signed: got '{status}'. See `monai-ethics verify`.")
-    stored = {kind: read_private(folder, kind, run_id) for kind in _kinds()}
+    found = verify_evidence(folder)
+    if found.status in ("altered", "wrong-key"):
+        raise GateError(f"Expected evidence that is as it was signed: got '{found.status}'. See `monai-ethics verify`.")
+    under = relied_on(folder, found)
+    stored = {kind: read_private(folder, kind, run_id, under=under) for kind in _kinds()}
     payloads = stored["scores"] or stored["labels"]
     if not payloads:
         raise InputError(
             "Expected stored scores in this evidence: got none. They were deleted, or the run had no per-case metric."
         )
     run = payloads[-1][0]
-    own = {kind: [payload for name, payload in found if name == run] for kind, found in stored.items()}
-    last = {kind: _items(kind, found[-1]) if found else {} for kind, found in own.items()}
+    own = {kind: [payload for name, payload in held if name == run] for kind, held in stored.items()}
+    last = {kind: _items(kind, held[-1]) if held else {} for kind, held in own.items()}
     return Measurement(folder, run, last["scores"], last["labels"])
 
 

@@ -17,6 +17,7 @@ from monai_ethics.provenance.consent.subjects import Subjects
 from monai_ethics.provenance.consent.terms import PURPOSES
 from monai_ethics.provenance.log.reading.entries import iter_entries
 from monai_ethics.provenance.log.verifying.verify import as_signed
+from monai_ethics.provenance.log.writing.relied import relied_on
 from monai_ethics.provenance.log.writing.site import open_site
 from monai_ethics.provenance.log.writing.writer import EvidenceLog, utc_now
 
@@ -159,5 +160,5 @@ def load_consent(site: Path, *, trusted: Sequence[bytes] = ()) -> ConsentState:
         InputError: if the folder holds no log.
         SchemaError: if an entry has another form.
     """
-    as_signed(Path(site), trusted=trusted, called="the site log")
-    return fold(iter_entries(Path(site)))
+    found = as_signed(Path(site), trusted=trusted, called="the site log")
+    return fold(iter_entries(Path(site), under=relied_on(site, found)))

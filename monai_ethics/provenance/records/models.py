@@ -6,11 +6,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import InputError
-from monai_ethics.provenance.log.reading.entries import iter_entries
+from monai_ethics.provenance.log.reading.entries import Covered, iter_entries
 
 __all__ = ["Trained", "known_models"]
 
@@ -34,18 +35,19 @@ class Trained:
     root: str | None = None
 
 
-def known_models(folders: Sequence[Path]) -> dict[str, Trained]:
+def known_models(folders: Sequence[Path], *, under: Sequence[Covered | None] = ()) -> dict[str, Trained]:
     """Trainings by the digest of the weights that they ended with or stored, and of the checkpoint files.
 
     Args:
         folders: evidence folders and site logs; one without a log is left out. Two trainings that wrote the same
             weights cannot be told apart: the first one is named.
+        under: what each of them is read under, see `iter_entries`; to its end where nothing is given.
     """
     found: dict[str, Trained] = {}
-    for folder in folders:
+    for folder, covered in zip_longest(folders, under[: len(folders)]):
         trained: dict[str, Trained] = {}
         roots: dict[str, str] = {}
-        for kind, body in _entries(folder):
+        for kind, body in _entries(folder, covered):
             if kind == "training_set":
                 roots[str(body.get("record"))] = str(body.get("root"))
             elif kind == "record" and body.get("type") == "training":
@@ -59,9 +61,9 @@ def known_models(folders: Sequence[Path]) -> dict[str, Trained]:
     return found
 
 
-def _entries(folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _entries(folder: Path, under: Covered | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
     with contextlib.suppress(InputError):
-        for entry in iter_entries(folder):
+        for entry in iter_entries(folder, under=under):
             yield entry.kind, entry.body
 
 

@@ -15,8 +15,9 @@ from monai_ethics.errors import SchemaError
 from monai_ethics.provenance.images.digest import FileDigests
 from monai_ethics.provenance.images.robust import is_hash
 from monai_ethics.provenance.log.files.payload import payload_json, read_payload
-from monai_ethics.provenance.log.reading.entries import Entry, iter_entries
+from monai_ethics.provenance.log.reading.entries import Covered, Entry, iter_entries
 from monai_ethics.provenance.log.verifying.verify import as_signed
+from monai_ethics.provenance.log.writing.relied import relied_on
 from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
 __all__ = ["Known", "load_known", "match", "register"]
@@ -37,6 +38,7 @@ class Known:
         near_real: `robust_v1` registered as acquired.
         gaps: registrations whose private digests were deleted.
         notes: what the folders' verification said, where they are not beyond doubt.
+        read_under: what each folder was read under, see `iter_entries`.
     """
 
     synthetic: dict[str, str] = field(default_factory=dict)
@@ -46,6 +48,7 @@ class Known:
     near_real: dict[str, str] = field(default_factory=dict)
     gaps: int = 0
     notes: tuple[str, ...] = ()
+    read_under: tuple[Covered | None, ...] = ()
 
     @cached_property
     def _identities(self) -> list[str]:
@@ -113,11 +116,12 @@ def load_known(folders: Sequence[Path], *, trusted: Sequence[bytes] = ()) -> Kno
     synthetic, near_synthetic = dict[str, str](), dict[str, str]()
     real, near_real = dict[str, str](), dict[str, str]()
     records: dict[str, Mapping[str, Any]] = {}
-    gaps, notes = 0, []
+    gaps, notes, under = 0, list[str](), list[Covered | None]()
     for position, folder in enumerate(folders, start=1):
         result = as_signed(folder, trusted=trusted, called=f"evidence {position}")
         notes.append(f"registry {position}: {result.status}")
-        for entry in iter_entries(folder):
+        under.append(relied_on(folder, result))
+        for entry in iter_entries(folder, under=under[-1]):
             if entry.kind == "record" and entry.body.get("synthetic") in ("yes", "partial"):
                 records[str(entry.body.get("id"))] = entry.body
             if entry.kind != "registered":
@@ -137,6 +141,7 @@ def load_known(folders: Sequence[Path], *, trusted: Sequence[bytes] = ()) -> Kno
         near_real=near_real,
         gaps=gaps,
         notes=tuple(notes),
+        read_under=tuple(under),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.provenance.log.verifying.verify import as_signed
+from monai_ethics.provenance.log.writing.relied import relied_on
 from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.marks.taint import combined
 from monai_ethics.provenance.records.models import known_models
@@ -55,9 +56,11 @@ def record_release(
         GateError: if one of the folders is not as it was signed.
     """
     places = [log.folder, *folders]
-    for position, folder in enumerate(places, start=1):
-        as_signed(folder, called=f"evidence {position}")
-    known = known_models(places)
+    under = [
+        relied_on(folder, as_signed(folder, called=f"evidence {position}"))
+        for position, folder in enumerate(places, start=1)
+    ]
+    known = known_models(places, under=under)
     digests = [str(one["digest"]) for one in statement["predicate"]["resources"]]
     trained = {known[digest].record: known[digest] for digest in digests if digest in known}
     synthetic = combined([one.synthetic for one in trained.values()]) if trained else "unknown"

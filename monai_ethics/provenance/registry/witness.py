@@ -67,7 +67,7 @@ def load_witness(folder: Path, *, trusted: Sequence[bytes] = ()) -> Witness:
     known = load_known([folder], trusted=trusted)
     patients = {
         str(entry.body["record"]): str(entry.body["patient"])
-        for entry in iter_entries(folder)
+        for entry in iter_entries(folder, under=known.read_under[0])
         if entry.kind == "stored" and "patient" in entry.body and "record" in entry.body
     }
     return Witness(key=read_pseudonym_key(folder), patients=patients, records=frozenset(known.records))

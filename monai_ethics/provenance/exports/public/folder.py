@@ -16,6 +16,7 @@ from monai_ethics.provenance.exports.public.suppress import LEAST, RULE, for_the
 from monai_ethics.provenance.log.files.payload import PRIVATE_NAME
 from monai_ethics.provenance.log.reading.entries import read_entries, read_report
 from monai_ethics.provenance.log.verifying.verify import as_signed
+from monai_ethics.provenance.log.writing.relied import relied_on
 from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.log_privacy import LogPrivacy, log_lines
 
@@ -59,10 +60,11 @@ def public_copy(
         InputError: if the source is a copy for the public itself, or has no findings.
     """
     found = as_signed(folder, trusted=trusted)
-    entries = read_entries(folder)
+    under = relied_on(folder, found)
+    entries = read_entries(folder, under=under)
     if any(entry.kind == KIND for entry in entries):
         raise InputError("Expected evidence of a run: got a copy for the public. Give it out as it is.")
-    report = read_report(folder, run_id=run_id)
+    report = read_report(folder, run_id=run_id, under=under)
     if not report.findings:
         raise InputError("Expected evidence with findings: got none to publish. Run a check first.")
     public = for_the_public(report.findings, least=least)

@@ -6,19 +6,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from monai_ethics.errors import InputError, ProvenanceError, SchemaError
 from monai_ethics.evidence import EvidenceReport, Finding
 from monai_ethics.provenance.log.files.payload import read_payload
 from monai_ethics.provenance.log.files.storage import open_file
 from monai_ethics.provenance.log.tree.canonical import MAX_BYTES, strict_loads
-from monai_ethics.provenance.log.tree.merkle import leaf_hash
+from monai_ethics.provenance.log.tree.merkle import Frontier, leaf_hash
 
 __all__ = [
     "ENTRY_SCHEMA",
     "LOG_NAME",
+    "Covered",
     "Entry",
     "iter_entries",
     "parse_entry",
@@ -53,6 +55,13 @@ class Entry:
     kind: str
     body: Mapping[str, Any]
     leaf: str
+
+
+class Covered(NamedTuple):
+    """What a head covers: so many entries, and the root over them, hex."""
+
+    size: int
+    root: str
 
 
 def raw_lines(folder: Path) -> Iterator[tuple[bytes, bool]]:
@@ -113,15 +122,38 @@ def parse_entry(line: bytes, seq: int) -> Entry:
     )
 
 
-def iter_entries(folder: Path) -> Iterator[Entry]:
+def iter_entries(folder: Path, *, under: Covered | None = None) -> Iterator[Entry]:
     """Every complete entry, oldest first, one at a time: for logs that need not fit into memory.
 
     A broken last line is left out: `verify` says so, and the next run cuts it off.
 
+    Args:
+        folder: the evidence folder.
+        under: what a verified head covers: nothing else is read, and the last entry is followed by an error if it is
+            not what was verified.
+
     Raises:
         InputError: if the folder holds no log.
-        ProvenanceError: if a line before the last is no entry; the entries before it came first.
+        ProvenanceError: if a line before the last is no entry, or the log is no longer the one that was verified; the
+            entries before it came first.
     """
+    yield from _every_entry(folder) if under is None else _covered(folder, under)
+
+
+def _covered(folder: Path, under: Covered) -> Iterator[Entry]:
+    """Entries that a head covers: their root is computed again, since the folder may have changed meanwhile."""
+    frontier = Frontier()
+    for entry in islice(_every_entry(folder), under.size):
+        frontier.append(bytes.fromhex(entry.leaf))
+        yield entry
+    if under.size and frontier.root().hex() != under.root:
+        raise ProvenanceError(_CHANGED)
+
+
+_CHANGED = "Expected a log that stays as it was verified: got another one while it was read. Run the command again."
+
+
+def _every_entry(folder: Path) -> Iterator[Entry]:
     broken: SchemaError | None = None
     try:
         for seq, (line, complete) in enumerate(raw_lines(folder)):
@@ -136,12 +168,12 @@ def iter_entries(folder: Path) -> Iterator[Entry]:
         raise ProvenanceError(str(error)) from error
 
 
-def read_entries(folder: Path) -> list[Entry]:
+def read_entries(folder: Path, *, under: Covered | None = None) -> list[Entry]:
     """Every complete entry, oldest first; raises as `iter_entries` does."""
-    return list(iter_entries(folder))
+    return list(iter_entries(folder, under=under))
 
 
-def read_report(folder: Path, *, run_id: str | None = None) -> EvidenceReport:
+def read_report(folder: Path, *, run_id: str | None = None, under: Covered | None = None) -> EvidenceReport:
     """Fold the log into a report.
 
     Findings keep their order. `environment` and `inputs` entries, and those two keys of `run` entries, are merged,
@@ -150,6 +182,7 @@ def read_report(folder: Path, *, run_id: str | None = None) -> EvidenceReport:
     Args:
         folder: the evidence folder.
         run_id: take one run only.
+        under: what a verified head covers, see `iter_entries`.
 
     Raises:
         InputError: if the folder holds no log, or no such run.
@@ -157,7 +190,7 @@ def read_report(folder: Path, *, run_id: str | None = None) -> EvidenceReport:
     """
     folded = _Folded()
     empty = True
-    for entry in iter_entries(folder):
+    for entry in iter_entries(folder, under=under):
         empty = False
         if run_id in (None, entry.run_id):
             folded.take(entry)
@@ -217,15 +250,19 @@ def _finding(entry: Entry) -> Finding:
         ) from error
 
 
-def read_private(folder: Path, kind: str, run_id: str | None = None) -> list[tuple[str, bytes]]:
+def read_private(
+    folder: Path, kind: str, run_id: str | None = None, *, under: Covered | None = None
+) -> list[tuple[str, bytes]]:
     """Private payloads of a kind as (run id, bytes), newest last; deleted ones are absent.
+
+    `under` is what `iter_entries` takes.
 
     Raises:
         InputError: if the folder holds no log.
         ProvenanceError: if a payload or a line was altered.
     """
     found = []
-    for entry in iter_entries(folder):
+    for entry in iter_entries(folder, under=under):
         if entry.kind == "payload" and entry.body.get("kind") == kind and run_id in (None, entry.run_id):
             payload = read_payload(folder, str(entry.body.get("commitment")))
             if payload is not None:

@@ -93,8 +93,7 @@ class Audit:
         if entry.kind == "head":
             self._take_head(entry)
         elif entry.kind == "open":
-            self.runs += 1
-            self.log_id = str(body["log_id"]) if "log_id" in body else self.log_id
+            self._take_open(entry)
         elif entry.kind == "key":
             self._take_key(entry)
         elif entry.kind == "key_revocation":
@@ -104,6 +103,12 @@ class Audit:
             self.repairs.take(body)
         else:
             self.contents.take(entry, signed=self.covers(entry))
+
+    def _take_open(self, entry: Entry) -> None:
+        """What nobody signed gives a log no other id: the site log would not know it, and a rollback would be lost."""
+        self.runs += 1
+        if self.log_id is None or self.covers(entry):
+            self.log_id = str(entry.body["log_id"]) if "log_id" in entry.body else self.log_id
 
     def _take_key(self, entry: Entry) -> None:
         self._public_key = str(entry.body.get("public_key"))

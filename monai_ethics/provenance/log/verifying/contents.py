@@ -48,7 +48,7 @@ class Contents:
         """Note what an entry says; an entry of another form raises `KeyError`, `TypeError` or `ValueError`."""
         body = entry.body
         if entry.kind == "pseudonym_key":
-            self.key_id = str(body["key_id"])
+            self.key_id = str(body["key_id"]) if signed or self.key_id is None else self.key_id
         elif entry.kind == "payload":
             self.payloads.add(_digest(body["commitment"]))
         elif entry.kind == "erasure":

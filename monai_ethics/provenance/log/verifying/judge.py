@@ -66,6 +66,7 @@ class Verification:
         problems: what is not as recorded, in words.
         notes: what else was found, in words.
         unseen: what cannot be seen with what was given, in words.
+        sealed_root: root over the entries that the head covers, for whoever reads them next.
     """
 
     status: str
@@ -86,6 +87,7 @@ class Verification:
     problems: tuple[str, ...]
     notes: tuple[str, ...]
     unseen: tuple[str, ...]
+    sealed_root: str | None = None
 
     @property
     def intact(self) -> bool:
@@ -119,7 +121,8 @@ class Verification:
     def to_dict(self) -> dict[str, Any]:
         """The result for programs; `monai_ethics/schemas/verification-1.schema.json` describes it."""
         lists = {name: list(getattr(self, name)) for name in ("problems", "notes", "unseen")}
-        return {"schema": SCHEMA, **asdict(self), **lists, "intact": self.intact}
+        told = {name: value for name, value in asdict(self).items() if name != "sealed_root"}
+        return {"schema": SCHEMA, **told, **lists, "intact": self.intact}
 
 
 _MEANING = {
@@ -177,6 +180,7 @@ def judge(found: Audit, outside: Outside) -> Verification:
         problems=tuple(found.problems),
         notes=(),
         unseen=(),
+        sealed_root=head.root if head and head.signature_holds else None,
     )
     return _told(result, found, outside)
 

@@ -133,7 +133,7 @@ def clean_folder(folder: Path, tail: Tail) -> dict[str, int]:
     removed = {"leftover_files": remove_leftovers(folder)}
     if tail.whole:
         private = folder / PRIVATE_NAME
-        for place in (private, *(found for found in private.iterdir() if found.is_dir())):
+        for place in (private, *(found for found in private.iterdir() if found.is_dir() and not found.is_symlink())):
             removed["leftover_files"] += remove_leftovers(place)
     if tail.cut_off and tail.unnamed:
         remove_files(payload_path(folder, commitment) for commitment in tail.unnamed)
