@@ -23,6 +23,7 @@ from monai_ethics.provenance.keys.key import fingerprint
 from monai_ethics.provenance.log.reading.entries import Entry, read_entries
 from monai_ethics.provenance.log.tree.head import Head, read_head
 from monai_ethics.provenance.log.verifying.verify import as_signed
+from monai_ethics.provenance.log.writing.relied import relied_on
 
 __all__ = ["NAMESPACE", "NO_CLAIM", "Material", "Shared", "Told", "as_bytes", "read_material"]
 
@@ -161,8 +162,10 @@ def read_material(folder: Path, *, trusted: Sequence[bytes] = ()) -> Material:
         GateError: if the log is not as it was signed, or nobody signed what is exported.
         InputError: if the folder holds no log.
     """
-    as_signed(folder, trusted=trusted)
-    entries = read_entries(folder)
+    found = as_signed(folder, trusted=trusted)
+    if found.entries > found.sealed:
+        raise GateError(_UNSIGNED)
+    entries = read_entries(folder, under=relied_on(folder, found))
     aside = _only_exported(entries)
     own = [entry for entry in entries if entry.run_id not in aside]
     head = _covering(entries, own[-1].seq + 1 if own else 1, folder)
@@ -217,6 +220,9 @@ def _unsafe(char: str) -> bool:
 _BIDI = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 
 
+_UNSIGNED = "Expected evidence whose records are signed: got some that are not. End the run, or open it again."
+
+
 def _only_exported(entries: Sequence[Entry]) -> set[str]:
     kinds: dict[str, set[str]] = {}
     for entry in entries:
@@ -231,7 +237,7 @@ def _covering(entries: Sequence[Entry], size: int, folder: Path) -> Head:
     for head in [*heads, *([last] if last is not None else [])]:
         if head.size >= size:
             return head
-    raise GateError("Expected evidence whose records are signed: got some that are not. End the run, or open it again.")
+    raise GateError(_UNSIGNED)
 
 
 def _checkpoints(entries: Iterable[Entry]) -> Iterable[Checkpoint]:

@@ -7,6 +7,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from monai_ethics.errors import GateError, InputError, SchemaError
@@ -15,10 +16,11 @@ from monai_ethics.provenance.lineage.graph import ROLES, Facts, Links
 from monai_ethics.provenance.lineage.settle import settle
 from monai_ethics.provenance.lineage.store import INDEXES, Store
 from monai_ethics.provenance.log.files.payload import payload_path
-from monai_ethics.provenance.log.reading.entries import parse_entry, raw_lines
+from monai_ethics.provenance.log.reading.entries import Covered, parse_entry, raw_lines
 from monai_ethics.provenance.log.tree.canonical import sha256_hex
 from monai_ethics.provenance.log.tree.merkle import Frontier, leaf_hash
 from monai_ethics.provenance.log.verifying.verify import Verification, as_signed, verify_evidence
+from monai_ethics.provenance.log.writing.relied import relied_on
 
 __all__ = ["Indexed", "bulk", "link_key", "refresh"]
 
@@ -141,7 +143,8 @@ def _take(
     if source is not None and _redacted(store, source, folder):
         _forget(store, source)  # what was erased since must not live on in the index
         source, size, key_id = None, 0, None
-    facts, frontier, same = _read(folder, links, start=size, root=root, key_id=key_id)
+    under = None if even_altered else relied_on(folder, found)
+    facts, frontier, same = _read(folder, links, start=size, root=root, key_id=key_id, under=under)
     if not same:
         if not even_altered:
             raise GateError(
@@ -180,11 +183,16 @@ def _log_id(folder: Path) -> str:
     raise InputError("Expected a log that begins with its id: got another. Give the folder that a run wrote.")
 
 
-def _read(folder: Path, links: Links, *, start: int, root: str, key_id: str | None) -> tuple[Facts, Frontier, bool]:
-    """Entries from `start` on, the tree over all, and whether the first `start` are those that `root` stands for."""
+def _read(
+    folder: Path, links: Links, *, start: int, root: str, key_id: str | None, under: Covered | None = None
+) -> tuple[Facts, Frontier, bool]:
+    """Entries from `start` on, the tree over all, and whether the first `start` are those that `root` stands for.
+
+    Of a log that was verified only what its head covers counts: see `iter_entries`.
+    """
     facts, frontier = Facts(key_id=key_id), Frontier()
     same = start == 0
-    for seq, (line, complete) in enumerate(raw_lines(folder)):
+    for seq, (line, complete) in enumerate(islice(raw_lines(folder), under.size if under else None)):
         if not complete:
             break
         if seq >= start:
@@ -198,6 +206,10 @@ def _read(folder: Path, links: Links, *, start: int, root: str, key_id: str | No
             same = frontier.root().hex() == root
             if not same:
                 break
+    if under and same and frontier.root().hex() != under.root:
+        raise GateError(
+            "Expected a log that stays as it was verified: got another one while it was read. Run it again."
+        )
     return facts, frontier, same
 
 

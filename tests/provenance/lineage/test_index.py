@@ -199,3 +199,32 @@ def test_a_damaged_file_of_another_name_is_no_index_of_ours(story, tmp_path):
     with pytest.raises(InputError, match="no SQLite file"):
         open_store(path)
     assert path.read_bytes() == b"of somebody\n" * 400
+
+
+def test_entries_that_nobody_signed_are_no_lineage(story, indexed):
+    from monai_ethics.provenance.log.tree.canonical import canonical
+
+    log = story["folder"] / "log.jsonl"
+    lines = log.read_bytes().count(b"\n")
+    entry = {"schema": "monai_ethics.entry/1", "seq": lines, "time": "2026", "run_id": "a", "kind": "record"}
+    body = {"id": "sha256:" + "0" * 64, "type": "synthesis", "synthetic": "yes"}
+    with log.open("ab") as file:
+        file.write(canonical({**entry, "body": body}) + b"\n")
+    store, done = indexed(story["folder"])
+    assert (done[0].status, done[0].entries) == ("torn", lines)
+    assert ("sha256:" + "0" * 64,) not in store.execute("SELECT name FROM lineage_node")
+
+
+def test_a_log_that_is_exchanged_while_it_is_indexed_is_refused(story, indexed, monkeypatch):
+    from monai_ethics.provenance.lineage import index
+
+    def verified_then_exchanged(folder, **options):
+        found = as_signed(folder, **options)
+        log = folder / "log.jsonl"
+        log.write_bytes(log.read_bytes().replace(b'"synthetic":"yes"', b'"synthetic":"no"', 1))
+        return found
+
+    as_signed = index.as_signed
+    monkeypatch.setattr(index, "as_signed", verified_then_exchanged)
+    with pytest.raises(GateError, match="stays as it was verified"):
+        indexed(story["folder"])
