@@ -100,6 +100,7 @@ def test_a_table_of_other_patients_writes_nothing_and_names_nobody(files, capsys
     assert not (files / "evidence").exists()
 
 
+@pytest.mark.slow
 def test_the_command_imports_neither_monai_nor_torch(files):
     code = (
         "import sys; from monai_ethics.__main__ import main; code = main(sys.argv[1:]);"

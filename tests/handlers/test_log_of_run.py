@@ -11,7 +11,7 @@ def privacy(out):
 
 
 def test_a_run_searches_what_it_wrote_for_names_and_finds_none_of_its_own(toy, tmp_path):
-    evaluator = toy.evaluator(toy.items(40))
+    evaluator = toy.evaluator(toy.items(8))
     attach(evaluator, out=tmp_path / "e", attributes=["sex"])
     evaluator.run()
     finding, counts = privacy(tmp_path / "e")
@@ -20,7 +20,7 @@ def test_a_run_searches_what_it_wrote_for_names_and_finds_none_of_its_own(toy, t
 
 
 def test_a_label_that_looks_like_a_name_is_counted_and_not_repeated(toy, tmp_path):
-    evaluator = toy.evaluator(toy.items(40, sexes=("F", "DOE^JANE")))
+    evaluator = toy.evaluator(toy.items(8, sexes=("F", "DOE^JANE")))
     attach(evaluator, out=tmp_path / "e", attributes=["sex"])
     evaluator.run()
     finding, counts = privacy(tmp_path / "e")

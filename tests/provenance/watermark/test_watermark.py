@@ -15,8 +15,9 @@ SMALL, MIDDLE = (48, 48, 32), (72, 72, 56)
 def test_the_pattern_is_found_with_its_key_and_with_no_other(phantom):
     image = phantom(0, MIDDLE)
     marked = embed(image, KEY, synthetic="yes")
-    assert detect(marked.image, KEY).found()
-    assert detect(marked.image, KEY).p_value < 1e-12
+    found = detect(marked.image, KEY)
+    assert found.found()
+    assert found.p_value < 1e-12
     assert not detect(marked.image, OTHER).found()
     assert not detect(image, KEY).found()
 
