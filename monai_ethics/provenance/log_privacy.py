@@ -233,7 +233,7 @@ def log_of(folder: Path, *, run_id: str | None = None, more: Iterable[Any] = ())
         ProvenanceError: if a line is no entry.
     """
     known = _identifiers(folder, run_id)
-    entries = [entry for entry in iter_entries(folder) if run_id in (None, entry.run_id)]
+    entries = (entry for entry in iter_entries(folder) if run_id in (None, entry.run_id))
     texts = [(entry.seq, "\n".join(_texts({"run_id": entry.run_id, "body": entry.body}))) for entry in entries]
     first = texts[-1][0] + 1 if texts else 0
     texts += [(seq, "\n".join(_texts(body))) for seq, body in enumerate(more, start=first)]
