@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rules of a public copy, one by one, on numbers that can be checked by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Estimate, Finding, Stage, Verdict
-from monai_ethics.provenance.exports.public.cells import cells_of
+from monai_ethics.provenance.exports.public.cells import cells_of, room
 from monai_ethics.provenance.exports.public.closure import hidden_rows
 from monai_ethics.provenance.exports.public.suppress import for_the_public
 from monai_ethics.provenance.exports.public.words import public_settings, public_subjects, public_text
@@ -33,7 +35,7 @@ def rates(groups, total=None, target="finding", check="fairness.group_rates", **
     return Finding(**about, verdict=Verdict.MEASURED, statement="Often.", estimates=rows, **more)
 
 
-def hidden(*findings, family="rates", least=11):
+def hidden(*findings, family="found", least=11):
     found = hidden_rows(cells_of(findings), subjects=[f.subjects[0] for f in findings], least=least)
     return {label.strip('"') for _, label in found.rows[family]}, found
 
@@ -78,12 +80,93 @@ def test_those_in_no_group_are_a_group():
     assert hidden(rates({"A": SAFE, "B": BIG}, total=everyone), family="size")[0] == {"rest", "A"}
 
 
-def test_what_is_small_for_everyone_leaves_sizes_only_and_no_rate_of_that_target():
+def test_few_missed_of_everyone_hide_who_was_found_and_not_the_false_alarms():
     finding = rates({"A": (90, 2, 60, 60), "B": (90, 2, 60, 60)})
     _, found = hidden(finding)
-    assert found.findings == {0}
+    assert found.findings == {"labels": set(), "found": {0}, "called": set()}
+    shown = {e.name for e in for_the_public([finding]).findings[0].estimates}
+    assert shown == {"patients", "cases", "positives", "fpr"}
+
+
+def test_few_with_the_finding_leave_sizes_only():
+    finding = rates({"A": (2, 2, 60, 60), "B": (1, 2, 60, 60)})
     shown = {e.name for e in for_the_public([finding]).findings[0].estimates}
     assert shown == {"patients", "cases"}
+
+
+def test_groups_that_are_made_of_those_of_another_attribute_are_hidden_when_one_is():
+    sites = {"A": (2, 0, 1, 2), "B": SAFE, "C": BIG, "D": (30, 40, 50, 60)}
+    sums = {"N": [sites["A"], sites["C"]], "S": [sites["B"], sites["D"]]}
+    finding = rates(sites)
+    countries = rates({name: tuple(map(sum, zip(*parts, strict=True))) for name, parts in sums.items()})
+    rows = [replace(e, group={"country": e.group["site"]}) for e in countries.estimates if e.group]
+    both = replace(finding, estimates=[*finding.estimates, *rows])
+    shown = {str(dict(e.group)) for e in for_the_public([both]).findings[0].estimates}
+    assert shown == {"{}", "{'country': 'N'}", "{'country': 'S'}"}
+    other = [replace(row, group={"country": "T" if "N" in str(row.group) else "U"}) for row in rows]
+    skewed = [
+        replace(row, value=row.value + 1) if row.name == "cases" and "T" in str(row.group) else row for row in other
+    ]
+    apart = replace(finding, estimates=[*finding.estimates, *skewed])
+    assert "{'site': 'C'}" in {str(dict(e.group)) for e in for_the_public([apart]).findings[0].estimates}
+
+
+def scores(groups, **more):
+    """Groups as label to (patients, mean, median, lower end of its interval, missed)."""
+    rows = []
+    for label, (n, mean, median, low, missed) in groups.items():
+        group = {"site": label} if label else {}
+        about = {"n_unit": "patients", "estimand": "Dice", "low": low, "high": 1.0, "level": 0.95, "method": "exact"}
+        rows += [row("median", median, n, group, **about), row("mean", mean, n, group, n_unit="patients")]
+        rows.append(row("failure_rate", missed / n, n, group, estimand="share missed"))
+    about = {"check": "fairness.group_scores", "title": "How well?", "stage": Stage.EVALUATION, "subjects": ("dice",)}
+    about |= {"verdict": Verdict.MEASURED, "statement": "Well.", "parameters": {"higher_is_better": True}}
+    return Finding(**about | more, estimates=rows)
+
+
+def test_a_high_mean_tells_how_few_were_missed_and_is_hidden_with_them():
+    groups = {"": (300, 0.8571, 0.9, 0.8, 40), "A": (100, 0.9711, 0.9, 0.8, 2), "B": (100, 0.8012, 0.9, 0.8, 19)}
+    finding = scores(groups | {"C": (100, 0.8012, 0.9, 0.8, 19)})
+    shown = {(e.name, e.group.get("site", "")) for e in for_the_public([finding]).findings[0].estimates}
+    assert {name for name, label in shown if label == "A"} == set()
+    assert ("mean", "C") in shown
+    lower = scores(groups | {"A": (100, 0.8012, 0.9, 0.8, 2), "C": (100, 0.8012, 0.9, 0.8, 19)})
+    shown = {(e.name, e.group.get("site", "")) for e in for_the_public([lower]).findings[0].estimates}
+    assert ("mean", "A") in shown
+    assert ("failure_rate", "A") not in shown
+
+
+@pytest.mark.parametrize(
+    ("mean", "median", "low", "n", "left"),
+    [
+        (0.9, 0.9, 0.8, 100, 10),  # at most 10 of 100 scores are 0
+        (0.5, 0.9, 0.8, 11, 1),  # the second of 11 is not 0: at most one is
+        (0.5, 0.9, 0.0, 20, 4),  # the sixth of 20 is 0, the half is not
+        (0.4, 0.0, 0.0, 12, 1),  # seven of 12 are, and at most seven
+        (1.0, 1.0, 1.0, 40, 0),
+    ],
+)
+def test_mean_and_median_leave_so_many_numbers_of_missed_open(mean, median, low, n, left):
+    values = {e.name: e for e in scores({"": (n, mean, median, low, 1)}).estimates}
+    assert room(values["mean"], values["median"], good=True) == left
+
+
+def test_a_published_median_is_no_longer_the_score_of_one_patient():
+    finding = scores({"": (300, 0.8512345, 0.9123456, 0.8765432, 40)})
+    found = {e.name: e for e in for_the_public([finding]).findings[0].estimates}
+    assert (found["median"].value, found["median"].low, found["mean"].value) == (0.912, 0.877, 0.851)
+    assert found["failure_rate"].value == 40 / 300
+
+
+def test_few_missed_of_everyone_do_not_hide_a_comparison_of_scores():
+    groups = {"": (300, 0.8, 0.9, 0.8, 4), "A": (150, 0.8, 0.9, 0.8, 2), "B": (150, 0.8, 0.9, 0.8, 2)}
+    gap = Finding(
+        check="fairness.score_gap", title="Differ?", stage=Stage.EVALUATION, verdict=Verdict.MEASURED, statement="No.",
+        subjects=("dice", "site"), parameters={"attribute": "site"}, estimates=[row("p_value", 0.5, 300)],
+    )  # fmt: skip
+    missed = replace(gap, subjects=("dice_missed", "site"))
+    public = for_the_public([scores(groups), gap, missed]).findings
+    assert [len(finding.estimates) for finding in public] == [6, 1, 0]
 
 
 def test_classes_that_add_up_to_all_cases_are_hidden_together():

@@ -7,16 +7,24 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import comb
 
 from monai_ethics.evidence import Estimate, Finding
 
 __all__ = [
     "ANALYZED",
+    "CALLED",
+    "DECISIONS",
     "EVERYONE",
+    "FOUND",
+    "LABELS",
+    "RATES",
+    "ROOM",
     "ROW_NAMES",
     "SCORED",
     "SIZES",
     "Count",
+    "bases_of",
     "cells_of",
     "counted_by",
     "derived",
@@ -27,6 +35,7 @@ __all__ = [
     "parts_of",
     "place_of",
     "related",
+    "room",
 ]
 
 _ROWS = ("fairness.group_rates", "fairness.group_scores", "fairness.representation")
@@ -43,8 +52,16 @@ ROW_NAMES = frozenset((*_RATES, "patients", "cases", "positives", "design_effect
 _FAILURES = ("failure_rate", "false_positive_rate")
 SIZES = ("patients", "cases")
 SIZE = "size"
+#: with and without the finding; of those with it, found and missed; of those without it, called and left
+LABELS, FOUND, CALLED = "labels", "found", "called"
+DECISIONS = (LABELS, FOUND, CALLED)
+#: numbers that rest on all of `DECISIONS`, and tell no count that these do not
 RATES = "rates"
+_FAMILIES = {"positives": LABELS, "prevalence": LABELS, "tpr": FOUND, "fnr": FOUND, "fpr": CALLED, "tnr": CALLED}
+MANY = 200  # of more the ends of a median's interval leave more open than any policy asks for
 #: in the name of a quantity: the difference of one number in two findings
+#: no count, but how many numbers stay possible for one
+ROOM = "room"
 LESS = " less that of finding "
 #: the row of everyone
 EVERYONE = ("", "")
@@ -95,10 +112,19 @@ def parts_of(attribute: str) -> list[str]:
 
 def family_of(finding: Finding, name: str) -> str:
     """Family of an estimate of a finding."""
+    if finding.check == "fairness.representation":
+        return LABELS
     if finding.check != "fairness.group_scores":
-        return RATES
+        return _FAMILIES.get(name, RATES)
     metric = finding.subjects[0] if finding.subjects else ""
     return f"{name}:{metric}" if name in _FAILURES else f"score:{metric}"
+
+
+def bases_of(family: str) -> tuple[str, ...]:
+    """The families that have to be shown with one."""
+    return {SIZE: (), LABELS: (SIZE,), FOUND: (SIZE, LABELS), CALLED: (SIZE, LABELS), RATES: (SIZE, *DECISIONS)}.get(
+        family, (SIZE,)
+    )
 
 
 def related(one: Finding, other: Finding) -> bool:
@@ -122,7 +148,7 @@ def numbers_of(estimate: Estimate) -> dict[str, int]:
     """The counts that one estimate tells: of how many, how many lack a value, and numerators of shares."""
     n, valid = estimate.n, estimate.n if estimate.n_valid is None else estimate.n_valid
     found = {"n": n, "valid": valid, "lacking": n - valid}
-    share = estimate.value if estimate.unit == "1" else None
+    share = estimate.value if estimate.unit == "1" and estimate.name != "median" else None
     if share is not None and 0 <= share <= 1 and abs(share * valid - round(share * valid)) < 1e-6 * max(valid, 1):
         found |= {"hits": round(share * valid), "others": valid - round(share * valid)}
     elif share is not None and share == int(share) and ("number of" in estimate.estimand or share > 1):
@@ -141,8 +167,13 @@ def cells_of(findings: Sequence[Finding]) -> list[Count]:
 
 def _cells(place: int, finding: Finding) -> Iterator[Count]:
     cases = {place_of(e.group): e.value for e in finding.estimates if e.name == "cases"}
+    yield from _rooms(place, finding)
     for estimate in finding.estimates:
-        if estimate.name not in ROW_NAMES or estimate.name == "design_effect":
+        if estimate.name not in ROW_NAMES or (
+            estimate.name not in SIZES and family_of(finding, estimate.name) == RATES
+        ):
+            continue
+        if estimate.name == "design_effect":
             continue
         row, name = place_of(estimate.group), estimate.name
         if name in SIZES:
@@ -162,6 +193,59 @@ def _cells(place: int, finding: Finding) -> Iterator[Count]:
             yield Count(family=family, quantity=(place, name, "withheld"), row=row, value=None)
 
 
+def _rooms(place: int, finding: Finding) -> Iterator[Count]:
+    """How far mean and median leave open how many were missed, where this may be hidden.
+
+    The missed have the worst score: of n scores between 0 and 1 with the mean m at most n (1 - m) are 0. Less than half
+    are, if the median is none; and if the lower end of its interval, the k-th score, is none, at most k - 1 are.
+    """
+    rows: dict[tuple[str, str], dict[str, Estimate]] = {}
+    for estimate in finding.estimates:
+        rows.setdefault(place_of(estimate.group), {})[estimate.name] = estimate
+    missed = {row: _misses(found.get("failure_rate")) for row, found in rows.items()}
+    good = finding.parameters.get("higher_is_better")
+    if finding.check != "fairness.group_scores" or missed.get(EVERYONE) == 0 or not isinstance(good, bool):
+        return
+    for row, found in rows.items():
+        if missed[row] == 0 and not missed.get(EVERYONE):
+            continue  # nobody was missed here, and how many were in all is not told
+        left = room(found.get("mean"), found.get("median"), good=good)
+        if left is not None and "failure_rate" in found:
+            yield Count(family=family_of(finding, "mean"), quantity=(place, "mean", ROOM), row=row, value=left)
+
+
+def _misses(estimate: Estimate | None) -> int | None:
+    return None if estimate is None or estimate.value is None else round(estimate.value * estimate.n)
+
+
+def room(mean: Estimate | None, median: Estimate | None, *, good: bool) -> int | None:
+    """Greatest less least number of worst scores that mean and median allow; ``None`` if they tell nothing."""
+    least, most = 0, None
+    unit = next((e.unit for e in (mean, median) if e is not None), "")
+    worst = (0.0 if good else 1.0) if unit == "1" else None
+    if mean is not None and mean.value is not None and worst is not None and 0 <= mean.value <= 1:
+        most = int(mean.n * (1 - mean.value if good else mean.value) + 1e-9)
+    for end, rank in () if median is None else _ranks(median, good=good):
+        if end == worst:
+            least = max(least, rank)
+        else:
+            most = rank - 1 if most is None else min(most, rank - 1)
+    return most if not most else max(most - least, 1)
+
+
+def _ranks(median: Estimate, *, good: bool) -> Iterator[tuple[float, int]]:
+    """The median and the worse end of its interval, with their places among all scores from the worst."""
+    if median.value is not None:
+        yield median.value, median.n // 2 + 1
+    end = median.low if good else median.high
+    if end is not None and median.level is not None and median.n <= MANY:
+        below, rank = 1, 0  # scores of which the interval's end is the rank-th: the exact interval of a sign test
+        while 2 * below <= (1 - median.level) * 2**median.n:
+            rank += 1
+            below += comb(median.n, rank)
+        yield end, max(rank, 1)
+
+
 def _whole(value: float | None) -> int | None:
     return None if value is None else round(value)
 
@@ -172,7 +256,7 @@ def _differences(findings: Sequence[Finding], cells: Sequence[Count]) -> Iterato
     for cell in cells:
         place, name, part = cell.quantity
         about: object = () if cell.family == SIZE else (findings[place].check, tuple(findings[place].subjects[:1]))
-        if cell.value is not None:
+        if cell.value is not None and part != ROOM:
             vectors = same.setdefault((cell.family, name, part, about), {})
             vectors.setdefault(place, {})[cell.row] = cell.value
     for (family, name, part, _), vectors in same.items():

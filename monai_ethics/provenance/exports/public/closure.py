@@ -5,13 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import permutations
+from operator import add
 
 from monai_ethics.provenance.exports.public.cells import (
+    DECISIONS,
     EVERYONE,
+    LABELS,
     LESS,
-    RATES,
+    ROOM,
     SIZE,
     Count,
+    bases_of,
     is_crossing,
     is_unsafe,
     parts_of,
@@ -21,6 +26,7 @@ __all__ = ["Hidden", "hidden_rows"]
 
 #: those of everyone whom no row of an attribute holds
 REST = "rest"
+MANY = 100_000  # sums of groups that are tried
 Quantity = tuple[int, str, str]
 Table = dict[Quantity, dict[tuple[str, str], int | None]]
 
@@ -31,14 +37,14 @@ class Hidden:
 
     Args:
         families: families of which nothing may be shown, because a cell of everyone is small.
-        findings: places of findings on decisions of which nothing but sizes may be shown, for the same reason.
+        findings: by family of decisions, places of findings of which none of it may be shown, for the same reason.
         rows: by family, the rows that may not be shown.
         whole: places of findings of which nothing may be shown: their cases are those of another but for a few.
         attributes: by family, attributes with a row that may not be shown: nothing that compares their groups either.
     """
 
     families: set[str] = field(default_factory=set)
-    findings: set[int] = field(default_factory=set)
+    findings: dict[str, set[int]] = field(default_factory=dict)
     whole: set[int] = field(default_factory=set)
     rows: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
     attributes: dict[str, set[str]] = field(default_factory=dict)
@@ -47,7 +53,9 @@ class Hidden:
     def anything(self) -> bool:
         """Whether anything is hidden."""
         return bool(
-            self.families or self.findings or self.whole or any(self.rows.values()) or any(self.attributes.values())
+            self.families
+            or self.whole
+            or any(map(any, (self.findings.values(), self.rows.values(), self.attributes.values())))
         )
 
 
@@ -72,17 +80,18 @@ def hidden_rows(cells: Sequence[Count], *, subjects: Sequence[str], least: int) 
         Since r, s, T - r and T - s are at least `least` or tell nothing, at least `least` + 1 numbers are.
     """
     hidden = Hidden(whole=_repeated(cells, least))
-    hidden.findings |= hidden.whole
+    hidden.findings = {family: set(hidden.whole) for family in DECISIONS}
     tables = _tables([cell for cell in cells if not hidden.whole.intersection(_places(cell))])
     _everyone(tables, hidden, subjects=subjects, least=least)
     attributes = sorted({cell.row[0] for cell in cells} - {EVERYONE[0]})
-    families = [SIZE, *sorted(set(tables) - {SIZE})]
+    families = [SIZE, *DECISIONS, *sorted(set(tables) - {SIZE, *DECISIONS})]
     for family in families:
         hidden.rows.setdefault(family, set())
         hidden.attributes.setdefault(family, set())
     for attribute in attributes:
         if not is_crossing(attribute):
             _single(attribute, families, tables, hidden, least=least)
+    hide_nested([name for name in attributes if not is_crossing(name)], tables, hidden)
     for attribute in attributes:
         if is_crossing(attribute):
             _crossed(attribute, families, tables, hidden, least=least)
@@ -106,7 +115,7 @@ def _repeated(cells: Sequence[Count], least: int) -> set[int]:
 
 
 def _tables(cells: Sequence[Count]) -> dict[str, Table]:
-    tables: dict[str, Table] = {SIZE: {}}
+    tables: dict[str, Table] = {family: {} for family in (SIZE, *DECISIONS)}
     for cell in cells:
         rows = tables.setdefault(cell.family, {}).setdefault(cell.quantity, {})
         known = rows.get(cell.row, cell.value)
@@ -122,39 +131,75 @@ def _everyone(tables: Mapping[str, Table], hidden: Hidden, *, subjects: Sequence
             continue
         if family == SIZE:
             hidden.families |= set(tables)
-        elif family != RATES:
+        elif family not in DECISIONS:
             hidden.families.add(family)
         else:
             about = {subjects[place] for place, *_ in bad}
-            hidden.findings |= {place for place, subject in enumerate(subjects) if subject in about}
-    if hidden.findings and _partition(tables, subjects):
-        hidden.families.add(RATES)  # classes that exclude each other add up to all cases
+            places = {place for place, subject in enumerate(subjects) if subject in about}
+            for other in DECISIONS if family == LABELS else (family,):
+                hidden.findings[other] |= places
+    if any(hidden.findings.values()) and _partition(tables, subjects):
+        hidden.families |= set(DECISIONS)  # classes that exclude each other add up to all cases
     for family, table in tables.items():
-        for quantity in [
-            q for q in table if family in hidden.families or (family == RATES and q[0] in hidden.findings)
-        ]:
+        for quantity in [q for q in table if family in hidden.families or q[0] in hidden.findings.get(family, ())]:
             del table[quantity]
 
 
 def _partition(tables: Mapping[str, Table], subjects: Sequence[str]) -> bool:
     positives: dict[str, int] = {}
-    for (place, name, part), rows in tables.get(RATES, {}).items():
+    for (place, name, part), rows in tables[LABELS].items():
         if name == "positives" and not part and EVERYONE in rows:
             positives[subjects[place]] = rows[EVERYONE] or 0
     cases = {rows.get(EVERYONE) for (_, name, _), rows in tables[SIZE].items() if name == "cases"}
     return len(positives) > 1 and sum(positives.values()) in cases
 
 
+def hide_nested(attributes: Sequence[str], tables: Mapping[str, Table], hidden: Hidden) -> None:
+    """Where every group of one attribute is made of groups of another, and one of the two is broken, hide the finer.
+
+    A group of the coarser less those of its parts that are shown would give the others away.
+    """
+    broken = {name for names in hidden.attributes.values() for name in names}
+    fine = {
+        one for one, other in permutations(attributes, 2) if {one, other} & broken and is_nested(one, other, tables)
+    }
+    fine -= {min(one, other) for one, other in permutations(fine, 2) if is_nested(other, one, tables)}
+    for attribute in fine:
+        for family, table in tables.items():
+            hidden.attributes[family].add(attribute)
+            hidden.rows[family] |= {row for rows in table.values() for row in rows if row[0] == attribute}
+
+
+def is_nested(fine: str, coarse: str, tables: Mapping[str, Table]) -> bool:
+    """Whether each group of `coarse` has, in all its numbers at once, the sum of some groups of `fine`."""
+    quantities = [
+        rows
+        for family in (SIZE, *DECISIONS)
+        for quantity, rows in tables[family].items()
+        if LESS not in quantity[2] and {name for name, _ in rows} >= {fine, coarse} and None not in rows.values()
+    ]
+    groups = {name: sorted({row for rows in quantities for row in rows if row[0] == name}) for name in (fine, coarse)}
+    told = {row: tuple(rows.get(row, 0) or 0 for rows in quantities) for rows_of in groups.values() for row in rows_of}
+    sums = {(0,) * len(quantities)}
+    for row in groups[fine]:
+        sums |= {tuple(map(add, before, told[row])) for before in sums}
+        if len(sums) > MANY:
+            return True  # too many to try: taken to be
+    return (
+        bool(quantities)
+        and len(groups[fine]) >= len(groups[coarse]) > 0
+        and all(told[row] in sums for row in groups[coarse])
+    )
+
+
 def _single(
     attribute: str, families: Sequence[str], tables: Mapping[str, Table], hidden: Hidden, *, least: int
 ) -> None:
-    start: set[tuple[str, str]] = set()
+    sizes = _sizes(attribute, tables)
     for family in families:
         rows = _rows(attribute, tables[family], least)
-        sizes = _sizes(attribute, tables)
+        start = {row for base in bases_of(family) for row in hidden.rows[base] if row[0] == attribute}
         chosen = _close(rows, sizes, start, least=least)
-        if family == SIZE:
-            start = chosen
         hidden.rows[family] |= chosen
         if chosen or family in hidden.families:
             hidden.attributes[family].add(attribute)
@@ -174,7 +219,7 @@ def _rows(attribute: str, table: Table, least: int) -> dict[tuple[str, str], dic
         for row, value in mine.items():
             found.setdefault(row, {})[quantity] = value
         total = rows.get(EVERYONE)
-        if total is not None and None not in mine.values():
+        if total is not None and None not in mine.values() and quantity[2] != ROOM:
             rest = total - sum(value or 0 for value in mine.values())
             several = rest <= -least and LESS not in quantity[2]
             if rest and not several:
@@ -243,7 +288,7 @@ def _crossed(
     rows = [(row, counts) for family in families for row, counts in _rows(attribute, tables[family], least).items()]
     small = any(is_unsafe(value, least) for _, counts in rows for value in counts.values())
     open_rest = any(row == (attribute, REST) for row, _ in rows)
-    if not (margins or small or open_rest or hidden.families or hidden.findings):
+    if not (margins or small or open_rest or hidden.families or any(hidden.findings.values())):
         return
     for family in families:
         hidden.attributes[family].add(attribute)

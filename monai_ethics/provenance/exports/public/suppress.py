@@ -12,11 +12,16 @@ from monai_ethics.errors import InputError
 from monai_ethics.evidence import Estimate, Finding, Source, Verdict
 from monai_ethics.provenance.exports.public.cells import (
     ANALYZED,
+    CALLED,
+    DECISIONS,
+    FOUND,
+    LABELS,
     RATES,
     ROW_NAMES,
     SCORED,
     SIZE,
     SIZES,
+    bases_of,
     cells_of,
     counted_by,
     derived,
@@ -40,6 +45,9 @@ NOT_PEOPLE = ("engines", "seeds")
 SIZED = ("n", "valid", "lacking")
 #: numbers on scores that rest on a group's own cases only
 OWN = ("auc", "average_precision")
+#: checks whose medians and ends of intervals are scores of single patients, and their numbers that are rounded
+SINGLE = ("fairness.group_scores", "fairness.score_gap")
+ROUNDED = ("difference", "max_min_gap", "mean", "median", "shrunk_mean")
 RULE = Source(
     title="CMS Cell Size Suppression Policy",
     locator="no cell of 1 to 10 shown or derivable; a value of zero does not violate it; version of 2017-05-08",
@@ -145,21 +153,34 @@ def _comparable(finding: Finding, findings: Sequence[Finding], hidden: Hidden, l
     """Whether every group that a comparison rests on is shown."""
     name = str(finding.parameters.get("attribute") or "")
     attribute = "*".join(sorted(name.split("*")))
-    families = [RATES] if finding.check != "fairness.score_gap" else [f for f in hidden.rows if f not in (RATES, SIZE)]
+    families = _behind(finding, hidden)
     if not name or any(attribute in hidden.attributes.get(family, ()) for family in (SIZE, *families)):
         return False
     if any(family in hidden.families for family in families) or _small(finding.estimates, least, parts=SIZED):
         return False
-    if any(related(finding, findings[place]) for place in hidden.findings):
+    if any(related(finding, findings[place]) for family in families for place in hidden.findings.get(family, ())):
         return False
     known = {place_of(row.group)[0] for base in findings if counted_by(finding, base) for row in base.estimates}
     return attribute in known  # without the counts of its groups nobody can say whether they are small
 
 
+def _behind(finding: Finding, hidden: Hidden) -> Sequence[str]:
+    """The families on which a comparison rests."""
+    if finding.check == "fairness.rate_gap":
+        return {"tpr": (LABELS, FOUND), "fpr": (LABELS, CALLED)}.get(str(finding.parameters.get("rate")), DECISIONS)
+    if finding.check != "fairness.score_gap":
+        return DECISIONS
+    metric = finding.subjects[0] if finding.subjects else ""
+    scores = [family for family in hidden.rows if family not in (SIZE, *DECISIONS)]
+    own = [family for family in scores if family == f"score:{metric}"]
+    own += [family for family in scores if family == f"failure_rate:{metric.removesuffix('_missed')}" and not own]
+    return own or scores
+
+
 def _scored(finding: Finding, findings: Sequence[Finding], hidden: Hidden, least: int) -> list[Estimate]:
     """Numbers on scores that may be shown: the cases with and without the finding that they rest on are."""
     bases = [place for place, base in enumerate(findings) if counted_by(finding, base)]
-    if hidden.families & {RATES, SIZE} or hidden.findings & set(bases):
+    if hidden.families & {SIZE, *DECISIONS} or set().union(*hidden.findings.values()) & set(bases):
         return []
     sizes: dict[tuple[str, str], set[int]] = {}
     for estimate in (row for place in bases for row in findings[place].estimates if row.name in SIZES):
@@ -176,9 +197,9 @@ def _scored(finding: Finding, findings: Sequence[Finding], hidden: Hidden, least
 
 def _open(estimate: Estimate, hidden: Hidden) -> bool:
     row = place_of(estimate.group)
-    if any(row in hidden.rows.get(family, ()) for family in (RATES, SIZE)):
+    if any(row in hidden.rows.get(family, ()) for family in (SIZE, *DECISIONS)):
         return False
-    broken = any(row[0] in hidden.attributes.get(family, ()) for family in (RATES, SIZE))
+    broken = any(row[0] in hidden.attributes.get(family, ()) for family in (SIZE, *DECISIONS))
     return not (row[0] and broken) or (estimate.name in OWN and not is_crossing(row[0]))
 
 
@@ -192,13 +213,17 @@ def _whole(estimate: Estimate, sizes: set[int] | None, least: int) -> bool:
 def _shown(place: int, finding: Finding, estimate: Estimate, hidden: Hidden) -> bool:
     row, name = place_of(estimate.group), estimate.name
     family = SIZE if name in SIZES else family_of(finding, name)
-    if family in hidden.families or (family == RATES and place in hidden.findings and name != "missing_share"):
+    families = [one for one in (family, *bases_of(family)) if one != RATES]
+    about = () if name == "missing_share" or family == SIZE else families
+    if family in hidden.families or any(
+        one in hidden.families or place in hidden.findings.get(one, ()) for one in about if one != SIZE
+    ):
         return False
     if not row[0]:
         return True
-    if row in hidden.rows.get(SIZE, ()) or row in hidden.rows.get(family, ()):
+    if any(row in hidden.rows.get(one, ()) for one in families):
         return False
-    broken = row[0] in hidden.attributes.get(family, ()) or row[0] in hidden.attributes.get(SIZE, ())
+    broken = any(row[0] in hidden.attributes.get(one, ()) for one in families)
     return not broken or (name in ROW_NAMES and not is_crossing(row[0]))
 
 
@@ -221,7 +246,7 @@ def _told(finding: Finding, rows: Sequence[Estimate], least: int, *, hidden: boo
         verdict=finding.verdict if judged else Verdict.NOT_ASSESSABLE,
         statement=text or (f"{finding.title} The numbers that may be shown are listed." if rows else withheld),
         subjects=public_subjects(finding.subjects),
-        estimates=[_plain(row, least) for row in rows],
+        estimates=[_plain(row, least, exact=finding.check not in SINGLE) for row in rows],
         observations=(),
         curves=(),
         accounting=finding.accounting if whole and counted else {},
@@ -234,11 +259,15 @@ def _told(finding: Finding, rows: Sequence[Estimate], least: int, *, hidden: boo
     )
 
 
-def _plain(row: Estimate, least: int) -> Estimate:
-    """An estimate whose words tell no count."""
-    return replace(
+def _plain(row: Estimate, least: int, *, exact: bool) -> Estimate:
+    """An estimate whose words tell no count, and whose number is not that of one patient."""
+    told = replace(
         row,
         estimand=public_text(row.estimand, least) or row.name,
         method=public_text(row.method, least) or ("as in the source" if row.method else None),
         reason=public_text(row.reason, least) or ("not told in the public copy" if row.reason else None),
     )
+    if exact or row.name not in ROUNDED:
+        return told
+    value, low, high = (None if each is None else float(f"{each:.3g}") for each in (row.value, row.low, row.high))
+    return replace(told, value=value, low=low, high=high)
