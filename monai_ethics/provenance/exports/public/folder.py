@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from monai_ethics.errors import GateError, InputError
 from monai_ethics.evidence import Finding
 from monai_ethics.provenance.exports.public.suppress import LEAST, RULE, for_the_public
 from monai_ethics.provenance.log.files.payload import PRIVATE_NAME
-from monai_ethics.provenance.log.reading.entries import read_entries, read_report
+from monai_ethics.provenance.log.reading.entries import Covered, iter_entries, read_report
 from monai_ethics.provenance.log.verifying.verify import as_signed
 from monai_ethics.provenance.log.writing.relied import relied_on
 from monai_ethics.provenance.log.writing.writer import EvidenceLog
@@ -61,9 +62,7 @@ def public_copy(
     """
     found = as_signed(folder, trusted=trusted)
     under = relied_on(folder, found)
-    entries = read_entries(folder, under=under)
-    if any(entry.kind == KIND for entry in entries):
-        raise InputError("Expected evidence of a run: got a copy for the public. Give it out as it is.")
+    kinds = _other_kinds(folder, run_id, under=under)
     report = read_report(folder, run_id=run_id, under=under)
     if not report.findings:
         raise InputError("Expected evidence with findings: got none to publish. Run a check first.")
@@ -71,10 +70,6 @@ def public_copy(
     runs: dict[str | None, list[Finding]] = {}
     for source, told in zip(report.findings, public.findings, strict=True):
         runs.setdefault(source.run, []).append(told)
-    kinds: dict[str, int] = {}
-    for entry in entries:
-        if entry.kind not in _KEPT and (run_id is None or entry.run_id == run_id):
-            kinds[f"entries_{entry.kind}"] = kinds.get(f"entries_{entry.kind}", 0) + 1
     about = {
         "source_head": found.head,
         "least": least,
@@ -91,6 +86,17 @@ def public_copy(
     )
     _require_clean(copy, folder)
     return copy
+
+
+def _other_kinds(folder: Path, run_id: str | None, *, under: Covered | None) -> Counter[str]:
+    """How many entries there are of each kind that is left out as a whole; raises `InputError` for a public copy."""
+    kinds: Counter[str] = Counter()
+    for entry in iter_entries(folder, under=under):
+        if entry.kind == KIND:
+            raise InputError("Expected evidence of a run: got a copy for the public. Give it out as it is.")
+        if entry.kind not in _KEPT and run_id in (None, entry.run_id):
+            kinds[f"entries_{entry.kind}"] += 1
+    return kinds
 
 
 def _versions(environment: Mapping[str, Any]) -> dict[str, Any]:
