@@ -88,18 +88,27 @@ def invoke(words: Sequence[str]) -> int:
         message = str(error.format_message()).splitlines() or ["Unusable words"]
         # a name of two words without quotation marks arrives as a word too many
         first = message[0].partition(" (")[0] if "extra argument" in message[0] else message[0]
-        context = getattr(error, "ctx", None)
-        asked = getattr(context, "command_path", "monai-ethics")
-        print(f"monai-ethics: {_unsaid(first.rstrip('.'), words, context)}: see `{asked} --help`.", file=sys.stderr)
+        asked, params = _asked(command, words)
+        print(f"monai-ethics: {_unsaid(first.rstrip('.'), words, params)}: see `{asked} --help`.", file=sys.stderr)
         return 2
     except typer.Abort:
         return 130
     return int(code or 0)
 
 
-def _unsaid(text: str, words: Sequence[str], context: Any) -> str:
+def _asked(command: Any, words: Sequence[str]) -> tuple[str, Sequence[Any]]:
+    """The command that the first words name, and what it takes; an error does not always know."""
+    path = ["monai-ethics"]
+    for word in words:
+        if word not in getattr(command, "commands", {}):
+            break
+        path.append(word)
+        command = command.commands[word]
+    return " ".join(path), command.params
+
+
+def _unsaid(text: str, words: Sequence[str], params: Sequence[Any]) -> str:
     """A usage error without what was typed, which may be a name: options of the command stay."""
-    params = getattr(getattr(context, "command", None), "params", ())
     known = {option for param in params for option in (*param.opts, *param.secondary_opts)}
     parts = {part for word in words for part in (word, *word.split("=", 1)) if part and part not in known}
     for part in sorted(parts, key=len, reverse=True):

@@ -71,7 +71,8 @@ def command(
 
 def _check(format_: str, *, known: list[str], about: str, files: list[Path] | None, image: Path | None) -> None:
     if format_ not in known:
-        raise InputError(f"`--format` must be one of {', '.join(known)}: got another. Choose one.")
+        got = "another" if format_ else "none"
+        raise InputError(f"`--format` must be one of {', '.join(known)}: got {got}. Choose one, or give `--public`.")
     if (about or files) and format_ != "croissant":
         raise InputError("Expected `--about` and `--files` with croissant: got another format. Leave them out.")
     if image is not None and format_ != "bids":

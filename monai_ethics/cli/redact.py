@@ -56,9 +56,10 @@ def command(
     from monai_ethics.provenance.log.verifying.verify import as_signed
     from monai_ethics.provenance.log.writing.redaction import REASONS, chosen, payloads_of, pending_erasures
 
-    if reason not in REASONS:
-        raise InputError(f"`--reason` must be one of {', '.join(REASONS)}: got another. Choose one.")
     as_signed(evidence)
+    if reason not in REASONS and (reason or yes):
+        got = "another" if reason else "none"
+        raise InputError(f"`--reason` must be one of {', '.join(REASONS)}: got {got}. Choose one.")
     pending = pending_erasures(evidence)
     if not (kind or commitment or pseudonym_key or pending):
         raise InputError(

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+AGAIN = "report-of-"
+
 
 def command(
     evidence: Annotated[Path, typer.Argument(help="Evidence folder of a run.")],
@@ -67,8 +69,9 @@ def _inside(report: EvidenceReport, evidence: Path) -> dict[str, str]:
     from monai_ethics.provenance.log.writing.writer import EvidenceLog
     from monai_ethics.reporting.sealed import seal_report
 
-    run = deque(iter_entries(evidence), maxlen=1)[0].run_id
-    with EvidenceLog.open(evidence, run_id=f"report-of-{run}"[:120]) as log:
+    runs = (entry.run_id for entry in iter_entries(evidence) if not entry.run_id.startswith(AGAIN))
+    last = deque(runs, maxlen=1)
+    with EvidenceLog.open(evidence, run_id=f"{AGAIN}{last[0] if last else 'log'}"[:120]) as log:
         head = seal_report(log, report)
     print(f"Sealed; keep this fingerprint elsewhere: {head.fingerprint}")
     return {name: sha256_hex((evidence / name).read_bytes()) for name in REPORT_NAMES}

@@ -31,6 +31,7 @@ def command(
     from monai_ethics.provenance.keys.trusted import read_trusted
 
     trusted = read_trusted(trust or [])
+    _require_a_folder(paths)
     if len(paths) == 1 and not paths[0].exists():
         raise InputError("Expected evidence, or marked images: the path does not exist. Check its spelling.")
     if _is_evidence(paths):
@@ -45,6 +46,18 @@ def command(
     code = _files(paths, trusted, evidence=evidence, as_json=as_json)
     write_names(names, paths)
     return code
+
+
+def _require_a_folder(paths: Sequence[Path]) -> None:
+    """Evidence is verified one folder at a time, and as a whole."""
+    from monai_ethics.provenance.log.reading.entries import LOG_NAME
+    from monai_ethics.provenance.log.tree.head import HEAD_NAME
+    from monai_ethics.provenance.log.verifying.contents import REPORT_NAMES
+
+    if len(paths) > 1 and all((path / LOG_NAME).exists() for path in paths):
+        raise InputError("Expected one evidence folder: got several. Verify them one by one.")
+    if any(path.name in (LOG_NAME, HEAD_NAME, *REPORT_NAMES) and path.is_file() for path in paths):
+        raise InputError("Expected an evidence folder: got a file of one. Give the folder.")
 
 
 def _is_evidence(paths: Sequence[Path]) -> bool:
@@ -76,7 +89,8 @@ def _evidence(
     else:
         print(result.text)
         print(f"entries {result.entries}, sealed {result.sealed}, runs {result.runs}")
-        print(f"head {result.head}\nsigner {result.signer}")
+        signer = result.signer if result.sealed else "none: no signature holds"
+        print(f"head {result.head or 'none'}\nsigner {signer}")
         if result.site_head is not None:
             print(f"site head {result.site_head}")
     return 0 if result.intact else 1

@@ -48,6 +48,7 @@ CONSENTS: Mapping[str, str] = {
     "disposition": "Decisions on models or sets after a withdrawal",
     "subject_erasure": "People whose token was destroyed",
 }
+PSEUDONYMS = "the key that links pseudonyms to names"
 UNSEEN = "Not visible from inside: whether an older copy stands here, and whether what was recorded is true."
 
 
@@ -181,7 +182,7 @@ def _mended(trail: Trail) -> Section:
         (
             TableCell(text="Private parts were deleted"),
             TableCell(text=time),
-            TableCell(text=f"{counted(count, 'parts')}{': ' if reason else ''}{reason}"),
+            TableCell(text=f"{counted(count, 'parts') if count else PSEUDONYMS}{': ' if reason else ''}{reason}"),
         )
         for time, count, reason in trail.redactions
     ]

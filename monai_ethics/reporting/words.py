@@ -79,8 +79,8 @@ STATUSES: Mapping[str, tuple[str, str]] = {
     ),
     "stale": ("Not the newest", "The log is consistent but older than the head that was expected."),
     "redacted": (
-        "Unchanged, parts deleted",
-        "The log has not been changed; some private parts it refers to were deleted on request.",
+        "Unchanged, private parts absent",
+        "The log has not been changed; some private parts it refers to are absent: deleted, or not handed on.",
     ),
     "torn": ("Incomplete", "The last write was interrupted: the end of the log is missing."),
     "altered": ("Changed afterwards", "The log does not fit its signature: do not rely on this report."),
@@ -100,7 +100,7 @@ INTEGRITY: Mapping[str, str] = {
     "sealed": "Entries signed",
     "runs": "Runs",
     "repairs": "Ends that had to be mended",
-    "redacted": "Private parts deleted",
+    "redacted": "Private parts absent",
 }
 
 GLOSSARY: tuple[tuple[tuple[str, ...], str, str], ...] = (

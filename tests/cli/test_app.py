@@ -16,6 +16,19 @@ def test_usage_error_is_one_sentence_and_exit_code_2(words, capsys):
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["verify", "DOE_JANE", "--trust"], "Option '--trust' requires an argument: see `monai-ethics verify --help`."),
+        (["keys", "revoke", "--site"], "Option '--site' requires an argument: see `monai-ethics keys revoke --help`."),
+        (["verify", "x", "--doe-jane"], "No such option: another word: see `monai-ethics verify --help`."),
+    ],
+)
+def test_usage_error_names_options_of_the_command_and_no_other_word(words, told, capsys):
+    assert main(words) == 2
+    assert capsys.readouterr().err == f"monai-ethics: {told}\n"
+
+
 def test_no_words_print_help(capsys):
     assert main([]) == 0
     assert "Usage" in capsys.readouterr().out

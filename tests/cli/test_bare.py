@@ -75,4 +75,4 @@ def test_other_words_are_one_sentence_each(evidence, tmp_path):
     assert err.count("\n") == len(commands)
     assert all(line.startswith("monai-ethics: Expected ") for line in err.splitlines())
     assert "Doe" not in err
-    assert err.count("pip install monai_ethics") == 3
+    assert err.count("pip install monai_ethics") == 2

@@ -106,7 +106,7 @@ def test_what_a_crash_left_between_entry_and_deletion_is_found_and_finished(evid
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--kind", "cases"), "--reason"),
+        (("--kind", "cases", "--yes"), "--reason"),
         (("--kind", "cases", "--reason", "because"), "--reason"),
         (("--reason", "request"), "got none"),
         (("--kind", "nope", "--reason", "request"), "private payloads"),
@@ -118,3 +118,13 @@ def test_what_cannot_be_done_is_told_in_one_sentence(evidence, capsys, words, sa
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert said in told
+
+
+def test_a_list_needs_no_reason_and_a_deletion_does(evidence, capsys):
+    assert redact(evidence, "--kind", "cases") == 0
+    assert "Nothing was deleted" in capsys.readouterr().out
+    assert redact(evidence, "--kind", "cases", "--yes") == 2
+    assert "retention, request, mistake: got none. Choose one." in capsys.readouterr().err
+    assert redact(evidence.parent / "nowhere", "--kind", "cases") == 2
+    assert "Expected an evidence folder with a log" in capsys.readouterr().err
+    assert kept(evidence) == 4

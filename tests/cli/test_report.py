@@ -104,3 +104,11 @@ def test_a_report_that_was_lost_or_changed_is_rendered_again(evidence, lost, cap
     assert verify_evidence(evidence).intact
     assert "not the file that was sealed" not in page.read_text()
     assert "report.html is absent" not in page.read_text()
+
+
+def test_the_run_of_a_report_is_named_after_the_run_that_it_shows(evidence, capsys):
+    for _ in range(3):
+        assert main(["report", str(evidence), "--json"]) == 0
+    entries = map(json.loads, (evidence / "log.jsonl").read_text().splitlines())
+    runs = dict.fromkeys(entry["run_id"] for entry in entries)
+    assert list(runs) == ["first", "report-of-first", "report-of-first-2", "report-of-first-3"]

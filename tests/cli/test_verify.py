@@ -135,3 +135,53 @@ def test_a_report_that_is_gone_or_an_older_one_is_torn_and_another_one_altered(v
         assert code == (status != "trusted")
         if status == "torn":
             assert "render it again with `monai-ethics report`" in out
+
+
+def test_each_answer_that_is_no_trust_says_what_to_do(verify, place):
+    assert "What to do" not in verify("evidence")[1]
+    told = verify("evidence", trust=False)[1].splitlines()
+    assert told[1].startswith("What to do: ask the writer for the public key")
+    path = place / "evidence" / "log.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"kind":"open"', b'"kind":"0pen"', 1))
+    code, out, _ = verify("evidence")
+    assert code == 1
+    assert out.splitlines()[1].startswith("What to do: do not rely on it")
+    assert "to fit the entries before it: it does not" in out
+
+
+def test_a_head_without_a_valid_signature_names_no_signer(verify, place):
+    path = place / "evidence" / "head.json"
+    path.write_bytes(path.read_bytes().replace(b'"time":"2', b'"time":"1', 1))
+    assert "signer none: no signature holds" in verify("evidence")[1].splitlines()
+
+
+def test_a_private_part_that_was_not_handed_on_is_told_as_such(verify, place):
+    shutil.rmtree(place / "evidence" / "private")
+    code, out, _ = verify("evidence")
+    assert code == 0
+    assert out.startswith(
+        "redacted: the log is as it was signed, by a key that you trust; private payloads are absent."
+    )
+    assert "deleted" not in out
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["evidence", "old"], "Expected one evidence folder: got several. Verify them one by one."),
+        (["evidence/log.jsonl"], "Expected an evidence folder: got a file of one. Give the folder."),
+        (["evidence/head.json"], "Expected an evidence folder: got a file of one. Give the folder."),
+    ],
+)
+def test_other_words_than_one_folder_are_told_in_one_sentence(place, names, told, capsys):
+    assert main(["verify", *(str(place / name) for name in names)]) == 2
+    assert capsys.readouterr().err == f"monai-ethics: {told}\n"
+
+
+def test_a_key_that_is_none_is_told_by_what_it_is(verify, place):
+    (place / "other.txt").write_text("x")
+    for word, told in (("nowhere.pem", "got neither, and no file of that name"), (place / "other.txt", "got a file")):
+        code, _, err = verify("evidence", "--trust", word)
+        assert code == 2
+        assert told in err
+        assert "nowhere" not in err

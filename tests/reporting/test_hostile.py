@@ -24,7 +24,7 @@ from monai_ethics._json import Serializable
 from monai_ethics.errors import EthicsError
 from monai_ethics.evidence import Curve, Direction, Estimate, EvidenceReport, Finding, Limit, Observation, Source, Stage
 from monai_ethics.provenance.lineage.sketch import Arrow, Box, Sketch
-from monai_ethics.provenance.log.reading.trail import Key, Made, Repair, Run, Set, Trail
+from monai_ethics.provenance.log.reading.trail import Key, Made, Published, Repair, Run, Set, Trail
 from monai_ethics.reporting.escape import clean
 from monai_ethics.reporting.render import render
 from monai_ethics.reporting.terminal import print_summary
@@ -113,6 +113,7 @@ def objects():
         repairs=(Repair(time=day, truncated_bytes=1, unsealed_entries=2),), redactions=((day, 1, "asked"),),
         sets=(Set(role="input set", n=3, subjects=2, unattributed=1, root="aa"),),
         models=(Made(name="unet", weights="bb"),), intended=("research",), counts={"open": 1}, synthetic=1,
+        published=Published(least=11, hidden=3, source="dd"),
     )  # fmt: skip
     return report, verified, lineage, trail
 

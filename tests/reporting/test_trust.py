@@ -74,7 +74,7 @@ def test_what_the_log_tells_of_itself_has_a_table_each():
             Key(time=AT, fingerprint="cc", storage="", first=False, endorsed=False),
         ),
         repairs=(Repair(time=AT, truncated_bytes=12, unsealed_entries=1),),
-        redactions=((AT, 2, "withdrawal"), (AT, 1, "")),
+        redactions=((AT, 2, "withdrawal"), (AT, 1, ""), (AT, 0, "mistake")),
         counts={"open": 3, "consent": 5, "withdrawal": 1},
     )
     found = {section.anchor: section for section in sections(trail)}
@@ -84,7 +84,7 @@ def test_what_the_log_tells_of_itself_has_a_table_each():
     ]  # fmt: skip
     assert [row[2].text for row in found["trust-mended"].rows] == [
         "bytes of half an entry that were cut off: 12; entries that had been left unsigned: 1",
-        "2 parts: withdrawal", "1 part",
+        "2 parts: withdrawal", "1 part", "the key that links pseudonyms to names: mistake",
     ]  # fmt: skip
     assert found["trust-runs"].notes[0] == "2 earlier openings of the log are not listed."
     assert found["trust-sets"].notes == ("No set of images and no model is recorded.",)

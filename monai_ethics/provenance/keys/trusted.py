@@ -24,12 +24,12 @@ def read_trusted(words: list[str]) -> list[bytes]:
     Raises:
         InputError: if a word is neither.
     """
-    return [_read_trusted(word, position) for position, word in enumerate(words, start=1)]
+    return [_read_trusted(word, f"Trusted key {position}") for position, word in enumerate(words, start=1)]
 
 
 def fingerprint_of(word: str) -> str:
     """Fingerprint of a key that is named by it, or by its public key file; raises as `read_trusted` does."""
-    found = _read_trusted(word, 1)
+    found = _read_trusted(word, "The key")
     return found.hex() if _is_fingerprint(word) else fingerprint(found)
 
 
@@ -38,7 +38,7 @@ def _is_fingerprint(word: str) -> bool:
     return len(text) == 64 and all(digit in "0123456789abcdefABCDEF" for digit in text)
 
 
-def _read_trusted(word: str, position: int) -> bytes:
+def _read_trusted(word: str, called: str) -> bytes:
     if _is_fingerprint(word):
         return bytes.fromhex(word.removeprefix("sha256:"))
     try:
@@ -47,7 +47,8 @@ def _read_trusted(word: str, position: int) -> bytes:
             return public.public_bytes_raw()
     except (OSError, ValueError, UnsupportedAlgorithm):
         pass
+    got = "a file that holds something else" if Path(word).is_file() else "neither, and no file of that name"
     raise InputError(
-        f"Trusted key {position} must be an Ed25519 public key file (PEM) or a fingerprint of 64 hex digits: "
-        "got something else. Ask the writer of the evidence for the public key."
+        f"{called} must be an Ed25519 public key file (PEM) or a fingerprint of 64 hex digits: got {got}. "
+        "Whoever holds the key prints it with `monai-ethics keys show --pem`."
     )

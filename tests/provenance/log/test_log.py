@@ -170,7 +170,9 @@ def test_an_erased_payload_is_absent_and_the_log_says_redacted(tmp_path, key):
     assert read_private(tmp_path, "cases") == [("r", b"b")]
     result = verify_evidence(tmp_path, trusted=[key.public])
     assert result.status == "redacted"
-    assert "1 private payload is absent, 1 of them with an erasure entry" in result.text
+    assert result.meaning == "the log is as it was signed, by a key that you trust; private payloads are absent."
+    assert "1 private payload is absent, 1 of them with an erasure entry.\n" in result.text
+    assert "nothing says whose key signed it; private" in verify_evidence(tmp_path).meaning
 
 
 def test_a_commitment_cannot_name_a_file_elsewhere(tmp_path, key):

@@ -50,7 +50,7 @@ class Audit:
         runs: how often a run began.
         log_id: random id of the log, ``None`` if no entry says it.
         earlier: fingerprint (raw) to size of each earlier head that the log contains and that its entries bear out.
-        keys: bodies of the `key` entries that the head covers.
+        keys: what endorses what in the `key` entries that the head covers.
         revoked: fingerprint of each key that the log revokes, to the entry's number; of entries that the head covers.
         repairs: what earlier writers were cut off at.
         contents: payloads and report files that the log names.
@@ -112,15 +112,20 @@ class Audit:
 
     def _take_key(self, entry: Entry) -> None:
         self._public_key = str(entry.body.get("public_key"))
-        if self.covers(entry):
-            self.keys.append(entry.body)
+        link = {name: entry.body.get(name) for name in ("public_key", "previous", "endorsement")}
+        small = all(value is None or (isinstance(value, str) and len(value) <= 128) for value in link.values())
+        if small and self.covers(entry):
+            self.keys.append(link)
 
     def _take_head(self, entry: Entry) -> None:
         """An earlier head stands as entry number `size`, covers exactly what precedes it and names the one before."""
         head = Head.from_dict(entry.body)
         fits = head.size == entry.seq and head.root == self.frontier.root().hex()
         if not fits or not head.signature_holds or head.previous != self._previous:
-            raise SchemaError(f"Expected the earlier head at entry {entry.seq} to fit the log: it does not.")
+            raise SchemaError(
+                f"Expected the earlier head at entry {entry.seq} to fit the entries before it: it does not. "
+                "One of them was changed, taken out or put in."
+            )
         self._previous = head.fingerprint
         self.earlier[bytes.fromhex(head.fingerprint)] = head.size
 

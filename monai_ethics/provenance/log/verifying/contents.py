@@ -18,6 +18,7 @@ from monai_ethics.provenance.log.reading.entries import Entry
 __all__ = ["REPORT_NAMES", "Contents"]
 
 REPORT_NAMES = ("report.html", "report.json", "report.md")
+MOST_REPORT = 1 << 30  # bytes of a report file that are read
 AGAIN = "render it again with `monai-ethics report`"
 CUT_OFF = "the writer was cut off while it wrote the report"
 
@@ -27,7 +28,7 @@ class Contents:
     """What a log says of the files beside it, and what became of them.
 
     Args:
-        payloads: commitments of private payloads, raw.
+        payloads: commitments of private payloads, raw, with the most bytes that each has, where that is said.
         erased: those that an `erasure` entry names.
         key_id: what the log says of the pseudonym key.
         listed: digest of each report file in the last `report` entry that the head covers.
@@ -36,7 +37,7 @@ class Contents:
         unfinished: whether a report file is absent, an older one, or not signed.
     """
 
-    payloads: set[bytes] = field(default_factory=set)
+    payloads: dict[bytes, int | None] = field(default_factory=dict)
     erased: set[bytes] = field(default_factory=set)
     key_id: str | None = None
     listed: dict[str, bytes] = field(default_factory=dict)
@@ -50,7 +51,8 @@ class Contents:
         if entry.kind == "pseudonym_key":
             self.key_id = str(body["key_id"]) if signed or self.key_id is None else self.key_id
         elif entry.kind == "payload":
-            self.payloads.add(_digest(body["commitment"]))
+            bucket = body.get("size_bucket")
+            self.payloads.setdefault(_digest(body["commitment"]), bucket if isinstance(bucket, int) else None)
         elif entry.kind == "erasure":
             self.erased.update(map(_digest, body["commitments"]))
         elif entry.kind == "report":
@@ -59,7 +61,8 @@ class Contents:
     def _take_report(self, files: dict[str, bytes], *, signed: bool) -> None:
         given_up = self.listed if signed else files
         for name, digest in given_up.items():
-            self.otherwise.setdefault(name, set()).add(digest)
+            if name in REPORT_NAMES:
+                self.otherwise.setdefault(name, set()).add(digest)
         if signed:
             self.listed = files
 
@@ -94,9 +97,9 @@ class Contents:
 
     def _check_payloads(self, folder: Path, problems: list[str], notes: list[str]) -> None:
         missing = erased = changed = back = 0
-        for commitment in sorted(self.payloads):
+        for commitment, bucket in sorted(self.payloads.items()):
             try:
-                holds = stored_holds(folder, commitment.hex())
+                holds = stored_holds(folder, commitment.hex(), bucket=bucket)
             except ProvenanceError:
                 holds = False
             missing += holds is None
@@ -113,7 +116,8 @@ class Contents:
             problems.append(f"{_many(changed, 'private payload')} not what the log committed to.")
         if missing:
             self.missing += missing
-            notes.append(f"{_many(missing, 'private payload')} absent, {erased} of them with an erasure entry.")
+            others = "" if erased == missing else " Others were not handed on, or somebody removed them."
+            notes.append(f"{_many(missing, 'private payload')} absent, {erased} of them with an erasure entry.{others}")
         if orphans := sum(self._unnamed(name) for name in _names(folder / PRIVATE_NAME)):
             notes.append(
                 f"{_many(orphans, 'file')} in the private part without an entry: a writer was cut off before it wrote "
@@ -136,7 +140,7 @@ class Contents:
             key = b""
         if key is None and self.key_id is not None:
             self.missing += 1
-            notes.append("The pseudonym key is absent: nobody can link pseudonyms to names any more.")
+            notes.append("The pseudonym key is absent: nobody can link pseudonyms to names with this folder.")
         elif key is not None and key_id_of(key) != self.key_id:
             problems.append("The pseudonym key is not the one that the log announced.")
 
@@ -188,6 +192,8 @@ def _file_digest(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     with os.fdopen(handle, "rb") as file:
+        if os.fstat(file.fileno()).st_size > MOST_REPORT:
+            return b""  # like nothing that the log lists
         return hashlib.file_digest(file, "sha256").digest()
 
 

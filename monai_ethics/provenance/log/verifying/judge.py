@@ -107,12 +107,21 @@ class Verification:
             return _MEANING["trusted by key" if self.signer_trusted else "trusted by head"]
         if self.status == "wrong-key" and self.signer_revoked:
             return _MEANING["revoked key"]
+        if self.status == "redacted":
+            return f"the log is as it was signed, {self._signed_by}; private payloads are absent."
         return _MEANING[self.status]
 
     @property
+    def _signed_by(self) -> str:
+        if self.signer_trusted:
+            return "by a key that you trust"
+        return "under the head that you kept" if self.expected_head == SAME else "but nothing says whose key signed it"
+
+    @property
     def text(self) -> str:
-        """The result for people: the status, then what was found, then what cannot be seen."""
+        """The result for people: the status, what to do about it, what was found, and what cannot be seen."""
         lines = [f"{self.status}: {self.meaning}"]
+        lines += [f"What to do: {_TO_DO[self.status]}"] if self.status in _TO_DO else []
         if self.problems or self.notes:
             lines += ["What was found:", *(f"- {text}" for text in (*self.problems, *self.notes))]
         lines += ["What cannot be seen:", *(f"- {text}" for text in self.unseen)]
@@ -131,12 +140,19 @@ _MEANING = {
     "intact-signer-unknown": "the log is as it was signed, but nothing says whose key signed it.",
     "stale": "the log is consistent, but does not contain a head that you kept or that the site log witnessed: "
     "an older copy, or another history.",
-    "redacted": "the log is as it was signed; private payloads were deleted.",
     "torn": "something follows the last signature, or was not finished (entries, half an entry, a report): "
     "the writer was cut off or still writes.",
     "altered": "what is stored is not what was signed.",
     "wrong-key": "the log is as it was signed, but by none of the keys that you trust.",
     "revoked key": "the log is as it was signed, but by a key that was revoked.",
+}
+_TO_DO = {
+    "intact-signer-unknown": "ask the writer for the public key, by another way than this folder: anybody can sign.",
+    "redacted": "ask why, if they matter to you; the rest stands.",
+    "torn": "nothing that was signed is lost; let the writer go on, or render the report again, and verify again.",
+    "stale": "ask for the newest folder.",
+    "wrong-key": "do not rely on it, unless the writer confirms another key by another way than this folder.",
+    "altered": "do not rely on it; keep it as it is for review, and ask for another copy.",
 }
 
 
