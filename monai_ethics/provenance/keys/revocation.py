@@ -11,7 +11,7 @@ from monai_ethics.errors import InputError, ProvenanceError, SchemaError
 from monai_ethics.provenance.keys.key import fingerprint
 from monai_ethics.provenance.log.files.storage import open_file
 from monai_ethics.provenance.log.reading.entries import LOG_NAME
-from monai_ethics.provenance.log.tree.canonical import strict_loads
+from monai_ethics.provenance.log.tree.canonical import MAX_BYTES, strict_loads
 
 __all__ = ["KIND", "REASONS", "refuse_revoked", "revoke", "revoked_in"]
 
@@ -35,7 +35,9 @@ def revoked_in(site: Path) -> dict[str, str]:
             if rest.find(_MARK, 0, end) >= 0:
                 for line in rest[:end].split(b"\n"):
                     found.update(_revoked(line) if _MARK in line else {})
-            rest = rest[end:]
+            rest = rest[end:] if len(rest) - end <= MAX_BYTES else b""  # no line is so long
+            if b"\0" in block:
+                break  # there the log ends
     return found
 
 

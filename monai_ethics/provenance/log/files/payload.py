@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import os
+import sys
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -69,8 +70,11 @@ def read_payload(folder: Path, commitment: str) -> bytes | None:
     Raises:
         ProvenanceError: if the file is not what the log committed to.
     """
+    holds = stored_holds(folder, commitment)  # no more is read at once than was committed to
+    if holds is None:
+        return None
     try:
-        stored = read_file(payload_path(folder, commitment))
+        stored = b"" if not holds else read_file(payload_path(folder, commitment), most=sys.maxsize)
     except FileNotFoundError:
         return None
     if len(stored) < SALT_BYTES or commitment_of(stored) != commitment:
@@ -80,8 +84,13 @@ def read_payload(folder: Path, commitment: str) -> bytes | None:
     return stored[SALT_BYTES:]
 
 
-def stored_holds(folder: Path, commitment: str) -> bool | None:
+def stored_holds(folder: Path, commitment: str, *, bucket: int | None = None) -> bool | None:
     """Whether a payload is what the log committed to, read piece by piece; ``None`` where it was deleted.
+
+    Args:
+        folder: the evidence folder.
+        commitment: name of the payload.
+        bucket: most bytes that it has by the log; a larger file is not read.
 
     Raises:
         ProvenanceError: if it is no plain file.
@@ -93,6 +102,8 @@ def stored_holds(folder: Path, commitment: str) -> bool | None:
     digest = hashlib.sha256(_PAYLOAD_DOMAIN)
     with os.fdopen(handle, "rb") as file:
         size = 0
+        if bucket is not None and os.fstat(file.fileno()).st_size > bucket + SALT_BYTES:
+            return False
         while piece := file.read(1 << 20):
             size += len(piece)
             digest.update(piece)
@@ -118,7 +129,7 @@ def read_pseudonym_key(folder: Path) -> bytes | None:
         ProvenanceError: if it has another length.
     """
     try:
-        key = read_file(folder / PRIVATE_NAME / PSEUDONYM_KEY_NAME)
+        key = read_file(folder / PRIVATE_NAME / PSEUDONYM_KEY_NAME, most=4096)
     except FileNotFoundError:
         return None
     if len(key) != 32:

@@ -48,13 +48,17 @@ def open_file(path: Path) -> int:
     return handle
 
 
-def read_file(path: Path) -> bytes:
-    """All bytes of a plain file; raises as `open_file` does."""
+def read_file(path: Path, *, most: int = 64_000_000) -> bytes:
+    """All bytes of a plain file; raises as `open_file` does, and where there are more than `most`."""
     with os.fdopen(open_file(path), "rb") as file:
-        return file.read()
+        size = os.fstat(file.fileno()).st_size
+        if size > most:  # a file without blocks may claim any size
+            raise ProvenanceError(_TOO_LARGE)
+        return file.read(size)
 
 
 _TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{12}\.(?:tmp|part)", re.DOTALL)  # .part: reports of older versions
+_TOO_LARGE = "Expected a file of an evidence folder or key home: got one far too large. Restore it from a copy."
 _NO_FILE = (
     "Expected the files of an evidence folder to be plain files: got a link, a folder or a device. "
     "Restore the folder from a copy."

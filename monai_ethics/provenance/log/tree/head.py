@@ -13,7 +13,7 @@ from typing import Any
 from monai_ethics.errors import ProvenanceError, SchemaError
 from monai_ethics.provenance.keys.key import Signer, verify_signature
 from monai_ethics.provenance.log.files.storage import read_file
-from monai_ethics.provenance.log.tree.canonical import canonical, sha256_hex, strict_loads
+from monai_ethics.provenance.log.tree.canonical import MAX_BYTES, canonical, sha256_hex, strict_loads
 
 __all__ = ["HEAD_NAME", "HEAD_SCHEMA", "OPENING", "Head", "read_head", "sign_head"]
 
@@ -122,7 +122,7 @@ def read_head(folder: Path) -> Head | None:
         SchemaError: if the file is not a plain file or not, byte for byte, the canonical form of a head.
     """
     try:
-        data = read_file(folder / HEAD_NAME)
+        data = read_file(folder / HEAD_NAME, most=MAX_BYTES)
     except FileNotFoundError:
         return None
     except ProvenanceError as error:

@@ -88,8 +88,12 @@ def prepare_folder(folder: Path) -> None:
     sync_folder(folder / PRIVATE_NAME)
     for name, data in _SMALL_FILES.items():
         path = folder / name
-        if not os.path.lexists(path) or (path.is_file() and path.read_bytes() == _OLDER.get(name)):
+        if not os.path.lexists(path) or _is_older(path, _OLDER.get(name)):
             write_atomically(path, data)
+
+
+def _is_older(path: Path, data: bytes | None) -> bool:
+    return data is not None and path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
 
 
 def pseudonym_key(folder: Path) -> bytes:

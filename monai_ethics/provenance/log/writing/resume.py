@@ -177,7 +177,7 @@ def _resumed(folder: Path, head: Head | None) -> Tail | None:
     if head is None:
         return None
     try:
-        stored = read_file(folder / RESUME_NAME)
+        stored = read_file(folder / RESUME_NAME, most=_MOST_BYTES)
         data = strict_loads(stored, limit=_MOST_BYTES)
         body = {name: data[name] for name in _FIELDS}
         signature = bytes.fromhex(data["signature"])
