@@ -18,6 +18,7 @@ __all__ = [
     "EVERYONE",
     "FOUND",
     "LABELS",
+    "NONE",
     "RATES",
     "ROOM",
     "ROW_NAMES",
@@ -62,6 +63,8 @@ MANY = 200  # of more the ends of a median's interval leave more open than any p
 #: in the name of a quantity: the difference of one number in two findings
 #: no count, but how many numbers stay possible for one
 ROOM = "room"
+#: name of that of a group in which nobody was missed: needed only where it is told how many were in all
+NONE = "none missed"
 LESS = " less that of finding "
 #: the row of everyone
 EVERYONE = ("", "")
@@ -189,7 +192,7 @@ def _cells(place: int, finding: Finding) -> Iterator[Count]:
         numbers = numbers_of(estimate)
         for part, value in numbers.items():
             yield Count(family=family, quantity=(place, name, part), row=row, value=value)
-        if estimate.value is None and numbers["n"]:
+        if estimate.value is None and numbers["n"] and name not in ("mean", "median"):  # whose n counts patients
             yield Count(family=family, quantity=(place, name, "withheld"), row=row, value=None)
 
 
@@ -207,11 +210,14 @@ def _rooms(place: int, finding: Finding) -> Iterator[Count]:
     if finding.check != "fairness.group_scores" or missed.get(EVERYONE) == 0 or not isinstance(good, bool):
         return
     for row, found in rows.items():
-        if missed[row] == 0 and not missed.get(EVERYONE):
-            continue  # nobody was missed here, and how many were in all is not told
         left = room(found.get("mean"), found.get("median"), good=good)
         if left is not None and "failure_rate" in found:
-            yield Count(family=family_of(finding, "mean"), quantity=(place, "mean", ROOM), row=row, value=left)
+            yield Count(
+                family=family_of(finding, "mean"),
+                quantity=(place, NONE if missed[row] == 0 else "mean", ROOM),
+                row=row,
+                value=left,
+            )
 
 
 def _misses(estimate: Estimate | None) -> int | None:

@@ -13,6 +13,7 @@ from monai_ethics.provenance.exports.public.cells import (
     EVERYONE,
     LABELS,
     LESS,
+    NONE,
     ROOM,
     SIZE,
     Count,
@@ -83,6 +84,10 @@ def hidden_rows(cells: Sequence[Count], *, subjects: Sequence[str], least: int) 
     hidden.findings = {family: set(hidden.whole) for family in DECISIONS}
     tables = _tables([cell for cell in cells if not hidden.whole.intersection(_places(cell))])
     _everyone(tables, hidden, subjects=subjects, least=least)
+    for metric in {family.partition(":")[2] for family in hidden.families}:
+        if f"failure_rate:{metric}" in hidden.families and (table := tables.get(f"score:{metric}")):
+            for quantity in [one for one in table if one[1] == NONE]:
+                del table[quantity]
     attributes = sorted({cell.row[0] for cell in cells} - {EVERYONE[0]})
     families = [SIZE, *DECISIONS, *sorted(set(tables) - {SIZE, *DECISIONS})]
     for family in families:
