@@ -145,17 +145,18 @@ def key_entries(signer: Signer, last: str | None, *, home: Path) -> list[dict[st
         home: the key home, whose endorsements may lead from `last` to the present key.
 
     Returns:
-        One for each rotation in between; a single one without endorsement where no chain leads here.
+        One for each rotation in between, or for each of the key home where `last` is no key of it: a reader may trust
+        any of them. A single one without endorsement where no chain leads here.
     """
     present = signer.public.hex()
     path: list[Link] = []
-    if last is not None and signer.storage == PERSISTENT:
+    if signer.storage == PERSISTENT:
         before = {link.public_key: link for link in read_chain(home)}
         step = before.pop(present, None)
         while step is not None:
             path.insert(0, step)
             step = before.pop(step.previous, None) if step.previous != last else None
-    if not path or path[0].previous != last:
+    if not path:
         return [_body(present, signer.storage, last, None)]
     return [_body(link.public_key, PERSISTENT, link.previous, link.endorsement) for link in path]
 

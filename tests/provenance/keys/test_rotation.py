@@ -183,16 +183,51 @@ def test_a_log_that_goes_on_under_a_new_key_carries_every_endorsement(key_home, 
     assert verify_evidence(folder).log_intact
 
 
-def test_a_log_of_another_key_gets_no_endorsement(key_home, tmp_path):
-    folder = tmp_path / "e"
-    with EvidenceLog.open(folder, run_id="a", key=SigningKey.generate()):
+def test_a_new_log_after_rotations_is_trusted_through_every_former_key(key_home, tmp_path):
+    formers = [load_or_create_key(tmp_path).public]
+    formers += [bytes.fromhex(rotate_key(key_home).public_key) for _ in range(2)]
+    with EvidenceLog.open(tmp_path / "e", run_id="a"):
         pass
+    for former in formers:
+        assert verify_evidence(tmp_path / "e", trusted=[former]).status == "trusted"
+    stranger = SigningKey.generate().public
+    assert verify_evidence(tmp_path / "e", trusted=[stranger]).status == "wrong-key"
+
+
+def test_a_log_that_had_an_ephemeral_key_in_between_is_trusted_through_the_former_key(key_home, tmp_path):
+    folder, former = tmp_path / "e", load_or_create_key(tmp_path).public
+    with EvidenceLog.open(folder, run_id="a"):
+        pass
+    passing = SigningKey.generate()
+    with EvidenceLog.open(folder, run_id="b", key=passing):
+        pass
+    assert verify_evidence(folder, trusted=[former]).status == "wrong-key"
+    rotate_key(key_home)
+    with EvidenceLog.open(folder, run_id="c"):
+        pass
+    assert verify_evidence(folder, trusted=[former]).status == "trusted"
+    assert verify_evidence(folder, trusted=[passing.public]).status == "wrong-key"
+
+
+def test_a_key_of_another_home_or_of_no_home_carries_no_endorsement(key_home, tmp_path):
     load_or_create_key(tmp_path)
+    rotate_key(key_home)
+    for storage in ("persistent", "ephemeral"):
+        (body,) = key_entries(SigningKey.generate(storage=storage), None, home=key_home)
+        assert (body["previous"], body["endorsement"]) == (None, None)
+
+
+def test_a_log_of_another_key_gets_no_endorsement_by_that_key(key_home, tmp_path):
+    folder, other = tmp_path / "e", SigningKey.generate()
+    with EvidenceLog.open(folder, run_id="a", key=other):
+        pass
+    own = load_or_create_key(tmp_path).public
     rotate_key(key_home)
     with EvidenceLog.open(folder, run_id="b"):
         pass
     bodies = [entry.body for entry in read_entries(folder) if entry.kind == "key"]
-    assert [body["endorsement"] for body in bodies] == [None, None]
+    assert [body["previous"] for body in bodies] == [None, own.hex()]
+    assert trusted_through(bodies, [other.public]) == {other.public}
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b'{"links": 1}', b'{"links": [{"a": 1}]}', b'{"links": [[]]}'])

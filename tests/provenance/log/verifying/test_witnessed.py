@@ -306,6 +306,9 @@ def test_the_site_log_knows_the_endorsement_of_a_key_that_a_new_log_begins_with(
     old = load_or_create_key(site).public
     _run(tmp_path / "e")
     rotate_key(key_home())
+    with EvidenceLog.open(site, run_id="keys"):
+        pass
+    (key_home() / "endorsements.json").unlink()  # the log itself then holds no endorsement
     _run(tmp_path / "new")
     assert verify_evidence(tmp_path / "new", trusted=[old]).status == "wrong-key"
     assert verify_evidence(tmp_path / "new", trusted=[old], site=site).status == "trusted"
