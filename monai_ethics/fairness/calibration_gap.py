@@ -207,7 +207,8 @@ class CalibrationGap:
         power = 1 if self.measure == "calibration_in_the_large" else 2
         ratios = tuple(ratio_group(group, (group.p - group.y) ** power) for group in judged)
         omnibus = ratio_omnibus(ratios, n_permutations=self.n_draws, rng=np.random.default_rng(self.seed))
-        return CalibrationComparison(groups=groups, judged=judged, draws=self.n_draws, omnibus=omnibus, ratios=ratios)
+        made = omnibus.draws or self.n_draws
+        return CalibrationComparison(groups=groups, judged=judged, draws=made, omnibus=omnibus, ratios=ratios)
 
     def _slopes(self, groups: tuple[Forecasts, ...], large: tuple[Forecasts, ...]) -> CalibrationComparison:
         found: dict[str | None, Slope] = {}

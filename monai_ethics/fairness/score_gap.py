@@ -225,13 +225,13 @@ class ScoreGap:
     def _pairs(self, data: ScoreTable, found: Comparison) -> list[PairNumbers]:
         parity = pairs(found, level=parity_level(self.level))
         joint = self._joint(found)
+        kind, unit, estimand = "share missed" if data.of_misses else "mean", data.unit, data.estimand
         rows = []
         for (first, second, (result, p)), (_, _, (close, _)), together in zip(
             pairs(found, level=self.level), parity, joint, strict=True
         ):
             names = label_text(first.label), label_text(second.label)
-            kind = "share missed" if data.of_misses else "mean"
-            mean = f"{kind} of {names[0]} minus {kind} of {names[1]}, {data.estimand}"
+            mean = f"{kind} of {names[0]} minus {kind} of {names[1]}, {estimand}"
             rank = f"probability that a patient of {names[0]} has a higher score than one of {names[1]}, ties half"
             rows.append(
                 PairNumbers(
@@ -243,7 +243,7 @@ class ScoreGap:
                     parity=close,
                     neutral=0.5 if found.ranks else 0.0,
                     name="relative_effect" if found.ranks else "difference",
-                    unit="1" if found.ranks else data.unit,
+                    unit="1" if found.ranks else unit,
                     estimand=rank if found.ranks else mean,
                     joint=together,
                 )

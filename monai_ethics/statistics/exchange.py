@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from monai_ethics.statistics.intervals import Floats
 from monai_ethics.statistics.permutation import CELLS
 
-__all__ = ["Counts", "count_rows", "exchanged_sums"]
+__all__ = ["Counts", "count_rows", "exchanged_sums", "shuffles"]
 
 Counts = NDArray[np.int64]
 
@@ -36,6 +36,16 @@ def count_rows(groups: Sequence[Floats]) -> tuple[Floats, Counts]:
     return rows, np.array(sorted(members, key=lambda counts: (int(counts.sum()), tuple(counts))))
 
 
+def shuffles(observed: Counts) -> bool:
+    """Whether draws permute the patients themselves, which costs the more the more there are.
+
+    Args:
+        observed: how often each group has each row, shape ``(K, R)``.
+    """
+    total = observed.sum(axis=0)
+    return not (len(total) * len(observed) * 4 <= int(total.sum()) or len(total) <= 8)
+
+
 def exchanged_sums(
     observed: Counts, features: Floats, *, n_permutations: int, rng: np.random.Generator
 ) -> Iterator[Floats]:
@@ -51,8 +61,7 @@ def exchanged_sums(
         Sums of shape ``(draws, K, F)``; the first block holds the observed ones alone.
     """
     sizes, total = observed.sum(axis=1), observed.sum(axis=0)
-    few = len(total) * len(sizes) * 4 <= int(total.sum()) or len(total) <= 8
-    draws = _by_counting if few else _by_shuffling
+    draws = _by_shuffling if shuffles(observed) else _by_counting
     yield observed[None] @ features
     yield from draws(total, sizes, features, n_permutations, rng)
 

@@ -68,7 +68,7 @@ def wilson(hits: float, n: float, *, level: float = 0.95, quantile: float | None
     Returns:
         Both ends, within 0 and 1.
     """
-    z = float(stats.norm.ppf((1 + level) / 2)) if quantile is None else quantile
+    z = float(special.ndtri((1 + level) / 2)) if quantile is None else quantile
     share, shrink = hits / n, 1 + z * z / n
     center = (share + z * z / (2 * n)) / shrink
     half = z / shrink * math.sqrt(max(share * (1 - share) / n + z * z / (4 * n * n), 0.0))
@@ -150,7 +150,7 @@ def patient_rate(tops: Floats, bottoms: Floats, *, level: float = 0.95) -> Resul
         return Result(value=rate, low=low, high=high, method="Wilson score interval")
     if effective is None:
         return Result(value=rate, reason="all cases belong to one patient")
-    quantile = float(stats.t.ppf((1 + level) / 2, count - 1))
+    quantile = float(special.stdtrit(count - 1, (1 + level) / 2))
     low, high = wilson(rate * effective, effective, quantile=quantile)
     method = f"Wilson score interval at the Rao-Scott effective number of cases with Student t of {count - 1} df"
     return Result(value=rate, low=min(low, rate), high=max(high, rate), method=method)

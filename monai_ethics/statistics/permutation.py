@@ -10,6 +10,7 @@ References:
     [2] Pauly, Brunner & Konietschke 2015, JRSS-B 77(2): its Wald form for several groups.
     [3] Neubert & Brunner 2007, CSDA 51; Brunner, Konietschke, Bathke & Pauly 2021, Int. Stat. Rev. 89(2):
         studentised permutation of (pseudo-)rank effects.
+    [4] Besag & Clifford 1991, Biometrika 78(2): sequential Monte Carlo p-values; here with a single look.
 """
 
 from __future__ import annotations
@@ -24,10 +25,13 @@ from numpy.typing import NDArray
 
 from monai_ethics.statistics.intervals import Floats
 
-__all__ = ["CELLS", "Omnibus", "histogram", "mean_omnibus", "rank_omnibus", "share_at_least", "summary"]
+__all__ = ["CELLS", "FirstLook", "Omnibus", "histogram", "mean_omnibus", "rank_omnibus", "share_at_least", "summary"]
 
 CELLS = 400_000  # array cells worked on at once: stays in the cache and bounds the memory at a few dozen MB
 BINS = 41
+FIRST_CELLS = 200_000_000  # draws x patients of a test before its first look: some seconds
+FEWEST_FIRST = 1_999
+ENOUGH = 20
 _EQUAL = 1e-5  # statistics that differ by rounding only count as equal; ranks are worked on in single precision
 
 
@@ -41,6 +45,7 @@ class Omnibus:
         gap_null_mean: mean of the gap when labels are exchanged between patients.
         gap_null_95th: 95th percentile of the gap when labels are exchanged.
         null_gaps: bin centers, and the share of draws whose gap lies in each bin; ``None`` if not finite.
+        draws: random draws that were made.
     """
 
     p: float
@@ -48,6 +53,7 @@ class Omnibus:
     gap_null_mean: float | None
     gap_null_95th: float | None
     null_gaps: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    draws: int = 0
 
 
 def histogram(null: Floats) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
@@ -71,8 +77,13 @@ def histogram(null: Floats) -> tuple[tuple[float, ...], tuple[float, ...]] | Non
 
 def share_at_least(null: Floats, observed: float) -> float:
     """Permutation p-value with the observed arrangement counted among the draws."""
+    return (1 + count_at_least(null, observed)) / (1 + len(null))
+
+
+def count_at_least(null: Floats, observed: float) -> int:
+    """How many draws reach the observed statistic, rounding apart."""
     limit = observed - _EQUAL * max(abs(observed), 1.0)
-    return float((1 + np.count_nonzero(null >= limit)) / (1 + len(null)))
+    return int(np.count_nonzero(null >= limit))
 
 
 def summary(statistics: Floats, gaps: Floats) -> Omnibus:
@@ -86,7 +97,39 @@ def summary(statistics: Floats, gaps: Floats) -> Omnibus:
         gap_null_mean=average,
         gap_null_95th=_finite(upper),
         null_gaps=histogram(null),
+        draws=len(null),
     )
+
+
+class FirstLook:
+    """Ends the draws of a test of very many patients at one look, if the statistic is nothing rare by then [4].
+
+    A first part of the draws is made always, so many that its end depends on sizes alone. If `ENOUGH` of them reach
+    the observed statistic, theirs is the p-value; otherwise all draws are made, and all count. A p-value that the first
+    look gives is above ``ENOUGH / (1 + draws of the first part)``; all that are below come from all draws. So for every
+    level either rule alone decides, and each of them holds it.
+
+    Args:
+        patients: exchanged in each draw.
+        draws: asked for; tests with at most `FIRST_CELLS` draws x patients make all of them.
+    """
+
+    def __init__(self, patients: int, draws: int) -> None:
+        self._first = max(FIRST_CELLS // max(patients, 1), FEWEST_FIRST) if patients * draws > FIRST_CELLS else draws
+        self._due = self._first < draws
+        self._seen = 0
+
+    def enough(self, statistics: Sequence[Floats]) -> bool:
+        """Whether to end here.
+
+        Args:
+            statistics: the observed one, then those of each block of draws, shapes ``(1,)`` and ``(draws,)``.
+        """
+        self._seen += len(statistics[-1]) if len(statistics) > 1 else 0
+        if not self._due or self._seen < self._first:
+            return False
+        self._due = False
+        return count_at_least(np.concatenate(statistics[1:]), float(statistics[0][0])) >= ENOUGH
 
 
 def _finite(value: float) -> float | None:
@@ -114,7 +157,7 @@ def mean_omnibus(groups: Sequence[Floats], *, n_permutations: int, rng: np.rando
 
     Args:
         groups: one finite score per patient in each of at least 2 groups, shapes ``(n_g,)``, ``n_g >= 2``.
-        n_permutations: number of random draws.
+        n_permutations: number of random draws; of very many patients maybe fewer, see `FirstLook`.
         rng: source of random numbers.
 
     Returns:
@@ -127,6 +170,7 @@ def mean_omnibus(groups: Sequence[Floats], *, n_permutations: int, rng: np.rando
     shifted = observed - math.fsum(observed) / len(observed)  # sums of squares lose nothing to a large mean
     least = float(shifted @ shifted) / len(shifted) / sizes**2  # a small group of equal scores is not sure of itself
     statistics, gaps = [], []
+    look = FirstLook(len(shifted), n_permutations)
     for block in _draws(np.sort(shifted), shifted, n_permutations, rng, 1):
         means = np.add.reduceat(block, starts, axis=1) / sizes
         squares = np.add.reduceat(block * block, starts, axis=1)
@@ -135,6 +179,8 @@ def mean_omnibus(groups: Sequence[Floats], *, n_permutations: int, rng: np.rando
         center = (weights * means).sum(axis=1) / weights.sum(axis=1)
         statistics.append((weights * (means - center[:, None]) ** 2).sum(axis=1))
         gaps.append(means.max(axis=1) - means.min(axis=1))
+        if look.enough(statistics):
+            break
     return summary(np.concatenate(statistics), np.concatenate(gaps))
 
 

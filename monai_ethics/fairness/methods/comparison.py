@@ -90,7 +90,9 @@ def compare(table: ScoreTable, attribute: str, *, min_group_size: int, n_permuta
     else:
         test = rank_omnibus if ranks else mean_omnibus
         omnibus = test([group.values for group in judged], n_permutations=draws, rng=rng)
-    return Comparison(groups=tuple(groups), judged=judged, ranks=ranks, crossed=crossed, draws=draws, omnibus=omnibus)
+    return Comparison(
+        groups=tuple(groups), judged=judged, ranks=ranks, crossed=crossed, draws=omnibus.draws or draws, omnibus=omnibus
+    )
 
 
 def pairs(found: Comparison, *, level: float) -> list[tuple[Group, Group, Pair]]:

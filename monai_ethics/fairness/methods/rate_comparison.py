@@ -100,7 +100,7 @@ def compare_rate(
     if len(groups) < 2:
         return found
     omnibus = ratio_omnibus(groups, n_permutations=n_permutations, rng=np.random.default_rng(seed))
-    return replace(found, draws=n_permutations, omnibus=omnibus)
+    return replace(found, draws=omnibus.draws or n_permutations, omnibus=omnibus)
 
 
 def compare_odds(

@@ -25,9 +25,9 @@ from scipy import optimize, stats
 
 from monai_ethics.fairness.methods.crossed import signed_sums, wald
 from monai_ethics.statistics.differences import Pair
-from monai_ethics.statistics.exchange import Counts, count_rows, exchanged_sums
+from monai_ethics.statistics.exchange import Counts, count_rows, exchanged_sums, shuffles
 from monai_ethics.statistics.intervals import Floats, Result, effective_cases, patient_rate
-from monai_ethics.statistics.permutation import Omnibus, summary
+from monai_ethics.statistics.permutation import FirstLook, Omnibus, summary
 from monai_ethics.statistics.power import minimum_detectable_gap
 from monai_ethics.statistics.rate_power import detectable_rate_gap
 
@@ -122,10 +122,13 @@ def ratio_omnibus(groups: Sequence[RatioGroup], *, n_permutations: int, rng: np.
     rows, observed = count_rows([np.column_stack([group.tops, group.bottoms]) for group in groups])
     test = Studentized(rows[:, 0], rows[:, 1], observed)
     statistics, gaps = [], []
+    look = FirstLook(int(observed.sum()), n_permutations if shuffles(observed) else 0)
     for sums in exchanged_sums(observed, test.features, n_permutations=n_permutations, rng=rng):
         statistic, gap = test(sums)
         statistics.append(statistic)
         gaps.append(gap)
+        if look.enough(statistics):
+            break
     return summary(np.concatenate(statistics), np.concatenate(gaps))
 
 
@@ -252,14 +255,15 @@ def ratio_difference(first: RatioGroup, second: RatioGroup, *, level: float = 0.
 
 
 def _mover(first: RatioGroup, second: RatioGroup, level: float) -> Pair:
-    difference = first.value - second.value
+    p_first, p_second = first.value, second.value
+    difference = p_first - p_second
 
     def ends(at: float) -> tuple[float, float] | None:
         a, b = (patient_rate(group.tops, group.bottoms, level=at) for group in (first, second))
         if a.low is None or a.high is None or b.low is None or b.high is None:
             return None
-        p, q = first.value, second.value
-        return difference - math.hypot(p - a.low, b.high - q), difference + math.hypot(a.high - p, q - b.low)
+        down, up = math.hypot(p_first - a.low, b.high - p_second), math.hypot(a.high - p_first, p_second - b.low)
+        return difference - down, difference + up
 
     found = ends(level)
     if found is None:
