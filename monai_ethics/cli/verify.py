@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -42,6 +43,8 @@ def command(
         return _evidence(paths[0], trusted, expect_head=expect_head, site=site, as_json=as_json)
     if expect_head is not None:
         raise InputError("Expected one evidence folder with --expect-head: got images. Leave the option out.")
+    if site is not None and os.environ.get("MONAI_ETHICS_SITE") != str(site):  # asked for, not always there
+        raise InputError("Expected one evidence folder with --site: got images. Leave the option out.")
     check_names(names)
     code = _files(paths, trusted, evidence=evidence, as_json=as_json)
     write_names(names, paths)

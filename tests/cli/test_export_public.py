@@ -147,3 +147,34 @@ def test_altered_evidence_and_a_folder_that_exists_are_refused(tmp_path, capsys,
     assert export(evidence, tmp_path / "public") == 1
     assert capsys.readouterr().err.count("\n") == 4
     assert not (tmp_path / "public").exists()
+
+
+def test_a_folder_that_somebody_else_makes_meanwhile_is_not_removed(tmp_path, bare, monkeypatch, capsys):
+    from monai_ethics.provenance.exports.public import folder
+
+    evidence, out = source(tmp_path), tmp_path / "public"
+
+    def slow(*args, **options):
+        copy = public_copy(*args, **options)
+        out.mkdir()
+        (out / "kept.txt").write_text("of somebody else")
+        return copy
+
+    public_copy = folder.public_copy
+    monkeypatch.setattr(folder, "public_copy", slow)
+    assert export(evidence, out) == 2
+    assert (out / "kept.txt").exists()
+
+
+def test_what_nobody_signed_is_not_published(tmp_path, bare, capsys):
+    from monai_ethics.provenance.log.tree.canonical import canonical
+
+    evidence, out = source(tmp_path), tmp_path / "public"
+    log = evidence / "log.jsonl"
+    forged = replace(findings()[0], statement="Everything is alike.", run=None).to_dict()
+    entry = {"schema": "monai_ethics.entry/1", "seq": log.read_bytes().count(b"\n"), "time": "2026", "run_id": "x"}
+    with log.open("ab") as file:
+        file.write(canonical({**entry, "kind": "finding", "body": forged}) + b"\n")
+    assert export(evidence, out) == 0
+    assert "Everything is alike" not in (out / "log.jsonl").read_text()
+    assert len(read_report(out).findings) == len(findings()) + 1

@@ -61,6 +61,14 @@ def test_evidence_is_verified_as_before(stamped, tmp_path, capsys):
     assert "intact-signer-unknown" in capsys.readouterr().out
 
 
+def test_signed_images_in_the_place_of_evidence_do_not_pass_for_it(stamped, tmp_path, monkeypatch, capsys):
+    site = tmp_path / "site"
+    assert main(["verify", str(stamped), "--site", str(site)]) == 2
+    assert "Expected one evidence folder with --site" in capsys.readouterr().err
+    monkeypatch.setenv("MONAI_ETHICS_SITE", str(site))  # which is always there
+    assert main(["verify", str(stamped)]) == 0
+
+
 def test_a_head_is_expected_of_evidence_only(stamped, capsys):
     assert main(["verify", str(stamped), "--expect-head", "ab" * 32]) == 2
     assert "Expected one evidence folder" in capsys.readouterr().err

@@ -15,8 +15,10 @@ from monai_ethics.errors import GateError, InputError
 from monai_ethics.evidence import Finding
 from monai_ethics.provenance.exports.public.suppress import LEAST, RULE, for_the_public
 from monai_ethics.provenance.log.files.payload import PRIVATE_NAME
+from monai_ethics.provenance.log.files.storage import make_folder
 from monai_ethics.provenance.log.reading.entries import Covered, iter_entries, read_report
 from monai_ethics.provenance.log.verifying.verify import as_signed
+from monai_ethics.provenance.log.writing.folder import writable
 from monai_ethics.provenance.log.writing.relied import relied_on
 from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.log_privacy import LogPrivacy, log_lines
@@ -126,8 +128,12 @@ def written(copy: PublicCopy, out: Path) -> Iterator[EvidenceLog]:
     Raises:
         InputError: if `out` exists, or cannot be written.
     """
-    if out.exists() or out.is_symlink():
-        raise InputError("Expected `--out` to name a new folder: got one that exists. Give another name.")
+    with writable():
+        make_folder(out.absolute().parent)
+        try:
+            out.mkdir()  # by us, or not at all: what is removed below is ours
+        except FileExistsError:
+            raise InputError("Expected `--out` to name a new folder: got one that exists. Give another name.") from None
     try:
         for number, findings in enumerate(copy.runs, start=1):
             with EvidenceLog.open(out, run_id=f"run-{number}", private=False) as log:
