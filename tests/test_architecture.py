@@ -40,6 +40,11 @@ def test_every_file_is_short_and_licensed():
     assert [str(path) for path, lines in texts.items() if lines[:1] != ["# SPDX-License-Identifier: Apache-2.0"]] == []
 
 
+def test_no_log_that_may_grow_is_read_whole():
+    whole = {path.name for path in FILES if "read_entries(" in path.read_text(encoding="utf-8")}
+    assert whole == {"entries.py"}, "use iter_entries: `read_entries` is for logs that are known to be small"
+
+
 def test_no_public_name_is_one_of_monais():
     monai = Path(importlib.util.find_spec("monai").submodule_search_locations[0])
     theirs = set().union(*(top_level_names(path) for path in monai.rglob("*.py")))

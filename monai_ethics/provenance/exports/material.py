@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 from monai_ethics.errors import GateError, InputError
 from monai_ethics.provenance.exports.reduced import IDENTITY, Checkpoint, Made, counted, is_released, made_of
 from monai_ethics.provenance.keys.key import fingerprint
-from monai_ethics.provenance.log.reading.entries import Entry, read_entries
+from monai_ethics.provenance.log.reading.entries import Entry, iter_entries
 from monai_ethics.provenance.log.tree.head import Head, read_head
 from monai_ethics.provenance.log.verifying.verify import as_signed
 from monai_ethics.provenance.log.writing.relied import relied_on
@@ -35,6 +35,7 @@ NO_CLAIM = (
 _HEX = re.compile(r"[0-9a-f]{64}")
 _AUDITS = ("synthesis.", "provenance.")
 #: entries of runs that only exported; they change no export
+_READ = frozenset({"environment", "head", "open", "record", "run", "stored"})
 _BESIDE = frozenset({"open", "key", "pseudonym_key", "head", "repair", "export", "report"})
 
 
@@ -165,7 +166,7 @@ def read_material(folder: Path, *, trusted: Sequence[bytes] = ()) -> Material:
     found = as_signed(folder, trusted=trusted)
     if found.entries > found.sealed:
         raise GateError(_UNSIGNED)
-    entries = read_entries(folder, under=relied_on(folder, found))
+    entries = [_lean(entry) for entry in iter_entries(folder, under=relied_on(folder, found))]
     aside = _only_exported(entries)
     own = [entry for entry in entries if entry.run_id not in aside]
     head = _covering(entries, own[-1].seq + 1 if own else 1, folder)
@@ -221,6 +222,13 @@ _BIDI = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"
 
 
 _UNSIGNED = "Expected evidence whose records are signed: got some that are not. End the run, or open it again."
+
+
+def _lean(entry: Entry) -> Entry:
+    """The entry without what no export reads of it: a log that grows need not fit into memory."""
+    if entry.kind == "finding":
+        return replace(entry, body={name: entry.body.get(name) for name in ("check", "verdict")})
+    return entry if entry.kind in _READ else replace(entry, body={})
 
 
 def _only_exported(entries: Sequence[Entry]) -> set[str]:
