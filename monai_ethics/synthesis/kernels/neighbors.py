@@ -139,11 +139,11 @@ class _Search:
 
     def _candidates(self, rows: np.ndarray, reference: Rounded, keep: int) -> Iterator[tuple[np.ndarray, _Best]]:
         """Per block: queries and their `keep` nearest, ascending by what the squared distances exceed for sure."""
-        coarse = reference.rows.dtype == COARSE
-        step = max(1, min(self.tile, COARSE_TILE if coarse else self.tile) // max(keep, min(len(self.y), COLUMNS)))
+        tile = min(self.tile, COARSE_TILE) if reference.rows.dtype == COARSE else self.tile
+        step = max(1, tile // max(keep, min(len(self.y), COLUMNS)))
         every, within = self.x is self.y and len(rows) == len(self.x), None
-        if every and not coarse:  # to select from the transposed block as well costs what it would save in bfloat16
-            within = _top_within(reference, keep=keep, step=max(keep, int(self.tile**0.5) // 2))
+        if every:
+            within = _top_within(reference, keep=keep, step=max(keep, int(tile**0.5) // 2))
         for part in (slice(start, start + step) for start in range(0, len(rows), step)):
             some = rows[part]
             queries = reference[part] if every else rounded(self.frame, self.x[some], reference.rows.dtype)
@@ -168,10 +168,28 @@ class _Best:
 
     def merged(self, block: torch.Tensor, start: int, keep: int) -> _Best:
         """With the columns of a block, the first of which is at `start`."""
+        if self.value.shape[1] == keep:
+            below = (block < self.value[:, -1:]).nonzero()
+            if len(below) <= keep * len(block):
+                return self._joined(*_side_by_side(block, below), start, keep)
         value, place = block.topk(min(keep, block.shape[1]), dim=1, largest=False, sorted=True)
+        return self._joined(value, place, start, keep)
+
+    def _joined(self, value: torch.Tensor, place: torch.Tensor, start: int, keep: int) -> _Best:
         value, place = torch.cat([self.value, value], dim=1), torch.cat([self.place, place + start], dim=1)
         value, order = value.topk(min(keep, value.shape[1]), dim=1, largest=False, sorted=True)
         return _Best(value, place.gather(1, order))
+
+
+def _side_by_side(block: torch.Tensor, some: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Values and columns of some entries, ascending by row, each row's beside one another; infinity fills the gaps."""
+    row, column = some.unbind(1)
+    count = torch.bincount(row, minlength=len(block))
+    nth = torch.arange(len(row), device=row.device) - (count.cumsum(0) - count)[row]
+    value = block.new_full((len(block), int(count.max())), torch.inf)
+    place = torch.zeros(value.shape, dtype=torch.int64, device=row.device)
+    value[row, nth], place[row, nth] = block[row, column], column
+    return value, place
 
 
 def _top(a: Rounded, b: Rounded, *, keep: int) -> _Best:
@@ -193,7 +211,7 @@ def _top_within(b: Rounded, *, keep: int, step: int) -> _Best:
             block = products(b[rows], b[columns])[0]
             best[i] = best[i].merged(block + low[columns], columns.start, keep)
             if j > i:
-                best[j] = best[j].merged(block.T + low[rows], rows.start, keep)
+                best[j] = best[j].merged(block.add_(low[rows, None]).T, rows.start, keep)
     return _Best(torch.cat([part.value for part in best]), torch.cat([part.place for part in best]))
 
 

@@ -34,6 +34,27 @@ def test_it_equals_brute_force_in_float64(n, m, d, k, tile, scale, seed):
     np.testing.assert_array_equal(found.index, index)
 
 
+@settings(deadline=None, max_examples=40)
+@given(
+    n=st.integers(1, 150),
+    d=st.integers(1, 20),
+    k=st.integers(1, 6),
+    tile=st.sampled_from([1, 400, 4000]),
+    order=st.sampled_from(["any", "ever nearer", "ever farther"]),
+    seed=st.integers(0, 99),
+)
+def test_a_set_and_itself_equal_brute_force_whatever_the_order_of_the_rows(n, d, k, tile, order, seed):
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-3, 4, (n, d)).astype(np.float32)  # full of ties
+    if order != "any":  # each block holds nearer rows than all before it: nothing is left out by what was found
+        spread = np.geomspace(1, 1e-3, n) if order == "ever nearer" else np.geomspace(1e-3, 1, n)
+        x = x * spread[:, None].astype(np.float32)
+    found = nearest(x, x, k=k, tile=tile)
+    distance, index = brute(x, x, min(k, n))
+    np.testing.assert_allclose(found.distance, distance, rtol=1e-12)
+    np.testing.assert_array_equal(found.index, index)
+
+
 def test_a_copy_has_distance_exactly_zero_far_from_the_origin():
     y = np.random.default_rng(0).standard_normal((300, 64)).astype(np.float32) + 1e4
     found = nearest(y[:50], y)
