@@ -50,6 +50,7 @@ class Audit:
         runs: how often a run began.
         log_id: random id of the log, ``None`` if no entry says it.
         earlier: fingerprint (raw) to size of each earlier head that the log contains and that its entries bear out.
+        signers: raw public key that signed earlier heads to the size of its last one.
         keys: what endorses what in the `key` entries that the head covers.
         revoked: fingerprint of each key that the log revokes, to the entry's number; of entries that the head covers.
         repairs: what earlier writers were cut off at.
@@ -66,6 +67,7 @@ class Audit:
     runs: int = 0
     log_id: str | None = None
     earlier: dict[bytes, int] = field(default_factory=dict)
+    signers: dict[bytes, int] = field(default_factory=dict)
     keys: list[Mapping[str, Any]] = field(default_factory=list)
     revoked: dict[str, int] = field(default_factory=dict)
     repairs: Repairs = field(default_factory=Repairs)
@@ -128,6 +130,7 @@ class Audit:
             )
         self._previous = head.fingerprint
         self.earlier[bytes.fromhex(head.fingerprint)] = head.size
+        self.signers[bytes.fromhex(head.public_key)] = head.size
 
     def contains(self, fingerprint: str) -> bool:
         """Whether a head is one of the earlier heads."""

@@ -210,8 +210,11 @@ def _revoked(found: Audit, outside: Outside) -> set[str]:
 def _signer_trusted(found: Audit, outside: Outside, revoked: set[str]) -> bool | None:
     if not outside.trusted or found.head is None:
         return None
-    keys = [*found.keys, *outside.keys]
-    return bytes.fromhex(found.head.public_key) in trusted_through(keys, outside.trusted, revoked=revoked)
+    return bytes.fromhex(found.head.public_key) in _trusted_keys(found, outside, revoked)
+
+
+def _trusted_keys(found: Audit, outside: Outside, revoked: set[str]) -> set[bytes]:
+    return trusted_through([*found.keys, *outside.keys], outside.trusted, revoked=revoked)
 
 
 def _place(found: Audit, heads: Sequence[str]) -> str:
@@ -264,6 +267,14 @@ def _of_keys(result: Verification, found: Audit, outside: Outside) -> list[str]:
     named = (public, bytes.fromhex(result.signer or ""))
     if result.signer_trusted and not any(key in named for key in outside.trusted):
         notes.append("The key that signed is none that you gave, but one of those endorsed it: keys were changed.")
+    if result.signer_trusted:
+        known = _trusted_keys(found, outside, _revoked(found, outside))
+        most = max((size for key, size in found.signers.items() if key not in known), default=0)
+        if most:
+            notes.append(
+                f"The first {most} entries were signed by a key that you do not trust before one that you trust signed "
+                "on: whoever has that key may have written them."
+            )
     return notes
 
 

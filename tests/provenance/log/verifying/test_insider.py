@@ -109,3 +109,17 @@ def test_cleaning_follows_no_link_out_of_the_private_part(sealed, key, tmp_path)
         pass
     assert (elsewhere / name).exists()
     assert not (inside / name).exists()
+
+
+def test_a_log_that_was_signed_again_before_the_writer_went_on_says_so(sealed, key):
+    from monai_ethics.provenance.keys.key import SigningKey
+
+    forged = sealed.parent / "forged"
+    with EvidenceLog.open(forged, run_id="first", key=SigningKey.generate(storage="persistent")) as log:
+        log.append("note", {"number": "forged"})
+    size = verify_evidence(forged).sealed
+    with EvidenceLog.open(forged, run_id="second", key=key):
+        pass
+    found = verify_evidence(forged, trusted=[key.public])
+    assert f"The first {size} entries were signed by a key that you do not trust" in found.text
+    assert "that you do not trust" not in verify_evidence(sealed, trusted=[key.public]).text
