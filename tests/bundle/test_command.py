@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from monai_ethics.provenance.log.reading.entries import read_entries, read_report
 from monai_ethics.provenance.log.verifying.verify import verify_evidence
@@ -22,7 +23,8 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 @pytest.fixture
 def call(tmp_path):
     def run(words, cwd, *, code=0):
-        env = {**os.environ, "OMP_NUM_THREADS": "1", "MONAI_ETHICS_KEY_HOME": str(tmp_path / "keys")}
+        ours = {"MONAI_ETHICS_KEY_HOME": str(tmp_path / "keys"), "MONAI_ETHICS_SITE": str(tmp_path / "site")}
+        env = {**os.environ, "OMP_NUM_THREADS": "1", **ours}
         env.pop("PYTHONWARNINGS", None)
         done = subprocess.run([str(w) for w in words], cwd=cwd, env=env, capture_output=True, text=True, timeout=400)
         assert code is None or done.returncode == code, done.stderr[-4000:]
@@ -45,20 +47,34 @@ def intact(folder):
     return verify_evidence(folder).status in ("trusted", "intact-signer-unknown")
 
 
+@pytest.fixture
+def witnessed(tmp_path):
+    """`witnessed(folder, printed)` holds if the process that signs beside the run did, and the site log saw it."""
+
+    def holds(folder, printed):
+        private = serialization.load_pem_private_key((tmp_path / "keys" / "ed25519.pem").read_bytes(), None)
+        trusted = [private.public_key().public_bytes_raw()]
+        found = verify_evidence(folder, trusted=trusted, site=tmp_path / "site")
+        alone = "to hold the signing key" in printed or "ephemeral" in printed
+        return (found.status, found.witness, alone) == ("trusted", "same", False)
+
+    return holds
+
+
 @pytest.mark.bundle
 @pytest.mark.parametrize("dims", [2, 3])
-def test_outputs_are_bit_identical_with_and_without_us(image_bundle, call, listing, dims):
+def test_outputs_are_bit_identical_with_and_without_us(image_bundle, call, listing, witnessed, dims):
     theirs, ours = image_bundle("theirs", dims=dims), image_bundle("ours", dims=dims)
     words = ["--config_file", "configs/train.json", "--output_dir", "eval"]
     call([*MONAI, *words], theirs)
-    call([*OURS, *words], ours)
+    done = call([*OURS, *words], ours)
     expected, got = listing(theirs), without_evidence(listing(ours))
     assert set(got) == set(expected)
     assert {"models/final.pt", "models/model.pt", "eval/metrics.csv", "eval/val_mean_dice_raw.csv"} <= set(got)
     assert any(name.endswith("_trans.nii") for name in got)
     assert [name for name in got if got[name] != expected[name]] == []
     evidence = ours / "eval" / "evidence"
-    assert intact(evidence)
+    assert witnessed(evidence, done.stderr)
     assert covered(evidence)[1] == ["train#trainer", "validate#evaluator"]
 
 
@@ -142,7 +158,9 @@ def test_generative_inference_marks_what_it_saves(tmp_path, call):
 
 @pytest.mark.dist
 @pytest.mark.parametrize("dims", [2, 3])
-def test_two_ranks_with_rank_slicing_are_covered_and_bit_identical(image_bundle, call, listing, past_abort, dims):
+def test_two_ranks_with_rank_slicing_are_covered_and_bit_identical(
+    image_bundle, call, listing, past_abort, witnessed, dims
+):
     words = ["run", "--config_file", "['configs/train.json','configs/multi.json']"]
     made = {}
 
@@ -159,7 +177,7 @@ def test_two_ranks_with_rank_slicing_are_covered_and_bit_identical(image_bundle,
     assert {"models/final.pt", "models/model.pt"} <= set(got)
     assert [name for name in got if got[name] != expected[name]] == []
     evidence = ours / "eval" / "evidence"
-    assert intact(evidence)
+    assert witnessed(evidence, done.stderr)
     scores = [one for one in read_report(evidence).findings if one.check == "fairness.group_scores"]
     assert {sum(one.accounting.values()) for one in scores} == {7}
     assert len([entry for entry in read_entries(evidence) if entry.kind == "open"]) == 1
