@@ -41,7 +41,7 @@ def lock_findings(session: RunSession, log: EvidenceLog) -> list[Finding]:
         for order, (run, purpose, root, n) in enumerate(rows)
     )
     locked = session.described.get("evaluation_set", ())
-    return [EvaluationSetLock()(SetUses(uses=uses, locked=tuple(locked), unseen=_unseen(log)))]
+    return [EvaluationSetLock()(SetUses(uses=uses, locked=tuple(locked), unseen=_unseen(session, log)))]
 
 
 def _uses(entry: Entry) -> Iterator[tuple[str, str, str | None, int]]:
@@ -61,9 +61,9 @@ def _uses(entry: Entry) -> Iterator[tuple[str, str, str | None, int]]:
         yield entry.run_id, "evaluation", str(one["root"]) if one else None, int(one["n"]) if one else 0
 
 
-def _unseen(log: EvidenceLog) -> int:
-    """Other logs that the site log of the environment witnessed."""
-    site = os.environ.get(SITE)
+def _unseen(session: RunSession, log: EvidenceLog) -> int:
+    """Other logs that the run's site log witnessed, or that of the environment."""
+    site = getattr(session, "site", None) or os.environ.get(SITE)
     if not site:
         return 0
     from monai_ethics.provenance.log.verifying.witnessed import load_site

@@ -16,12 +16,12 @@ def key_home(tmp_path_factory, monkeypatch):
     monkeypatch.delenv("MONAI_ETHICS_SITE", raising=False)
 
 
-def finding_of(folder, kind, root, *, locked=(), run="run"):
+def finding_of(folder, kind, root, *, locked=(), run="run", site=None):
     role = "input set" if kind == "evaluation" else "validation set"
     sets = {} if root is None else {role: {"root": root, "n": 3, "synthetic": "no"}}
-    with EvidenceLog.open(folder, run_id=run) as log:
+    with EvidenceLog.open(folder, run_id=run, site=site) as log:
         log.append("record", {"type": kind, "activity": {"sets": sets}})
-        found = lock_findings(SimpleNamespace(described={"evaluation_set": locked}), log)
+        found = lock_findings(SimpleNamespace(described={"evaluation_set": locked}, site=site), log)
     return found[0] if found else None
 
 
@@ -49,6 +49,13 @@ def test_other_logs_that_the_site_log_witnessed_are_named(tmp_path, monkeypatch)
     monkeypatch.setenv("MONAI_ETHICS_SITE", str(tmp_path / "site"))
     finding_of(tmp_path / "one", "evaluation", A)
     found = finding_of(tmp_path / "two", "evaluation", A)
+    assert any("witnessed 1 other log" in text for text in found.limitations)
+
+
+def test_the_site_log_of_the_run_itself_is_asked_before_that_of_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("MONAI_ETHICS_SITE", str(tmp_path / "nowhere"))
+    finding_of(tmp_path / "one", "evaluation", A, site=tmp_path / "site")
+    found = finding_of(tmp_path / "two", "evaluation", A, site=tmp_path / "site")
     assert any("witnessed 1 other log" in text for text in found.limitations)
 
 
