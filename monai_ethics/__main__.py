@@ -42,12 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if words[:1] == ["run"] or os.environ.get(TRACEBACK):
             raise  # what a bundle raises is its own
-        # another package's words may repeat a name or a value: only their kind is told
-        print(
-            f"monai-ethics: Expected input that this command can read: got a {type(error).__name__} that nobody "
-            f"foresaw. Check the files; {TRACEBACK}=1 shows where it arose.",
-            file=sys.stderr,
-        )
+        print(f"monai-ethics: {_unforeseen(error)}", file=sys.stderr)
         return 2
 
 
@@ -86,6 +81,20 @@ def _sentence(error: OSError | UnicodeError) -> str:
         return "Expected UTF-8 text in files and in their names: got other bytes. Convert it to UTF-8."
     return (
         f"Expected to read or write a file: got '{error.strerror or 'an error'}'. Check the path and its permissions."
+    )
+
+
+def _unforeseen(error: Exception) -> str:
+    """Another package's words may repeat a name or a value: only their kind is told, or which package is missing."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        name = error.name.partition(".")[0]
+        return (
+            f"Expected every package that this command needs: got no {name}. "
+            "Run `pip install monai_ethics` with its dependencies."
+        )
+    return (
+        f"Expected input that this command can read: got a {type(error).__name__} that nobody foresaw. "
+        f"Check the files; {TRACEBACK}=1 shows where it arose."
     )
 
 

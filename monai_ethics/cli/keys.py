@@ -16,6 +16,13 @@ __all__ = ["group"]
 
 group = typer.Typer(no_args_is_help=True, help="Show, replace or revoke the key that signs evidence.")
 
+#: how a key is kept, in the words of `open_key` and in those of people
+KEPT = {
+    "file": "in a file of the key home that only you can read, without a passphrase",
+    "encrypted file": "in a file of the key home, with a passphrase",
+    "environment": "in the environment variable MONAI_ETHICS_SIGNING_KEY",
+}
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
@@ -135,7 +142,7 @@ def _told(facts: dict[str, Any]) -> str:
             "kept ephemeral: the key home cannot be used, so every run signs with a key of its own "
             "that nobody can recognize later. Set MONAI_ETHICS_KEY_HOME."
         )
-    lines = [f"fingerprint {facts['fingerprint']}", f"kept {facts['kept']}"]
+    lines = [f"fingerprint {facts['fingerprint']}", f"kept {KEPT.get(facts['kept'], facts['kept'])}"]
     lines += [f"revoked by the site log: {facts['revoked']}"] if facts["revoked"] else []
     lines += [f"endorsed {link['fingerprint']} by {link['previous']}" for link in facts["endorsements"]]
     return "\n".join(lines)

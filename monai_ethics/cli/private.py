@@ -36,7 +36,7 @@ def command(
     found = read_private(evidence, kind, run_id)
     if not found:
         raise InputError(
-            "Expected a private payload of this kind: got none, or it was deleted. List them without a kind."
+            "Expected a private payload of this kind: got none, or it is absent. List them without a kind."
         )
     payload = found[-1][1]
     if out is None:
@@ -62,6 +62,6 @@ def _list(evidence: Path, run_id: str | None, *, as_json: bool) -> None:
         print(json.dumps(rows, indent=1))
         return
     for row in rows:
-        print(for_terminal(f"{row['kind']:14} {'kept' if row['kept'] else 'deleted':8} {row['run']}"))
+        print(for_terminal(f"{row['kind']:14} {'kept' if row['kept'] else 'absent':8} {row['run']}"))
     if not rows:
         print("The evidence has no private payloads.")

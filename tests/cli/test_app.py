@@ -60,6 +60,15 @@ def test_operating_system_error_is_told_without_the_path(monkeypatch, capsys):
     assert "DOE" not in err
 
 
+def test_a_package_that_is_missing_is_named_and_not_taken_for_a_file(monkeypatch, capsys):
+    def fail(words):
+        raise ModuleNotFoundError("No module named 'nibabel.x'", name="nibabel.x")
+
+    monkeypatch.setattr("monai_ethics.cli.app.invoke", fail)
+    assert main(["checks"]) == 2
+    assert "got no nibabel. Run `pip install" in capsys.readouterr().err
+
+
 def test_checks_lists_what_is_installed(capsys):
     assert main(["checks"]) == 0
     assert "fairness.score_gap" in capsys.readouterr().out

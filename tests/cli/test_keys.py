@@ -41,7 +41,8 @@ def test_show_makes_the_key_and_tells_how_it_is_kept(home, tmp_path, capsys):
         "revoked": None,
         "endorsements": [],
     }
-    assert said(capsys, "show") == f"fingerprint {fingerprint(public)}\nkept file\n"
+    kept = "in a file of the key home that only you can read, without a passphrase"
+    assert said(capsys, "show") == f"fingerprint {fingerprint(public)}\nkept {kept}\n"
 
 
 def test_the_public_key_that_is_printed_verifies(home, tmp_path, capsys):

@@ -24,7 +24,7 @@ def test_the_list_names_kinds_and_runs_and_what_was_deleted(evidence, capsys):
     assert sorted(row["kept"] for row in rows) == [False, True]
     assert main(["private", str(evidence)]) == 0
     shown = capsys.readouterr().out
-    assert "deleted" in shown
+    assert "absent" in shown
     assert "sex" not in shown
 
 
