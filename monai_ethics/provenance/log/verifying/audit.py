@@ -48,7 +48,7 @@ class Audit:
         head: the signed head, where it could be read.
         frontier: tree over the complete entries.
         runs: how often a run began.
-        log_id: random id of the log, ``None`` if no entry says it.
+        log_id: random id of the log, by its first entry that says one; ``None`` if none does.
         earlier: fingerprint (raw) to size of each earlier head that the log contains and that its entries bear out.
         signers: raw public key that signed earlier heads to the size of its last one.
         keys: what endorses what in the `key` entries that the head covers.
@@ -107,10 +107,10 @@ class Audit:
             self.contents.take(entry, signed=self.covers(entry))
 
     def _take_open(self, entry: Entry) -> None:
-        """What nobody signed gives a log no other id: the site log would not know it, and a rollback would be lost."""
+        """The id that a log begins with is its own for good: by another one the site log would not see a rollback."""
         self.runs += 1
-        if self.log_id is None or self.covers(entry):
-            self.log_id = str(entry.body["log_id"]) if "log_id" in entry.body else self.log_id
+        if self.log_id is None and "log_id" in entry.body:
+            self.log_id = str(entry.body["log_id"])
 
     def _take_key(self, entry: Entry) -> None:
         self._public_key = str(entry.body.get("public_key"))

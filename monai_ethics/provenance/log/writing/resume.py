@@ -82,7 +82,7 @@ class Tail:
         self.runs.add(entry.run_id)
         self.opened = self.opened or entry.kind not in OPENING
         if entry.kind == "open":
-            self.log_id = str(entry.body.get("log_id"))
+            self.log_id = self.log_id or str(entry.body.get("log_id"))
         elif entry.kind == "key":
             self.public_key = str(entry.body.get("public_key"))
         elif entry.kind == "pseudonym_key":
@@ -187,7 +187,7 @@ def _resumed(folder: Path, head: Head | None) -> Tail | None:
             return None
         tail = _tail(body, head)
         fits = tail.frontier.size == head.size and tail.frontier.root().hex() == head.root
-        return tail if fits and _ends_at(folder, tail.end) else None
+        return tail if fits and _begins_with(folder, tail.log_id) and _ends_at(folder, tail.end) else None
     except (OSError, AttributeError, KeyError, TypeError, ValueError, InputError, ProvenanceError, SchemaError):
         return None
 
@@ -203,6 +203,12 @@ def _tail(body: Mapping[str, Any], head: Head) -> Tail:
         key_id=body["key_id"],
         whole=False,
     )
+
+
+def _begins_with(folder: Path, log_id: str | None) -> bool:
+    """Whether that is the id in the first line: whoever may have a resume file signed gives the log no other one."""
+    line, _ = next(raw_lines(folder), (b"", False))
+    return bool(strict_loads(line)["body"]["log_id"] == log_id)
 
 
 def _ends_at(folder: Path, end: int) -> bool:

@@ -123,3 +123,24 @@ def test_a_log_that_was_signed_again_before_the_writer_went_on_says_so(sealed, k
     found = verify_evidence(forged, trusted=[key.public])
     assert f"The first {size} entries were signed by a key that you do not trust" in found.text
     assert "that you do not trust" not in verify_evidence(sealed, trusted=[key.public]).text
+
+
+@pytest.mark.parametrize("way", ["entry", "resume file"])
+def test_a_bundle_cannot_give_its_log_another_id_to_hide_a_later_rollback(tmp_path, key, monkeypatch, way, capsys):
+    from monai_ethics.provenance.log.writing import resume
+
+    monkeypatch.setattr(resume, "RESUME_FROM", 0)
+    folder, site, other = tmp_path / "evidence", tmp_path / "site", "0" * 32
+    with EvidenceLog.open(folder, run_id="first", key=key, site=site) as log:
+        true_id = log.log_id
+        if way == "entry":
+            log.append("open", {"tool": "a bundle", "log_id": other})
+        else:
+            log.seal()
+            monkeypatch.setattr(log._tail, "log_id", other)
+    shutil.copytree(folder, tmp_path / "older")
+    with EvidenceLog.open(folder, run_id="second", key=key, site=site) as log:
+        assert log.log_id == true_id
+        log.append("note", {})
+    assert verify_evidence(folder, trusted=[key.public], site=site).status == "trusted"
+    assert verify_evidence(tmp_path / "older", trusted=[key.public], site=site).status == "stale"
