@@ -41,7 +41,7 @@ def hidden(*findings, family="found", least=11):
 
 
 BIG = (200, 100, 50, 400)
-SAFE = (20, 12, 11, 40)
+SAFE = (30, 22, 21, 40)
 
 
 def test_groups_without_a_small_count_are_shown():
@@ -50,10 +50,22 @@ def test_groups_without_a_small_count_are_shown():
     assert not found.anything
 
 
-def test_the_smallest_other_group_is_hidden_with_a_small_one():
+def test_the_next_group_by_name_is_hidden_with_a_small_one():
     groups = {"A": (2, 0, 0, 2), "B": SAFE, "C": BIG, "D": BIG}
     assert hidden(rates(groups), family="size")[0] == {"A", "B"}
     assert hidden(rates(groups))[0] == {"A", "B"}
+
+
+def test_what_is_hidden_together_leaves_every_small_count_possible():
+    groups = {"A": (8, 0, 0, 4), "B": (4, 0, 0, 1), "C": (3, 0, 0, 2), "D": BIG}
+    assert hidden(rates(groups), family="size")[0] == {"A", "B", "C"}
+    groups = {
+        "A": (3, 0, 0, 1),
+        "C": (8, 0, 0, 4),
+        "D": (300, 50, 60, 70),
+    }  # 4 and 12: at least six are known to be in C
+    assert hidden(rates(groups), family="size")[0] == {"A", "C", "D"}
+    assert hidden(rates({"A": (3, 0, 0, 1), "Z": (1, 1, 1, 6), "M": BIG}), family="size")[0] == {"A", "M", "Z"}
 
 
 def test_a_group_of_nobody_hides_no_other():
@@ -182,7 +194,7 @@ def test_classes_that_add_up_to_all_cases_are_hidden_together():
 
 
 def test_of_two_findings_that_differ_by_few_cases_the_larger_is_shown():
-    one, two = rates({"A": SAFE, "B": BIG, "C": BIG}), rates({"A": (21, 12, 11, 40), "B": BIG, "C": BIG})
+    one, two = rates({"A": SAFE, "B": BIG, "C": BIG}), rates({"A": (31, 22, 21, 40), "B": BIG, "C": BIG})
     assert for_the_public([one]).left_out["estimates"] == 0
     for order in ([one, two], [two, one]):
         public = for_the_public(order)

@@ -29,6 +29,7 @@ __all__ = ["Hidden", "hidden_rows"]
 REST = "rest"
 MANY = 100_000  # sums of groups that are tried
 Quantity = tuple[int, str, str]
+Rows = Sequence[Mapping[tuple[str, str], int | None]]
 Table = dict[Quantity, dict[tuple[str, str], int | None]]
 
 
@@ -73,7 +74,7 @@ def hidden_rows(cells: Sequence[Count], *, subjects: Sequence[str], least: int) 
         least: smallest count that may be shown, but for 0.
 
     Returns:
-        The least that this rule hides, smallest groups first.
+        The least that this rule hides, groups in the order of their names.
 
     Notes:
         With sizes r of hidden groups shown, a count s of all hidden groups together and T their size, the count of one
@@ -177,34 +178,40 @@ def hide_nested(attributes: Sequence[str], tables: Mapping[str, Table], hidden: 
 
 def is_nested(fine: str, coarse: str, tables: Mapping[str, Table]) -> bool:
     """Whether each group of `coarse` has, in all its numbers at once, the sum of some groups of `fine`."""
-    quantities = [
+    every = {row for rows in tables[SIZE].values() for row in rows}
+    parts, wholes = (sorted(row for row in every if row[0] == name) for name in (fine, coarse))
+    sizes = [rows for rows in tables[SIZE].values() if all(rows.get(row) is not None for row in (*parts, *wholes))]
+    sizes = sizes if len(parts) >= len(wholes) > 0 else []
+    more = [
         rows
-        for family in (SIZE, *DECISIONS)
+        for family in DECISIONS
         for quantity, rows in tables[family].items()
-        if LESS not in quantity[2] and {name for name, _ in rows} >= {fine, coarse} and None not in rows.values()
+        if quantity[2] in ("", "hits") and all(rows.get(row) is not None for row in wholes)
     ]
-    groups = {name: sorted({row for rows in quantities for row in rows if row[0] == name}) for name in (fine, coarse)}
-    told = {row: tuple(rows.get(row, 0) or 0 for rows in quantities) for rows_of in groups.values() for row in rows_of}
-    sums = {(0,) * len(quantities)}
-    for row in groups[fine]:
-        sums |= {tuple(map(add, before, told[row])) for before in sums}
+    sums = {((0,) * len(sizes), (0,) * len(more), 0)}  # sizes, counts, and how many cases have counts that are withheld
+    for row in parts if sizes else ():
+        size, counts = tuple(rows[row] or 0 for rows in sizes), tuple(rows.get(row) or 0 for rows in more)
+        unknown = max(size) if any(rows.get(row) is None for rows in more) else 0
+        sums |= {(tuple(map(add, a, size)), tuple(map(add, b, counts)), c + unknown) for a, b, c in sums}
         if len(sums) > MANY:
             return True  # too many to try: taken to be
-    return (
-        bool(quantities)
-        and len(groups[fine]) >= len(groups[coarse]) > 0
-        and all(told[row] in sums for row in groups[coarse])
-    )
+    return bool(sizes) and all(any(_fits(row, one, sizes, more) for one in sums) for row in wholes)
+
+
+def _fits(row: tuple[str, str], one: tuple[tuple[int, ...], tuple[int, ...], int], sizes: Rows, more: Rows) -> bool:
+    size, counts, unknown = one
+    if size != tuple(rows[row] for rows in sizes):
+        return False
+    return all(0 <= (rows[row] or 0) - count <= unknown for rows, count in zip(more, counts, strict=True))
 
 
 def _single(
     attribute: str, families: Sequence[str], tables: Mapping[str, Table], hidden: Hidden, *, least: int
 ) -> None:
-    sizes = _sizes(attribute, tables)
     for family in families:
         rows = _rows(attribute, tables[family], least)
         start = {row for base in bases_of(family) for row in hidden.rows[base] if row[0] == attribute}
-        chosen = _close(rows, sizes, start, least=least)
+        chosen = _close(rows, start, least=least)
         hidden.rows[family] |= chosen
         if chosen or family in hidden.families:
             hidden.attributes[family].add(attribute)
@@ -232,28 +239,19 @@ def _rows(attribute: str, table: Table, least: int) -> dict[tuple[str, str], dic
     return {row: counts for row, counts in found.items() if any(value != 0 for value in counts.values())}
 
 
-def _sizes(attribute: str, tables: Mapping[str, Table]) -> dict[tuple[str, str], int]:
-    sizes: dict[tuple[str, str], int] = {}
-    for rows in tables[SIZE].values():
-        for row, value in rows.items():
-            if row[0] == attribute:
-                sizes[row] = max(sizes.get(row, 0), value or 0)
-    return sizes
-
-
 def _close(
     rows: Mapping[tuple[str, str], Mapping[Quantity, int | None]],
-    sizes: Mapping[tuple[str, str], int],
     start: Collection[tuple[str, str]],
     *,
     least: int,
 ) -> set[tuple[str, str]]:
-    """The rows to hide: unsafe ones, those of `start`, and the smallest others until all of them together are safe."""
+    """The rows to hide: unsafe ones, those of `start`, and others by name until all of them together are safe."""
     chosen = {row for row, counts in rows.items() if any(is_unsafe(value, least) for value in counts.values())}
     chosen |= set(start)
     if any(row[1] == REST and _overlaps(counts) for row, counts in rows.items()):
         return set(rows) | chosen  # few are in two groups: two groups and the total would tell how many
-    order = sorted(rows, key=lambda row: (sizes.get(row) or max(abs(v or 0) for v in rows[row].values()), row))
+    # by name: which group is hidden with a small one must not tell how large either is; those in no group first
+    order = sorted(rows, key=lambda row: (row[1] != REST, row))
     for row in order:
         if not chosen or _holds(chosen, rows, least):
             break
@@ -269,20 +267,24 @@ def _holds(
     chosen: Collection[tuple[str, str]], rows: Mapping[tuple[str, str], Mapping[Quantity, int | None]], least: int
 ) -> bool:
     """Whether, in each finding, at least two rows are hidden and their counts together are safe."""
-    sums: dict[Quantity, int] = {}
-    withheld: set[Quantity] = set()
+    counts: dict[Quantity, list[int | None]] = {}
     there: dict[int, int] = {}
     for row in chosen:
-        counts = rows.get(row, {})
-        for quantity, value in counts.items():
-            sums[quantity] = sums.get(quantity, 0) + (value or 0)
-            if value is None:
-                withheld.add(quantity)
-        for place in {quantity[0] for quantity, value in counts.items() if value != 0}:
+        mine = {quantity: value for quantity, value in rows.get(row, {}).items() if value != 0}
+        for quantity, value in mine.items():
+            counts.setdefault(quantity, []).append(value)
+        for place in {quantity[0] for quantity in mine}:
             there[place] = there.get(place, 0) + 1
-    if any(number < 2 for number in there.values()):
+    return min(there.values(), default=2) >= 2 and all(_safe(values, least) for values in counts.values())
+
+
+def _safe(values: Sequence[int | None], least: int) -> bool:
+    """Whether the sum of hidden counts tells none of them, to somebody also who knows that all of them are small."""
+    total, others = sum(value or 0 for value in values), len(values) - 1
+    if is_unsafe(total, 2 * least - 1) or (None in values and total < least):
         return False
-    return not any(is_unsafe(value, least) for value in sums.values()) and all(sums[q] >= least for q in withheld)
+    small = others > 1 and all(value is not None and 0 < value < least for value in values)
+    return not small or (total - others * (least - 1) <= 1 and total - others >= least - 1)
 
 
 def _crossed(
