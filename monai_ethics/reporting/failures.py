@@ -20,7 +20,9 @@ from monai_ethics.reporting.shapes import direction, is_of_people, primary, rate
 __all__ = ["MODES", "Mode", "failures"]
 
 SIZE = "roi_size"  # in the key of a grouping by the size of what is to be found
-MOST = 3  # numbers shown for one kind of failure
+MISSES = "failure_rate"
+LOST = "no finite value"  # in the reason of a group in which half of the patients or more were missed
+MOST = 4  # numbers shown for one kind of failure
 PAIR = " - "
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
@@ -90,10 +92,10 @@ MODES: tuple[Mode, ...] = (
         checks=("synthesis.memorization_",),
         numbers=(
             ("identical_images", False),
-            ("outlying_images", False),
+            ("closer_patients", False),
             ("p_value", True),
             ("p_value_model_access", True),
-            ("closer_patients", False),
+            ("outlying_images", False),
             ("correlation_above_threshold", False),
         ),
         would="`monai-ethics synthesis --train X --holdout X --synthetic X` (synthesis.memorization_membership)",
@@ -146,9 +148,11 @@ def _rows(mode: Mode, asked: Sequence[Asked]) -> Iterator[tuple[TableCell, ...]]
     means = f"{mode.consequence} ({mode.source})" if mode.source else mode.consequence
     concerned = [item for item in asked if item.finding.check.startswith(mode.checks)]
     answered = [item for item in concerned if item.finding.verdict not in UNJUDGED and item.gap is None]
-    found = [pair for item in answered for pair in _worst(mode, item)]
-    found.sort(key=lambda pair: pair[1].value is None)
+    found = _each_once([pair for item in answered for pair in _worst(mode, item)])
+    found.sort(key=lambda pair: (pair[0].finding.verdict != Verdict.FAILED, _rank(mode, pair[1])))
+    left = len(found) - MOST
     for number, (item, row, said) in enumerate(found[:MOST]):
+        said += f"; {counted(left, 'others')} of this kind below" if left > 0 and number == MOST - 1 else ""
         yield (
             TableCell(text=mode.name if number == 0 else f"{mode.name}, continued", anchor=""),
             TableCell(text=_number(row), anchor=item.anchor),
@@ -157,6 +161,37 @@ def _rows(mode: Mode, asked: Sequence[Asked]) -> Iterator[tuple[TableCell, ...]]
         )
     if not found:
         yield TableCell(text=mode.name), _undone(mode, concerned), TableCell(text="—"), TableCell(text=means)
+
+
+def _rank(mode: Mode, row: Estimate) -> int:
+    """Where it stands among the numbers of one kind: none of a bad thing is never the worst there is."""
+    if row.value is None:
+        return 0 if _lost(row) else 2
+    return int(row.value == 0 and dict(mode.numbers).get(row.name) is False)
+
+
+def _each_once(found: Sequence[tuple[Asked, Estimate, str]]) -> list[tuple[Asked, Estimate, str]]:
+    """Of several runs that give the same number of the same thing the worst one."""
+    same: dict[tuple[object, ...], list[tuple[Asked, Estimate, str]]] = {}
+    for pair in found:
+        finding, row, _ = pair[0].finding, *pair[1:]
+        same.setdefault((finding.check, finding.subjects, row.name), []).append(pair)
+    return [_worst_run(pairs) for pairs in same.values()]
+
+
+def _worst_run(pairs: Sequence[tuple[Asked, Estimate, str]]) -> tuple[Asked, Estimate, str]:
+    name = pairs[0][1].name
+    good = {name: up for mode in MODES for name, up in mode.numbers}.get(name, direction(pairs[0][0].finding, name))
+    lost = [pair for pair in pairs if pair[1].value is None and _lost(pair[1])]
+    valued = [pair for pair in pairs if pair[1].value is not None]
+    if lost or not valued or good is None:
+        return (lost or pairs)[0]
+    return min(valued, key=lambda pair: (pair[1].value or 0.0) * (1 if good else -1))
+
+
+def _lost(row: Estimate) -> bool:
+    """Whether it has no number because too many were missed, which is worse than any number."""
+    return row.value is None and row.n > 0 and LOST in (row.reason or "")
 
 
 def _undone(mode: Mode, concerned: Sequence[Asked]) -> TableCell:
@@ -184,28 +219,37 @@ def _worst(mode: Mode, item: Asked) -> Iterator[tuple[Asked, Estimate, str]]:
         valued = [row for row in rows if row.name == name and row.value is not None]
         if valued:
             yield item, _extreme(valued, low=good), ""
-            return
     if not mode.numbers and any(row.value is not None for row in rows):
         yield item, next(row for row in rows if row.value is not None), ""
 
 
 def _of_groups(mode: Mode, item: Asked) -> Iterator[tuple[Asked, Estimate, str]]:
-    """The worst group by the leading score of a finding; of groups by size the smallest."""
+    """The worst group by the leading score of a finding, and by its misses; of groups by size the smallest."""
     finding = item.finding
     name = primary(finding) or next(iter(rates(finding)), None)
-    rows = [row for row in finding.estimates if row.name == name and row.group and is_of_people(row.group)]
-    rows = [row for row in rows if (SIZE in "".join(row.group)) is mode.sized and not _is_pair(row)]
-    valued = [row for row in rows if row.value is not None]
-    if mode.sized:
-        bands = [row for row in valued if len(row.group) == 1 and _size(row) is not None]
-        if bands:
-            yield item, min(bands, key=lambda row: _size(row) or 0.0), "; the smallest of all sizes"
-    elif valued and name is not None:
-        good = direction(finding, name)
-        held = len(rows) - len(valued)
-        said = f"; {counted(held, 'groups')} without a number" if held else ""
-        said += "; lowest: it is not recorded which way is good" if good is None else ""
-        yield item, _extreme(valued, low=good is not False), said
+    for each in dict.fromkeys((name, MISSES)):
+        rows = [row for row in finding.estimates if row.name == each and row.group and is_of_people(row.group)]
+        rows = [row for row in rows if (SIZE in "".join(row.group)) is mode.sized and not _is_pair(row)]
+        if each is not None and any(row.value is not None or _lost(row) for row in rows):
+            yield _smallest(item, rows) if mode.sized else _of_all(item, each, rows)
+
+
+def _smallest(item: Asked, rows: Sequence[Estimate]) -> tuple[Asked, Estimate, str]:
+    bands = [row for row in rows if len(row.group) == 1 and _size(row) is not None]
+    if not bands:
+        return item, rows[0], "; in no order of size"
+    return item, min(bands, key=lambda row: _size(row) or 0.0), "; the smallest of all sizes"
+
+
+def _of_all(item: Asked, name: str, rows: Sequence[Estimate]) -> tuple[Asked, Estimate, str]:
+    good = direction(item.finding, name)
+    valued, lost = [row for row in rows if row.value is not None], [row for row in rows if _lost(row)]
+    held = len(rows) - len(valued)
+    said = f"; {counted(held, 'groups')} without a number" if held else ""
+    if lost:
+        return item, lost[0], f"{said}: so many were missed"
+    said += "; lowest: it is not recorded which way is good" if good is None else ""
+    return item, _extreme(valued, low=good is not False), said
 
 
 def _is_pair(row: Estimate) -> bool:

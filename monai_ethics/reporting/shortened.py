@@ -47,16 +47,22 @@ def shortened(finding: Finding, most: int) -> tuple[Estimate, ...]:
 
 
 def _ends(finding: Finding, places: Sequence[int]) -> list[int]:
-    """Positions of the worst and the best; those without a number are told by their reason elsewhere."""
+    """Positions of the worst and the best; groups without a number because of what was missed are the worst.
+
+    Others without a number are told by their reason elsewhere.
+    """
     rows = finding.estimates
     if len(places) <= WORST + BEST:
         return list(places)
     valued = [place for place in places if rows[place].value is not None]
     valued.sort(key=lambda place: (rows[place].value or 0.0, place))
+    lost = [place for place in places if rows[place].value is None and "no finite value" in (rows[place].reason or "")][
+        :WORST
+    ]
     good = direction(finding, rows[places[0]].name)
     low = {True: WORST, False: BEST, None: (WORST + BEST) // 2}[good]
     high = WORST + BEST - low
-    if len(valued) <= low + high:
-        return valued
+    if len(lost) + len(valued) <= low + high:
+        return [*lost, *valued]
     ends = [*valued[:low], *valued[-high:]]
-    return ends if good is not False else ends[::-1]
+    return [*lost, *(ends if good is not False else ends[::-1])][: WORST + BEST]

@@ -10,6 +10,7 @@ from monai_ethics.reporting.failures import MODES, failures
 from monai_ethics.reporting.html import render_html
 from monai_ethics.reporting.markdown import render_markdown
 from monai_ethics.reporting.render import arrange
+from monai_ethics.reporting.shortened import shortened
 from monai_ethics.reporting.view import view_of
 
 
@@ -88,6 +89,14 @@ def test_memorization_tells_copies_before_a_calm_test_and_an_open_question_its_r
     assert found[MODES[4].name][0] == "No holdout was given."
 
 
+def test_none_of_a_bad_thing_never_stands_before_an_alarm():
+    alarm = [row("identical_images", 0.0, {}), row("p_value", 0.002, {}), row("closer_patients", 9.0, {})]
+    found, _ = table(finding("synthesis.memorization_membership", alarm))
+    named = [cells[0] for name, cells in found.items() if name.startswith(MODES[4].name)]
+    assert named[0].startswith("closer patients 9")
+    assert named[-1].startswith("identical images 0")
+
+
 def test_more_findings_than_fit_are_cut_to_the_first_few():
     found, _ = table(*(replace(GROUPS, subjects=(f"m{i}",)) for i in range(9)))
     assert sum(name.startswith(MODES[0].name) for name in found) <= 3
@@ -104,3 +113,50 @@ def test_the_table_stands_in_every_page(render):
     page = render(arrange(report))
     assert "How it may fail, and what that means for patients" in page
     assert "not done; what would do it" in page
+
+
+def test_a_group_in_which_so_many_were_missed_that_it_has_no_number_is_the_worst():
+    lost = replace(row("median", None, {"site": "D"}), reason="half were missed: the median has no finite value")
+    found, _ = table(replace(GROUPS, estimates=[*GROUPS.estimates, lost]))
+    number, whom, _ = found["A group of patients is served less well"]
+    assert number.startswith("no number: half were missed")
+    assert whom == "site: D; 40 patients (mean_dice; 2 groups without a number: so many were missed)"
+
+
+def test_what_a_group_missed_stands_beside_its_median():
+    rates = [row("failure_rate", value, {"site": site}) for site, value in (("A", 0.3), ("B", 0.1))]
+    found, _ = table(replace(GROUPS, estimates=[*GROUPS.estimates, *rates]))
+    assert found["A group of patients is served less well"][1].startswith("site: B")
+    number, whom, _ = found["A group of patients is served less well, continued"]
+    assert number.startswith("failure rate 0.300")
+    assert whom.startswith("site: A")
+
+
+def test_of_many_runs_the_worst_is_told():
+    rows = [[row("median", value, {"site": "A"}), row("median", 0.9, {"site": "B"})] for value in (0.7, 0.8, 0.2, 0.6)]
+    found, _ = table(*[replace(GROUPS, estimates=each, statement=str(each[0].value)) for each in rows])
+    assert found["A group of patients is served less well"][0].startswith("median 0.200")
+    assert "A group of patients is served less well, continued" not in found
+
+
+def test_the_smallest_size_is_told_also_where_it_has_no_number():
+    sizes = [row("median", None, {"roi_size_band": "(0, 9) voxels"}), row("median", 0.9, {"roi_size_band": "[9, 20)"})]
+    found, _ = table(replace(GROUPS, estimates=sizes))
+    assert found["Small findings are missed"][0] == "no number: Too few patients."
+
+
+def test_no_copy_found_does_not_hide_what_a_test_found():
+    looked = finding("synthesis.memorization_membership", [row("identical_images", 0.0, {}), row("p_value", 0.001, {})])
+    _, report = table(looked)
+    rows = failures(view_of(report).asked).rows
+    assert {cells[1].text.split()[0] for cells in rows} >= {"identical", "p"}
+
+
+def test_many_groups_are_shortened_to_those_that_failed_first():
+    rows = [row("median", 0.5 + i / 1000, {"site": str(i)}) for i in range(100)]
+    reason = "half were missed: the median has no finite value"
+    lost = [replace(row("median", None, {"site": f"lost {i}"}), reason=reason) for i in range(2)]
+    kept = shortened(replace(GROUPS, estimates=[*rows, *lost]), 60)
+    assert [each.group["site"] for each in kept if each.value is None] == ["lost 0", "lost 1"]
+    assert kept[0].value == 0.5
+    assert len(kept) == 25
