@@ -14,10 +14,19 @@ if TYPE_CHECKING:
     from monai_ethics.evidence import Finding
     from monai_ethics.fairness.data.binary import BinaryScores
     from monai_ethics.fairness.data.scores import ScoreTable
+    from monai_ethics.provenance.log.reading.entries import Covered
 
 RUN = "fairness"  # name of a run of this command in the log
 
-__all__ = ["earlier_looks", "read_evidence", "read_files", "refuse_unheld", "require_room", "write_findings"]
+__all__ = [
+    "earlier_looks",
+    "read_evidence",
+    "read_files",
+    "refuse_unheld",
+    "require_room",
+    "signed_part",
+    "write_findings",
+]
 
 
 def read_evidence(
@@ -37,13 +46,8 @@ def read_evidence(
     from monai_ethics.fairness.data.binary import BinaryScores
     from monai_ethics.fairness.data.scores import ScoreTable
     from monai_ethics.provenance.log.reading.entries import read_private
-    from monai_ethics.provenance.log.verifying.verify import verify_evidence
-    from monai_ethics.provenance.log.writing.relied import relied_on
 
-    found = verify_evidence(evidence)
-    if found.status in ("altered", "wrong-key"):
-        raise GateError(f"Expected evidence that is as it was signed: got '{found.status}'. See `monai-ethics verify`.")
-    under = relied_on(evidence, found)
+    under = signed_part(evidence)
     payloads = [(run, "scores", data) for run, data in read_private(evidence, "scores", run_id, under=under)]
     labeled = [(run, "labels", data) for run, data in read_private(evidence, "labels", run_id, under=under)]
     if not payloads and not labeled:
@@ -57,6 +61,21 @@ def read_evidence(
         labels = [data.decided(threshold, decided_by=f"scores from {threshold:g} on, as given") for data in labels]
     _refuse_idle(threshold, labels)
     return tables, labels
+
+
+def signed_part(evidence: Path) -> Covered | None:
+    """What of evidence may be read, as `iter_entries` takes it; asked once before anything of it is used.
+
+    Raises:
+        GateError: if the evidence is not as it was signed.
+    """
+    from monai_ethics.provenance.log.verifying.verify import verify_evidence
+    from monai_ethics.provenance.log.writing.relied import relied_on
+
+    found = verify_evidence(evidence)
+    if found.status in ("altered", "wrong-key"):
+        raise GateError(f"Expected evidence that is as it was signed: got '{found.status}'. See `monai-ethics verify`.")
+    return relied_on(evidence, found)
 
 
 def _refuse_idle(threshold: float | None, labels: Sequence[BinaryScores]) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -116,9 +115,10 @@ def _reason(public: bytes | None) -> str | None:
     """Why the log in ``MONAI_ETHICS_SITE`` says that the key no longer counts, if it does."""
     from monai_ethics.provenance.keys.key import fingerprint
     from monai_ethics.provenance.keys.revocation import revoked_in
+    from monai_ethics.provenance.log.writing.witness import site_from
 
-    site = os.environ.get("MONAI_ETHICS_SITE")
-    return revoked_in(Path(site)).get(fingerprint(public)) if site and public else None
+    site = site_from(None)
+    return revoked_in(site).get(fingerprint(public)) if site and public else None
 
 
 def _endorsements() -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from monai_ethics.errors import GateError, InputError
+from monai_ethics.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,14 +116,10 @@ def _items(kind: str, payload: bytes) -> dict[str, Any]:
 
 
 def _read(folder: Path, run_id: str | None) -> Measurement:
+    from monai_ethics.cli._score_files import signed_part
     from monai_ethics.provenance.log.reading.entries import read_private
-    from monai_ethics.provenance.log.verifying.verify import verify_evidence
-    from monai_ethics.provenance.log.writing.relied import relied_on
 
-    found = verify_evidence(folder)
-    if found.status in ("altered", "wrong-key"):
-        raise GateError(f"Expected evidence that is as it was signed: got '{found.status}'. See `monai-ethics verify`.")
-    under = relied_on(folder, found)
+    under = signed_part(folder)
     stored = {kind: read_private(folder, kind, run_id, under=under) for kind in _kinds()}
     payloads = stored["scores"] or stored["labels"]
     if not payloads:

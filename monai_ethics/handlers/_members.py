@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LEFT_OUT", "Item", "RunSet", "add_sets", "known_items", "logs_to_ask"]
 
-SITE = "MONAI_ETHICS_SITE"
 LEFT_OUT = "logs_not_as_signed"  # in the activity of the run's record
 TRAINING, VALIDATION, INPUTS = "training set", "validation set", "input set"
 _ID = re.compile(r"sha256:[0-9a-f]{64}")
@@ -83,9 +82,10 @@ def logs_to_ask(session: RunSession, own: Sequence[Path]) -> list[Path]:
         own: its evidence folder, if it has one.
     """
     from monai_ethics.provenance.log.verifying.verify import as_signed
+    from monai_ethics.provenance.log.writing.witness import site_from
 
     guard = getattr(session, "guard", None)
-    own_site = getattr(session, "site", None) or os.environ.get(SITE)
+    own_site = site_from(getattr(session, "site", None))
     named = [guard.get("site") if isinstance(guard, Mapping) else None, own_site]
     asked, refused = [], 0
     for folder in dict.fromkeys([*own, *(Path(str(name)) for name in named if name)]):

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monai_ethics.errors import EthicsError
-from monai_ethics.handlers._members import INPUTS, SITE, TRAINING, VALIDATION
+from monai_ethics.handlers._members import INPUTS, TRAINING, VALIDATION
 
 if TYPE_CHECKING:
     from monai_ethics.evidence import Finding
@@ -63,11 +61,12 @@ def _uses(entry: Entry) -> Iterator[tuple[str, str, str | None, int]]:
 
 def _unseen(session: RunSession, log: EvidenceLog) -> int:
     """Other logs that the run's site log witnessed, or that of the environment."""
-    site = getattr(session, "site", None) or os.environ.get(SITE)
-    if not site:
-        return 0
     from monai_ethics.provenance.log.verifying.witnessed import load_site
+    from monai_ethics.provenance.log.writing.witness import site_from
 
+    site = site_from(getattr(session, "site", None))
+    if site is None:
+        return 0
     with suppress(EthicsError, OSError):
-        return sum(identity != log.log_id for identity in load_site(Path(site)).heads)
+        return sum(identity != log.log_id for identity in load_site(site).heads)
     return 0

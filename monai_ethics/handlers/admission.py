@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -207,9 +206,11 @@ def checked_guard(settings: Mapping[str, Any], *, session: Any = None, engine_id
             near = difflib.get_close_matches(str(name), SETTINGS, n=1)
             hint = f"Did you mean `{near[0]}`?" if near else "Remove it."
             raise InputError(f"`ethics#guard` may hold {', '.join(SETTINGS)}: got another key. {hint}")
+    from monai_ethics.provenance.log.writing.witness import site_from
+
     given = dict(settings)
     if not given.get("site") and not given.get("evidence"):
-        given["site"] = getattr(session, "site", None) or os.environ.get("MONAI_ETHICS_SITE")
+        given["site"] = site_from(getattr(session, "site", None))
     if isinstance(given.get("keys"), str):
         given["keys"] = [key.strip() for key in given["keys"].split(",")]
     rule, purpose, codes = (given.pop(name, None) for name in ("consent", "purpose", "checked"))

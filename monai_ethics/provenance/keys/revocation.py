@@ -60,8 +60,9 @@ def refuse_revoked(public: bytes, site: Path | None = None) -> None:
     Raises:
         InputError: if it does.
     """
-    named = os.environ.get("MONAI_ETHICS_SITE")
-    site = site or (Path(named) if named else None)
+    from monai_ethics.provenance.log.writing.witness import site_from
+
+    site = site_from(site)
     if site is not None and fingerprint(public) in revoked_in(site):
         raise InputError(
             "Expected a signing key that counts: got one that the site log revoked. "
