@@ -21,9 +21,9 @@ NOTHING_TO_COMPARE = (
     "Declare the root of the set as `record#evaluation_set`."
 )
 REUSE = (
-    "Whoever looks at a result and then changes something because of it has used the data for choosing: the next result "
-    "on the same data may then be too favorable, and its intervals and tests no longer hold as stated. By how much this "
-    "count does not tell; runs between which nothing was chosen by their results do no such harm."
+    "Whoever looks at a result and then changes something because of it has used the data for choosing: the next "
+    "result on the same data may then be too favorable, and its intervals and tests no longer hold as stated. By how "
+    "much this count does not tell; runs between which nothing was chosen by their results do no such harm."
 )
 SOURCES = (
     Source(
@@ -106,7 +106,7 @@ class EvaluationSetLock:
 
     References:
         Ethics by Design (arXiv 2507.04249), Table 2, model evaluation (requirement LIF-E3).
-        C. Dwork et al., Science 349 (2015): a holdout that is used adaptively, again after what it showed, is overfitted.
+        C. Dwork et al., Science 349 (2015): a holdout that is used again after what it showed is overfitted.
     """
 
     listed: int = 100
