@@ -29,23 +29,34 @@ def command(
     """List the private part of evidence, or write a payload out: the table to fill, per-case scores, file names."""
     from monai_ethics.provenance.log.files.storage import write_atomically
     from monai_ethics.provenance.log.reading.entries import read_private
+    from monai_ethics.provenance.log.verifying.verify import as_signed
+    from monai_ethics.provenance.log.writing.relied import relied_on
 
     if kind is None:
         _list(evidence, run_id, as_json=as_json)
         return
-    found = read_private(evidence, kind, run_id)
+    found = read_private(evidence, kind, run_id, under=relied_on(evidence, as_signed(evidence)))
     if not found:
         raise InputError(
             "Expected a private payload of this kind: got none, or it is absent. List them without a kind."
         )
     payload = found[-1][1]
     if out is None:
-        sys.stdout.write(payload.decode("utf-8", "backslashreplace"))
+        _show(payload.decode("utf-8", "backslashreplace"))
         return
     try:
         write_atomically(out, payload, mode=READ_BY_OWNER, replace=False)
     except FileExistsError as error:
         raise InputError("Expected a new file for `--out`: got one that exists. Name another one.") from error
+
+
+def _show(text: str) -> None:
+    """As it is to a file or another program; to a terminal without what it would obey."""
+    from monai_ethics.reporting.escape import for_terminal
+
+    if sys.stdout.isatty():
+        text = "\n".join("\t".join(map(for_terminal, line.split("\t"))) for line in text.split("\n"))
+    sys.stdout.write(text)
 
 
 def _list(evidence: Path, run_id: str | None, *, as_json: bool) -> None:

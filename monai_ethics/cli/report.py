@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,6 +33,7 @@ def command(
     """Render report.html, report.md and report.json from the log; without --out the log records their digests."""
     from monai_ethics.provenance.log.reading.entries import read_report
     from monai_ethics.provenance.log.verifying.verify import verify_evidence
+    from monai_ethics.provenance.log.writing.relied import relied_on
     from monai_ethics.reporting.terminal import print_summary
 
     found = verify_evidence(evidence)
@@ -40,8 +42,14 @@ def command(
             f"Expected evidence that is as it was signed: got '{found.status}'. "
             "See `monai-ethics verify`, or render it elsewhere with `--out`."
         )
-    report = read_report(evidence, run_id=run_id)
+    report = read_report(evidence, run_id=run_id, under=relied_on(evidence, found) if found.intact else None)
     digests = _beside(report, evidence, out, found) if out is not None else _inside(report, evidence)
+    if out is None and found.entries > found.sealed:
+        unsigned = found.entries - found.sealed
+        print(
+            f"monai-ethics: signed with it: {unsigned} entries that nobody had signed, whoever wrote them.",
+            file=sys.stderr,
+        )
     if as_json:
         print(json.dumps(digests, indent=1, sort_keys=True))
         return

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import sys
 
 import pytest
 
@@ -85,3 +86,30 @@ def test_a_file_that_is_no_log_is_refused_by_every_reader_and_left_alone(tmp_pat
         assert told.err.count("\n") <= 1, name
         assert told.err or name == "verify", name
         assert (folder / "log.jsonl").read_bytes() == junk, name
+
+
+def test_what_is_not_as_it_was_signed_is_not_handed_out(evidence, capsys):
+    log = evidence / "log.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(line.replace(b'"size_bucket":16', b'"size_bucket":64') for line in lines))
+    assert main(["private", str(evidence), "cases"]) == 1
+    assert "got 'altered'" in capsys.readouterr().err
+
+
+def test_the_newest_payload_is_the_newest_that_was_signed(evidence, capsys):
+    log = evidence / "log.jsonl"
+    last = [json.loads(line) for line in log.read_bytes().splitlines()]
+    body = next(entry["body"] for entry in last if entry["kind"] == "payload")  # of the first run, once more
+    entry = {**last[-1], "kind": "payload", "seq": len(last), "body": body, "run_id": "third"}
+    with log.open("ab") as file:
+        file.write(json.dumps(entry, sort_keys=True, separators=(",", ":")).encode() + b"\n")
+    assert main(["private", str(evidence), "cases"]) == 0
+    assert capsys.readouterr().out == "case\tsex\nsecond\t\n"
+
+
+def test_a_terminal_obeys_nothing_that_a_payload_holds(evidence, monkeypatch, capsys):
+    with EvidenceLog.open(evidence, run_id="third") as log:
+        log.put_private("cases", b"case\tsex\nx\x1b[2J\tF\n", media_type="text/tab-separated-values")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["private", str(evidence), "cases"]) == 0
+    assert capsys.readouterr().out == "case\tsex\nx\N{SYMBOL FOR ESCAPE}[2J\tF\n"

@@ -112,3 +112,30 @@ def test_the_run_of_a_report_is_named_after_the_run_that_it_shows(evidence, caps
     entries = map(json.loads, (evidence / "log.jsonl").read_text().splitlines())
     runs = dict.fromkeys(entry["run_id"] for entry in entries)
     assert list(runs) == ["first", "report-of-first", "report-of-first-2", "report-of-first-3"]
+
+
+def test_entries_that_nobody_had_signed_are_not_signed_without_a_word(evidence, capsys):
+    log = EvidenceLog.open(evidence, run_id="killed")
+    log.append("note", {})
+    log.close()
+    assert main(["report", str(evidence)]) == 0
+    assert "3 entries that nobody had signed" in capsys.readouterr().err
+    assert main(["report", str(evidence)]) == 0
+    assert not capsys.readouterr().err
+
+
+def test_a_page_that_says_intact_shows_what_was_verified(evidence, tmp_path, monkeypatch, capsys):
+    from monai_ethics.provenance.log.verifying import verify
+
+    def verified_then_changed(folder, **options):
+        found = verified(folder, **options)
+        log = folder / "log.jsonl"
+        log.write_bytes(log.read_bytes().replace(b"Too few patients.", b"Nothing differs!!"))
+        return found
+
+    verified = verify.verify_evidence
+    monkeypatch.setattr(verify, "verify_evidence", verified_then_changed)
+    monkeypatch.setattr("monai_ethics.provenance.log.writing.relied.holder", lambda folder: None)
+    first = main(["report", str(evidence)])  # the log has a sealed report by then
+    assert first == 2
+    assert "stays as it was verified" in capsys.readouterr().err

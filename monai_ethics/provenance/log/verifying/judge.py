@@ -32,6 +32,7 @@ class Outside:
         seen_at: number of the site's entry that witnessed the folder's present head, if one did.
         revoked: fingerprint of each revoked key to the number of the site's entry that revokes it.
         keys: bodies of the site's `key` entries, which may endorse the folder's key.
+        adopted: entries of the site log that nobody had signed before a later writer of it did.
     """
 
     trusted: Sequence[bytes] = ()
@@ -41,6 +42,7 @@ class Outside:
     seen_at: int | None = None
     revoked: Mapping[str, int] = field(default_factory=dict)
     keys: Sequence[Mapping[str, Any]] = ()
+    adopted: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,6 +298,11 @@ def _of_heads(result: Verification, outside: Outside) -> list[str]:
         )
     elif result.witness == NOT_WITNESSED:
         notes.append("The site log holds no head of this log: no run of it closed with this site log set.")
+    if outside.adopted:
+        notes.append(
+            f"In the site log, {outside.adopted} unsigned entries were signed by its next writer, whoever had written "
+            "them: verify the site log itself."
+        )
     return notes
 
 

@@ -44,12 +44,14 @@ class Site:
         heads: heads of each log by its `log_id`, oldest first.
         revoked: fingerprint of each revoked key to the number of the entry that revokes it.
         keys: bodies of its `key` entries: one key's word for the next holds wherever it stands.
+        adopted: entries that nobody had signed before a later writer did.
     """
 
     head: str
     heads: Mapping[str, Sequence[WitnessedHead]]
     revoked: Mapping[str, int]
     keys: Sequence[Mapping[str, Any]] = ()
+    adopted: int = 0
 
     def outside(self, found: Audit, *, trusted: Sequence[bytes] = (), expected: str | None = None) -> Outside:
         """What the site log says of a folder, with what else its reader has."""
@@ -63,6 +65,7 @@ class Site:
             seen_at=next((head.position for head in heads if head.fingerprint == present), None),
             revoked=self.revoked,
             keys=self.keys,
+            adopted=self.adopted,
         )
 
 
@@ -96,7 +99,7 @@ def load_site(site: Path, *, trusted: Sequence[bytes] = (), log_id: str | None =
             f"Expected a site log that is as it was signed: got '{result.status}'. "
             "Run verify on it; without an intact one its witness counts for nothing."
         )
-    return Site(head=result.head, heads=heads, revoked=found.revoked, keys=found.keys)
+    return Site(head=result.head, heads=heads, revoked=found.revoked, keys=found.keys, adopted=found.repairs.adopted)
 
 
 def _fingerprint(text: object) -> str:

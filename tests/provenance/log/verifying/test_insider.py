@@ -10,6 +10,7 @@ import pytest
 from monai_ethics.errors import ProvenanceError
 from monai_ethics.provenance.log.reading.entries import Covered, read_entries, read_private
 from monai_ethics.provenance.log.tree.canonical import canonical
+from monai_ethics.provenance.log.tree.head import read_head
 from monai_ethics.provenance.log.verifying.verify import verify_evidence
 from monai_ethics.provenance.log.writing.relied import relied_on
 from monai_ethics.provenance.log.writing.writer import EvidenceLog
@@ -144,3 +145,17 @@ def test_a_bundle_cannot_give_its_log_another_id_to_hide_a_later_rollback(tmp_pa
         log.append("note", {})
     assert verify_evidence(folder, trusted=[key.public], site=site).status == "trusted"
     assert verify_evidence(tmp_path / "older", trusted=[key.public], site=site).status == "stale"
+
+
+def test_a_witness_that_nobody_had_signed_is_told_with_what_it_says(tmp_path, sealed, key):
+    site = tmp_path / "site"
+    with EvidenceLog.open(site, run_id="site", key=key) as log:
+        log.append("note", {})
+    found = verify_evidence(sealed)
+    body = {"log_id": found.log_id, "size": found.sealed, "root": "", "head": found.head, "run_id": "", "signer": ""}
+    append_unsigned(site, "head", read_head(site).to_dict(), run="site")  # as every writer begins
+    append_unsigned(site, "witness", body, run="site")
+    with EvidenceLog.open(site, run_id="site", key=key):
+        pass
+    text = verify_evidence(sealed, trusted=[key.public], site=site).text
+    assert "In the site log, 2 unsigned entries were signed by its next writer" in text
