@@ -155,7 +155,8 @@ def shown(sizes, least):
         group = {} if label is None else {"site": "ABCDE"[label]}
         words = {"unit": "1", "n_unit": "cases", "reason": "a count"}
         rows += [
-            Estimate(name=x, value=size, n=size, estimand=f"number of {x}", **words) for x in ("patients", "cases")
+            Estimate(name=x, value=size, n=size, estimand=f"number of {x}", group=group, **words)
+            for x in ("patients", "cases")
         ]
     about = {"check": "fairness.representation", "title": "Who?", "stage": Stage.EVALUATION, "subjects": ("f",)}
     finding = Finding(**about, verdict=Verdict.MEASURED, statement="They.", estimates=rows)
