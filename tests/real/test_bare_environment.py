@@ -99,7 +99,7 @@ def test_an_auditor_without_monai_verifies_and_reads(auditor, evidence, tmp_path
     done = run(tool, "verify", evidence, *trust, cwd=tmp_path)
     assert done.stdout.startswith("trusted")
     done = run(tool, "keys", "show", cwd=tmp_path)
-    assert "kept file" in done.stdout
+    assert "kept in a file of the key home" in done.stdout
     done = run(auditor / "python", "-c", READ, evidence, cwd=tmp_path)
     assert (done.stdout.strip(), done.stderr) == ("['report.html', 'report.json', 'report.md'] True", "")
     log = evidence / "log.jsonl"
