@@ -45,6 +45,7 @@ def test_no_log_that_may_grow_is_read_whole():
     assert whole == {"entries.py"}, "use iter_entries: `read_entries` is for logs that are known to be small"
 
 
+@pytest.mark.slow
 def test_no_public_name_is_one_of_monais():
     monai = Path(importlib.util.find_spec("monai").submodule_search_locations[0])
     theirs = set().union(*(top_level_names(path) for path in monai.rglob("*.py")))
