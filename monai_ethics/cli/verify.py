@@ -43,10 +43,18 @@ def command(
         return _evidence(paths[0], trusted, expect_head=expect_head, site=site, as_json=as_json)
     if expect_head is not None:
         raise InputError("Expected one evidence folder with --expect-head: got images. Leave the option out.")
-    if site is not None and os.environ.get("MONAI_ETHICS_SITE") != str(site):  # asked for, not always there
-        raise InputError("Expected one evidence folder with --site: got images. Leave the option out.")
+    from monai_ethics.provenance.log.reading.entries import LOG_NAME
+
+    by_hand = site is not None and os.environ.get("MONAI_ETHICS_SITE") != str(site)
+    if by_hand and evidence is None and len(paths) == 1 and paths[0].is_dir():  # evidence may have stood there
+        raise InputError(
+            "Expected one evidence folder with --site: got a folder of images. "
+            "Name the images themselves, or give --evidence too."
+        )
     check_names(names)
-    code = _files(paths, trusted, evidence=evidence, as_json=as_json)
+    if site is not None and not by_hand and not (site / LOG_NAME).exists():
+        site = None  # what is always there may not have begun yet: it revoked nothing
+    code = _files(paths, trusted, evidence=evidence, site=site, as_json=as_json)
     write_names(names, paths)
     return code
 
@@ -99,10 +107,12 @@ def _evidence(
     return 0 if result.intact else 1
 
 
-def _files(paths: Sequence[Path], trusted: Sequence[bytes], *, evidence: Path | None, as_json: bool) -> int:
+def _files(
+    paths: Sequence[Path], trusted: Sequence[bytes], *, evidence: Path | None, site: Path | None, as_json: bool
+) -> int:
     from monai_ethics.provenance.marks.verify import verify_marked
 
-    found = verify_marked(paths, trusted=trusted, evidence=evidence)
+    found = verify_marked(paths, trusted=trusted, evidence=evidence, site=site)
     print(json.dumps(found.to_dict(), indent=1) if as_json else found.text)
     if not as_json and not found.intact:
         print(HINT)

@@ -43,6 +43,31 @@ def test_the_writers_key_is_trusted_and_another_is_wrong(stamped, tmp_path, caps
     assert "wrong-key" in capsys.readouterr().out
 
 
+def test_keys_that_the_site_log_revoked_sign_nothing_and_those_endorsed_there_do(stamped, tmp_path, capsys):
+    old = fingerprint(load_or_create_key(tmp_path / "evidence").public)
+    site = str(tmp_path / "site")
+    assert main(["keys", "rotate"]) == 0
+    new = fingerprint(load_or_create_key(tmp_path / "evidence").public)
+    np.save(tmp_path / "later.npy", np.random.default_rng(5).normal(size=(9, 8, 7)))
+    assert main(["stamp", str(tmp_path / "later.npy"), "--synthetic", "--out", str(tmp_path / "e2")]) == 0
+    assert main(["stamp", str(tmp_path / "later.npy"), "--real", "--out", site]) in (0, 1)
+    capsys.readouterr()
+    later = ["verify", str(tmp_path / "later.npy"), "--trust", old]
+    assert main(later) == 1  # nothing here says that the old key endorsed the new one
+    assert main([*later, "--evidence", str(tmp_path / "e2")]) == 0
+    assert main([*later, "--site", site]) == 0
+    images = [str(path) for path in sorted(stamped.glob("*.npy"))]
+    assert main(["verify", *images, "--trust", old, "--site", site]) == 0
+    assert main(["keys", "revoke", "--site", site, "--reason", "compromised"]) == 0
+    capsys.readouterr()
+    for trust in ([], ["--trust", old, "--trust", new]):
+        assert main(["verify", *images, "--site", site, *trust]) == 1
+        out = capsys.readouterr().out
+        assert "wrong-key" in out
+        assert "The key that signed was revoked" in out
+    assert main(["verify", str(tmp_path / "later.npy"), "--trust", new, "--site", site]) == 0
+
+
 def test_one_changed_file_refuses_and_is_named_by_its_position(stamped, capsys):
     path = sorted(stamped.glob("*.npy"))[1]
     array = np.load(path)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from monai_ethics.provenance.images.read import Image, read_image
 from monai_ethics.provenance.marks.compare import CHANGED, compare_clear, compare_file
 from monai_ethics.provenance.marks.sidecar import SIDECAR_SCHEMA, read_sidecar
 from monai_ethics.provenance.marks.taint import carries_synthetic
+from monai_ethics.provenance.marks.trust import REVOKED, Trust, trust_through
 from monai_ethics.provenance.records.record import record_id
 from monai_ethics.provenance.registry.witness import Witness, load_witness
 from monai_ethics.provenance.signed.envelope import Statement, read_statement
@@ -28,7 +29,7 @@ _MEANING = {
     "derived": "the values are not those that were signed: the image was made from the signed one, or replaced it.",
     "stripped": "part of the marks was removed; what is left is as it was signed.",
     "altered": "what it says is not what was signed.",
-    "wrong-key": "it is as it was signed, but by none of the keys that you trust.",
+    "wrong-key": "it is as it was signed, but by none of the keys that you trust, or by one that was revoked.",
     "unsigned": "nothing signed belongs to it: its marks say what anybody could have written.",
     "unmarked": "it carries no mark and has no sidecar: nothing is known of it.",
     "unreadable": "it cannot be read as an image, and no statement is of its bytes.",
@@ -127,7 +128,11 @@ class FilesVerification:
 
 
 def verify_marked(
-    paths: Sequence[Path], *, trusted: Sequence[bytes] = (), evidence: Path | None = None
+    paths: Sequence[Path],
+    *,
+    trusted: Sequence[bytes] = (),
+    evidence: Path | None = None,
+    site: Path | None = None,
 ) -> FilesVerification:
     """Verify files, and the images in folders, each with its sidecar.
 
@@ -135,15 +140,19 @@ def verify_marked(
         paths: files and folders.
         trusted: raw public keys or fingerprints, 32 bytes each, from elsewhere.
         evidence: evidence folder under which they were stamped, as a witness of the patients of DICOM files.
+        site: site log: what a key that it revokes signed is ``wrong-key``, whenever it was signed.
 
     Raises:
-        GateError: if the evidence is not as it was signed.
+        GateError: if the evidence or the site log is not as it was signed.
         InputError: if there is no image, or a path does not exist, or nothing is known of any file.
     """
     from monai_ethics.provenance.images.listing import image_files
 
     witness = None if evidence is None else load_witness(evidence, trusted=trusted)
-    files = tuple(verify_file(path, trusted=trusted, witness=witness) for path in image_files(paths))
+    trust = trust_through(trusted, evidence=evidence, site=site)
+    files = tuple(
+        verify_file(path, trusted=trust.keys, revoked=trust.revoked, witness=witness) for path in image_files(paths)
+    )
     if all(file.status == "unreadable" and not file.fields for file in files):
         raise InputError(
             "Expected marked images, or an evidence folder: got files that are no images and have no sidecar. "
@@ -152,25 +161,37 @@ def verify_marked(
     return FilesVerification(files=files)
 
 
-def verify_file(path: Path, *, trusted: Sequence[bytes] = (), witness: Witness | None = None) -> FileVerification:
+def verify_file(
+    path: Path,
+    *,
+    trusted: Sequence[bytes] = (),
+    revoked: Collection[str] = (),
+    witness: Witness | None = None,
+) -> FileVerification:
     """Compare one file, the marks in it and its sidecar with the statement that was signed of it.
 
     The statement is the sidecar's; where that is gone, the one that is embedded in the file.
+
+    Args:
+        path: the file.
+        trusted: raw public keys or fingerprints, 32 bytes each, from elsewhere.
+        revoked: fingerprints of keys, hex: what they signed is ``wrong-key``.
+        witness: what an evidence folder knows of it.
 
     Notes:
         File meta information, transfer syntax, compression, the type that values are stored as, padding, and tags that
         no field covers may change on the way: the file is then ``carried``. A mark that was made for other values makes
         the file ``derived``.
     """
-    path = Path(path)
+    path, trust = Path(path), Trust(keys=tuple(trusted), revoked=frozenset(revoked))
     fields: dict[str, str] = {}
-    sidecar, statement = _signed(path, fields, trusted)
+    sidecar, statement = _signed(path, fields, trust)
     try:
         image = read_image(path)
     except InputError:
         return _unreadable(path, fields, sidecar=sidecar, statement=statement)
     digests = digest_image(image, file_digest=file_sha256(path), slices=False)
-    inner = _embedded(digests, fields, trusted)
+    inner = _embedded(digests, fields, trust)
     if statement is not None and inner is not None and inner.record.get("id") != statement.record.get("id"):
         fields["embedded statement"] = "changed"
     said = statement or inner
@@ -184,12 +205,10 @@ def verify_file(path: Path, *, trusted: Sequence[bytes] = (), witness: Witness |
         known, told = witness.judge(path, str(said.record.get("id")), media_type=image.media_type)
         fields |= known
         notes += told
-    return _result(fields, said, notes)
+    return _result(fields, said, [*notes, *([REVOKED] if said.signer in trust.revoked else [])])
 
 
-def _signed(
-    path: Path, fields: dict[str, str], trusted: Sequence[bytes]
-) -> tuple[Mapping[str, Any] | None, Statement | None]:
+def _signed(path: Path, fields: dict[str, str], trust: Trust) -> tuple[Mapping[str, Any] | None, Statement | None]:
     """The sidecar and its statement; what is wrong with either becomes a field."""
     try:
         sidecar = read_sidecar(path)
@@ -202,17 +221,17 @@ def _signed(
         if sidecar.get("schema") == SIDECAR_SCHEMA and "unsigned" not in sidecar:
             fields["signature"] = "removed"
         return sidecar, None
-    return sidecar, _read(sidecar["statement"], "signature", fields, trusted)
+    return sidecar, _read(sidecar["statement"], "signature", fields, trust)
 
 
-def _embedded(digests: FileDigests, fields: dict[str, str], trusted: Sequence[bytes]) -> Statement | None:
+def _embedded(digests: FileDigests, fields: dict[str, str], trust: Trust) -> Statement | None:
     text = digests.marks.statement
-    return None if text is None else _read(text.encode(), "embedded signature", fields, trusted)
+    return None if text is None else _read(text.encode(), "embedded signature", fields, trust)
 
 
-def _read(envelope: Any, name: str, fields: dict[str, str], trusted: Sequence[bytes]) -> Statement | None:
+def _read(envelope: Any, name: str, fields: dict[str, str], trust: Trust) -> Statement | None:
     try:
-        statement = read_statement(envelope, trusted=trusted)
+        statement = trust.judge(read_statement(envelope, trusted=trust.keys))
     except SchemaError:
         fields[name] = "changed"
         return None
