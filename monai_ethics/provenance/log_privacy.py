@@ -37,8 +37,9 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
 _EXPECTED = frozenset(
     ("at", "created", "monai_seed", "packages", "rule", "sources", "time", "torch_seed", "valid_from", "valid_to")
 )
+_NUMBER = "number "  # before a number that is no text: it is compared with what is private, and has no form by itself
 #: the forms of this package's own times and run ids
-_OWN = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ|\brun-\d{8}T\d{6}Z-[0-9a-f]{8}")
+_OWN = re.compile(r"^number \d+$|\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ|\brun-\d{8}T\d{6}Z-[0-9a-f]{8}", re.MULTILINE)
 #: fields of private payloads that name a person, a case or a file; all texts of a list of names
 _NAMING = frozenset(("case", "cases", "file", "files", "item", "items", "name", "path", "patient", "patients"))
 _PSEUDONYM = re.compile(r"[0-9a-f]{32}")
@@ -244,6 +245,9 @@ def _texts(value: Any) -> Iterator[str]:
     """Texts and names of fields; what some fields hold is expected and left out."""
     if isinstance(value, str):
         yield value
+    elif isinstance(value, int):
+        if abs(value) >= 10 ** (SHORTEST - 1):
+            yield f"{_NUMBER}{abs(value)}"
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield str(key)
@@ -292,6 +296,9 @@ def _leaves(value: Any, *, named: bool) -> Iterator[str]:
     if isinstance(value, str):
         if named:
             yield value
+    elif isinstance(value, int):
+        if named and abs(value) >= 10 ** (SHORTEST - 1):
+            yield str(abs(value))
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from _leaves(item, named=key in _NAMING or _PSEUDONYM.fullmatch(key) is not None)

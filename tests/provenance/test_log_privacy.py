@@ -79,3 +79,16 @@ def test_what_searching_a_log_costs():
     size = sum(len(text) for _, text in lines.texts)
     print(f"\n{len(bodies)} entries, {size / 1e6:.1f} MB of text: {took:.2f} s, {size / 1e6 / took:.1f} MB/s")
     assert took < 30
+
+
+def test_private_numbers_are_found_in_texts_and_numbers_and_other_numbers_are_no_pattern(tmp_path):
+    with EvidenceLog.open(tmp_path / "e", run_id="r") as log:
+        payload = json.dumps([{"patient": 20481633, "case": 12, "n": 70000001}]).encode()
+        log.put_private("cases", payload, media_type="application/json")
+        log.append("note", {"bytes": 123456789, "n": 70000001, "case": 12})
+        log.append("note", {"subject": "sub-A 20481633"})
+        log.append("note", {"subject": 20481633})
+    finding = LogPrivacy()(log_of(tmp_path / "e"))
+    found = {row.label: row.items for row in finding.observations}
+    assert len(found["private_identifier"]) == 2
+    assert len(found.get("long_number", ())) == 1  # the text
