@@ -16,7 +16,7 @@ from monai_ethics.evidence import Finding
 from monai_ethics.provenance.exports.public.suppress import LEAST, RULE, for_the_public
 from monai_ethics.provenance.log.files.payload import PRIVATE_NAME
 from monai_ethics.provenance.log.files.storage import make_folder
-from monai_ethics.provenance.log.reading.entries import Covered, iter_entries, read_report
+from monai_ethics.provenance.log.reading.entries import PUBLIC_EXPORT, Covered, iter_entries, read_report
 from monai_ethics.provenance.log.verifying.verify import as_signed
 from monai_ethics.provenance.log.writing.folder import writable
 from monai_ethics.provenance.log.writing.relied import relied_on
@@ -25,7 +25,7 @@ from monai_ethics.provenance.log_privacy import LogPrivacy, log_lines
 
 __all__ = ["KIND", "PublicCopy", "public_copy", "written"]
 
-KIND = "public_export"
+KIND = PUBLIC_EXPORT
 _VERSIONS = ("packages", "python")
 _KEPT = frozenset({"finding", "open", "key", "head"})
 

@@ -20,6 +20,7 @@ from monai_ethics.provenance.log.tree.merkle import Frontier, leaf_hash
 __all__ = [
     "ENTRY_SCHEMA",
     "LOG_NAME",
+    "PUBLIC_EXPORT",
     "Covered",
     "Entry",
     "iter_entries",
@@ -30,6 +31,7 @@ __all__ = [
     "read_report",
 ]
 
+PUBLIC_EXPORT = "public_export"  # kind of the entry that makes a log a copy for the public
 LOG_NAME = "log.jsonl"
 ENTRY_SCHEMA = "monai_ethics.entry/1"
 _FIRST = b'{"body":{'

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from monai_ethics.errors import BusyError, InputError
+from monai_ethics.errors import BusyError, InputError, ProvenanceError
 from monai_ethics.provenance.log.files.payload import PRIVATE_NAME, PSEUDONYM_KEY_NAME, payload_path, read_pseudonym_key
 from monai_ethics.provenance.log.files.storage import (
     make_folder,
@@ -20,6 +20,7 @@ from monai_ethics.provenance.log.files.storage import (
     sync_folder,
     write_atomically,
 )
+from monai_ethics.provenance.log.reading.entries import PUBLIC_EXPORT, iter_entries
 from monai_ethics.provenance.log.writing.resume import Tail
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "prepare_folder",
     "private_files",
     "pseudonym_key",
+    "refuse_public_copy",
     "unlock_folder",
     "writable",
 ]
@@ -94,6 +96,25 @@ def prepare_folder(folder: Path) -> None:
 
 def _is_older(path: Path, data: bytes | None) -> bool:
     return data is not None and path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
+
+
+def refuse_public_copy(folder: Path) -> None:
+    """Refuse to go on with a copy for the public, before anything private is made beside it.
+
+    Which one it is, is known from its first entries: every other log announces its pseudonym key there.
+
+    Raises:
+        InputError: if the log is such a copy.
+    """
+    with contextlib.suppress(ProvenanceError):  # whatever is no log is refused by whoever reads it whole
+        for entry in iter_entries(folder):
+            if entry.kind == "pseudonym_key":
+                return
+            if entry.kind == PUBLIC_EXPORT:
+                raise InputError(
+                    "Expected evidence of runs: got a copy for the public, to which nothing is added. "
+                    "Use the evidence it was made of, or another folder."
+                )
 
 
 def pseudonym_key(folder: Path) -> bytes:

@@ -40,10 +40,12 @@ from monai_ethics.provenance.log.writing.folder import (
     prepare_folder,
     private_files,
     pseudonym_key,
+    refuse_public_copy,
     unlock_folder,
     writable,
 )
 from monai_ethics.provenance.log.writing.held import hold, release
+from monai_ethics.provenance.log.writing.large import in_place_of, too_large
 from monai_ethics.provenance.log.writing.resume import Tail, inspect_log, leave_resume
 from monai_ethics.provenance.log.writing.witness import leave_witness, site_from
 from monai_ethics.provenance.records.record import record_id
@@ -136,6 +138,8 @@ class EvidenceLog:
         existed = os.path.lexists(path)
         if not existed and os.path.lexists(self.folder / HEAD_NAME):
             raise ProvenanceError("Expected a log beside head.json: got none. Restore it, or use a new folder.")
+        if private and existed:
+            refuse_public_copy(self.folder)
         with writable():
             prepare_folder(self.folder)
             tail = inspect_log(self.folder, private=lambda: private_files(self.folder)) if existed else Tail()
@@ -241,8 +245,19 @@ class EvidenceLog:
         return self._appender
 
     def add_findings(self, findings: Sequence[Finding]) -> None:
-        """Append findings, in order, under one fsync."""
-        self.append_many([("finding", finding.to_dict()) for finding in findings])
+        """Append findings, in order, under one fsync.
+
+        One that no entry can hold becomes a private payload, and one that says so stands in its place.
+        """
+        self.append_many([("finding", self._fitting(finding).to_dict()) for finding in findings])
+
+    def _fitting(self, finding: Finding) -> Finding:
+        data = too_large(finding)
+        if data is None:
+            return finding
+        if self._pseudonym_key:  # a copy for the public has no private part
+            self.put_private("finding", data, media_type="application/json")
+        return in_place_of(finding, len(data), kept=bool(self._pseudonym_key))
 
     def add_record(self, record: Mapping[str, Any]) -> str:
         """Append a provenance record and return its id, which is computed, or checked where given.
