@@ -63,9 +63,10 @@ def notice(trail: Trail | None) -> tuple[str, ...]:
     counts = f"every count of 1 to {known.least - 1:,} people or cases" if known.least > 2 else "every small count"
     source = f" It was made from the evidence with the head {known.source[:16]}…." if known.source else ""
     return (
-        f"Left out, so that nobody can be recognized by being one of few: {counts}, and every number from which one "
+        f"Left out, to make it harder to recognize somebody as one of few: {counts}, and every number from which one "
         f"could be worked out: {known.hidden:,} numbers in all, and the groups of which nothing else could be told. "
-        "Sets of images, models, consents and all that is known of single cases are not told either.",
+        "Sets of images, models, consents and all that is known of single cases are not told either. "
+        "That is no promise: whoever knows all others of a group may still learn of the last one.",
         "What is left out is neither good nor bad news. A group that is not named here may be served worst, and a "
         "difference that is not shown here may have been found.",
         f"Whoever signed this copy has the full evidence; ask them for what you miss.{source}",
