@@ -10,8 +10,8 @@ import torch
 from torch.utils.data import ConcatDataset, DataLoader, Subset
 
 from monai_ethics.errors import GateError, InputError
-from monai_ethics.provenance.log.read import read_report
-from monai_ethics.provenance.log.writer import EvidenceLog
+from monai_ethics.provenance.log.reading.entries import read_report
+from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.registry.admission import Judgement, Refusal, RegistryJudge
 from monai_ethics.provenance.registry.stamp import stamp_files
 from monai_ethics.transforms.guarded import GuardedDataset, items_of
