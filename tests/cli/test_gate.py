@@ -136,3 +136,18 @@ def test_the_answer_is_written_whole_and_through_a_device(evidence, policy, tmp_
     assert main([*words, str(tmp_path)]) == 2
     assert main([*words, str(tmp_path / "absent" / "gate.xml")]) == 2
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(".tmp")]
+
+
+def test_what_is_judged_is_what_was_verified(evidence, policy, monkeypatch, capsys):
+    from monai_ethics.provenance.log.verifying import verify
+
+    def verified_then_exchanged(folder, **options):
+        found = verified(folder, **options)
+        log = folder / "log.jsonl"
+        log.write_bytes(log.read_bytes().replace(b'"verdict":"', b'"verdict":"not_'))
+        return found
+
+    verified = verify.verify_evidence
+    monkeypatch.setattr(verify, "verify_evidence", verified_then_exchanged)
+    assert main(["gate", str(evidence), "--policy", str(policy), "--run-id", "good"]) == 2
+    assert "lets this evidence pass" not in capsys.readouterr().out

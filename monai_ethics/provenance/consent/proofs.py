@@ -14,6 +14,8 @@ from monai_ethics.provenance.consent.registry import Person
 from monai_ethics.provenance.log.files.payload import pseudonym_of, read_pseudonym_key
 from monai_ethics.provenance.log.reading.entries import iter_entries
 from monai_ethics.provenance.log.tree.canonical import strict_loads
+from monai_ethics.provenance.log.verifying.verify import as_signed
+from monai_ethics.provenance.log.writing.relied import relied_on
 from monai_ethics.provenance.records.patients import PATIENT, patient_identifier
 from monai_ethics.provenance.records.sets import KIND, proves_absence, proves_inclusion, read_sets
 
@@ -61,11 +63,13 @@ def membership_proofs(folder: Path, person: Person) -> dict[str, Any]:
         person: who; only the folder's pseudonym of the person goes into the proof.
 
     Raises:
+        GateError: if the log is not as it was signed.
         InputError: if the folder records no set, or its private part is gone.
         ProvenanceError: if a list does not give the root that the log holds.
     """
+    under = relied_on(folder, as_signed(folder))
     key = read_pseudonym_key(folder)
-    entries = [entry for entry in iter_entries(folder) if entry.kind == KIND]
+    entries = [entry for entry in iter_entries(folder, under=under) if entry.kind == KIND]
     if key is None or not entries:
         raise InputError(
             "Expected evidence of a run with its sets and its pseudonym key: got none. Give the folder that the run "

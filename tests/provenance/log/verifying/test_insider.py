@@ -159,3 +159,19 @@ def test_a_witness_that_nobody_had_signed_is_told_with_what_it_says(tmp_path, se
         pass
     text = verify_evidence(sealed, trusted=[key.public], site=site).text
     assert "In the site log, 2 unsigned entries were signed by its next writer" in text
+
+
+def test_no_consent_and_no_proof_rests_on_what_nobody_signed(sealed, key):
+    from monai_ethics.errors import GateError, InputError
+    from monai_ethics.provenance.consent.proofs import membership_proofs
+    from monai_ethics.provenance.consent.registry import Person, load_consent
+
+    append_unsigned(sealed, "withdrawal", {"subject": "0" * 32})
+    assert not load_consent(sealed, trusted=[key.public]).withdrawals
+    append_unsigned(sealed, "training_set", {"record": "x", "commitment": "0" * 64, "root": "", "n": 1})
+    with pytest.raises(InputError, match="with its sets"):
+        membership_proofs(sealed, Person(patient_id="7"))
+    log = (sealed / "log.jsonl").read_bytes()
+    (sealed / "log.jsonl").write_bytes(log.replace(b'{"number":4}', b'{"number":5}'))
+    with pytest.raises(GateError, match="as it was signed"):
+        membership_proofs(sealed, Person(patient_id="7"))
