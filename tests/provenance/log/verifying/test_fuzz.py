@@ -36,6 +36,17 @@ from hostile import PAYLOADS, Forger, broken_bytes
 
 sys.path.pop(0)
 
+WRITERS = ("fairness", "redact", "utility")
+RUN_IDS = (
+    "r",
+    "<script>alert(1)</script>",
+    "\x1b[31mred\x1b]0;title\x07",
+    "a | b\n# c",
+    "../../etc",
+    "=cmd()",
+    "\u202ex",
+    "",
+)
 PERSON = Person(patient_id="P1", issuer="")
 
 
@@ -152,6 +163,11 @@ def words(folder, out, image):
     yield ["consent", "proof", folder, "--patient", "P1", "--out", f"{out}/proof"]
     yield ["consent", "withdraw", "--site", f"{out}/site", "--patient", "P1", "--evidence", folder]
     yield ["report", folder, "--out", f"{out}/report"]
+    yield ["redact", folder, "--kind", "scores", "--reason", "retention"]
+    yield ["redact", folder, "--kind", "scores", "--reason", "retention", "--yes"]
+    yield ["claims", folder, "claims.yaml", "--out", f"{out}/claims"]
+    yield ["export", folder, "--public", "--out", f"{out}/public"]
+    yield ["utility", "--scores", "sweep.csv", "--out", folder]
     yield ["guard", image, "--policy", "deny-list", "--evidence", folder]
     for form in FORMATS:
         about = ["--about", "training"] if form == "croissant" else []
@@ -170,6 +186,11 @@ def run_all(n, seed, forger, tmp_path, capsys):
     (tmp_path / "demo.yaml").write_text(
         "schema_version: '1'\ntitle: x\nlimits: []\nrequired_checks: [fairness.score_gap]\n"
     )
+    (tmp_path / "claims.yaml").write_text(
+        'schema_version: "1"\nclaims:\n- text: Sensitivity was 0.9.\n  rests_on: [{check: fairness.group_rates}]\n'
+    )
+    rows = [f"{f},{seed},c{i},0.{i}\n" for f in (1.0, 0.5) for seed in range(5) for i in range(3)]
+    (tmp_path / "sweep.csv").write_text("real_fraction,seed,case,score\n" + "".join(rows))
     outcomes, number = Counter(), 0
     while number < n:
         out = tmp_path / f"out{number}"
@@ -179,7 +200,8 @@ def run_all(n, seed, forger, tmp_path, capsys):
                 break
             number += 1
             stored = {"fairness": ["scores", "labels"], "mitigation": ["scores"]}.get(line[0], [])
-            forger.write(forger.lines(forger.entries(2 if stored else 3, rng, stored=stored)))
+            entries = forger.entries(2 if stored else 3, rng, stored=stored)
+            forger.write(forger.lines(entries, run_id=rng.choice(RUN_IDS)))
             before = kept(forger.folder)
             code = main(line)
             told = capsys.readouterr()
@@ -187,11 +209,15 @@ def run_all(n, seed, forger, tmp_path, capsys):
             assert told.err.count("\n") <= 1, (line, told.err)
             assert "Traceback" not in told.err + told.out
             assert "nobody foresaw" not in told.err, (line, told.err)
-            if line[0] != "fairness" or code:  # it appends what it found to the evidence that it was given
+            if line[0] in WRITERS:  # which append to the evidence that they are given, and change nothing before
+                assert (forger.folder / "log.jsonl").read_bytes().startswith(before[Path("log.jsonl")]), line
+            else:
                 after = {name: data for name, data in kept(forger.folder).items() if name.name != ".lock"}
                 assert after == {name: data for name, data in before.items() if name.name != ".lock"}, line
             for name in set(kept(forger.folder)) - set(before):
                 (forger.folder / name).unlink()
+            for name, data in before.items():
+                (forger.folder / name).write_bytes(data)
             outcomes[line[0], f"exit {code}"] += 1
     return outcomes
 
