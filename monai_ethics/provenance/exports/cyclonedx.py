@@ -198,7 +198,7 @@ def _licenses(expression: str) -> list[dict[str, Any]]:
     if not expression:
         return []
     terms = terms_of(expression)
-    if any(item is None for item in terms):
+    if not terms or any(item is None for item in terms):
         return [{"license": {"name": expression}}]
     names = [item.spdx for item in terms if item is not None]
     return [{"license": {"id": names[0]}}] if len(names) == 1 else [{"expression": " AND ".join(names)}]
