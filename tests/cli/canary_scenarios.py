@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from monai_ethics.provenance.log.reading.entries import read_report
+
 sys.path.insert(0, str(Path(__file__).parent))
 from canary import FILE, FIRST, ID, ISO, NAME, SECRET, WARD
 
@@ -171,9 +173,16 @@ def claims(at):
     yield ["claims", at.scored, at.file(f"{NAME}.yaml")]
     carried = at.of("claims_carried.yaml")
     result = "fairness.group_scores#dice/median@sex=F"
-    Path(carried).write_text(
-        f"schema_version: '1'\nclaims:\n  - {{text: 'Overlap was measured.', results: ['{result}']}}\n"
+    (value,) = (
+        estimate.value
+        for finding in read_report(Path(at.scored), run_id="fairness").findings
+        for estimate in finding.estimates
+        if finding.check == "fairness.group_scores"
+        and estimate.name == "median"
+        and dict(estimate.group) == {"sex": "F"}
     )
+    text = f"The median overlap of group F was {value:.3f}."
+    Path(carried).write_text(f"schema_version: '1'\nclaims:\n  - {{text: '{text}', results: ['{result}']}}\n")
     yield ["claims", at.scored, carried, "--run-id", "fairness", "--json", "--out", at.new("claimed")]
 
 
