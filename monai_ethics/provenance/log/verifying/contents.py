@@ -31,6 +31,7 @@ class Contents:
         payloads: commitments of private payloads, raw, with the most bytes that each has, where that is said.
         erased: those that an `erasure` entry names.
         key_id: what the log says of the pseudonym key.
+        key_signed: whether a head covers that entry.
         listed: digest of each report file in the last `report` entry that the head covers.
         otherwise: digests of report files in other `report` entries, by name.
         missing: payloads, and the pseudonym key, that are absent.
@@ -40,6 +41,7 @@ class Contents:
     payloads: dict[bytes, int | None] = field(default_factory=dict)
     erased: set[bytes] = field(default_factory=set)
     key_id: str | None = None
+    key_signed: bool = False
     listed: dict[str, bytes] = field(default_factory=dict)
     otherwise: dict[str, set[bytes]] = field(default_factory=dict)
     missing: int = 0
@@ -49,7 +51,8 @@ class Contents:
         """Note what an entry says; an entry of another form raises `KeyError`, `TypeError` or `ValueError`."""
         body = entry.body
         if entry.kind == "pseudonym_key":
-            self.key_id = str(body["key_id"]) if signed or self.key_id is None else self.key_id
+            if signed or not self.key_signed:  # before the first head, a run may replace what one cut off announced
+                self.key_id, self.key_signed = str(body["key_id"]), signed
         elif entry.kind == "payload":
             bucket = body.get("size_bucket")
             self.payloads.setdefault(_digest(body["commitment"]), bucket if isinstance(bucket, int) else None)
