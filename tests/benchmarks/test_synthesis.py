@@ -106,7 +106,7 @@ def by_us(x, y):
 
 
 @pytest.mark.parametrize("coarse", [True, False], ids=["as it is", "without bfloat16"])
-@pytest.mark.parametrize(("n", "d", "pairs"), [(2000, 512, 5), (5000, 2048, 3)])
+@pytest.mark.parametrize(("n", "d", "pairs"), [(2000, 512, 5), (5000, 2048, 5)])
 def test_precision_recall_density_and_coverage(n, d, pairs, coarse, spread_of, row, monkeypatch):
     has_coarse = rounded.coarse_pays("cpu", n * n, d)
     if not coarse:

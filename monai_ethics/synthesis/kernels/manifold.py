@@ -13,7 +13,7 @@ from monai_ethics.errors import InputError
 from monai_ethics.synthesis.kernels import rounded as rounding
 from monai_ethics.synthesis.kernels.neighbors import measured, nearest
 from monai_ethics.synthesis.kernels.rounded import COARSE, FINE, Frame, Rounded, full_precision, products, rounded
-from monai_ethics.synthesis.kernels.rows import blocks, pair_of_rows
+from monai_ethics.synthesis.kernels.rows import blocks, pair_of_rows, places_of
 
 __all__ = ["Manifold", "manifold"]
 
@@ -92,11 +92,11 @@ def manifold(real: torch.Tensor, synthetic: torch.Tensor, k: int = 5) -> Manifol
     of_real, of_synthetic = (_radii(rows, k, device=device) for rows in (rows_x, rows_y))
     memberships = np.zeros(len(y), dtype=np.int64)
     recalled, covered = np.zeros((2, len(x)), dtype=bool)
-    for part, inside_real, inside_synthetic, unsure in _compared(rows_x, rows_y, of_real, of_synthetic, device):
-        memberships += inside_real.sum(dim=0).cpu().numpy()
-        covered[part], recalled[part] = (inside.any(dim=1).cpu().numpy() for inside in (inside_real, inside_synthetic))
+    for part, inside, found, unsure in _compared(rows_x, rows_y, of_real, of_synthetic, device):
+        memberships += inside.sum(dim=0).cpu().numpy()
+        covered[part], recalled[part] = inside.any(dim=1).cpu().numpy(), found.cpu().numpy()
         row, column = unsure[:, 0] + part.start, unsure[:, 1]
-        distance = measured(rows_x[row], rows_y, column[:, None])[:, 0]  # as the radii were: ties stay ties
+        distance = measured(rows_x, row, rows_y, column[:, None])[:, 0]  # as the radii were: ties stay ties
         np.add.at(memberships, column, distance <= of_real[row])
         np.logical_or.at(covered, row, distance <= of_real[row])
         np.logical_or.at(recalled, row, distance <= of_synthetic[column])
@@ -111,7 +111,7 @@ def _radii(rows: np.ndarray, k: int, *, device: str) -> np.ndarray:
 def _compared(
     x: np.ndarray, y: np.ndarray, of_real: np.ndarray, of_synthetic: np.ndarray, device: str
 ) -> Iterator[tuple[slice, torch.Tensor, torch.Tensor, np.ndarray]]:
-    """Per block of real rows: who lies for sure in whose ball, and the pairs (row of the block, synthetic row) left.
+    """Per block of real rows: what lies for sure in the ball of each, which lie for sure in one, and the pairs left.
 
     In bfloat16 where that is fast, until a block leaves too many pairs; from there on in float32.
     """
@@ -132,15 +132,19 @@ def _compared(
 def _settled(
     a: Rounded, b: Rounded, ball_a: torch.Tensor, ball_b: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
-    """Squared distances less and more their rounding beside the squared radii: inside both times is inside for sure."""
+    """Squared distances less and more their rounding beside the squared radii: inside both times is inside for sure.
+
+    Returns:
+        Which rows of `b` lie in the ball of each of `a`, which of `a` in that of any of `b`, and the pairs to measure.
+    """
     less, more = products(a, b)
     error_a, error_b = a.error(b), b.error(a)
     less = less.add(b.norm - error_b).add_((a.norm - error_a)[:, None])
     more = more.add_(b.norm + error_b).add_((a.norm + error_a)[:, None])
     sure_a, sure_b = more <= INNER * ball_a, more <= INNER * ball_b
-    unsure = (less <= OUTER * ball_a).logical_xor_(sure_a).logical_or_((less <= OUTER * ball_b).logical_xor_(sure_b))
-    left = unsure.nonzero().cpu().numpy()
-    if len(left):
-        known = unsure.logical_not_()
-        sure_a, sure_b = sure_a.logical_and_(known), sure_b.logical_and_(known)
-    return sure_a, sure_b, left
+    found = sure_b.any(dim=1)
+    unsure = (less <= OUTER * ball_b).logical_xor_(sure_b)
+    unsure[found] = False  # one ball around it is enough
+    unsure.logical_or_((less <= OUTER * ball_a).logical_xor_(sure_a))
+    left = torch.stack(places_of(unsure), dim=1).cpu().numpy()
+    return sure_a.logical_and_(unsure.logical_not_()) if len(left) else sure_a, found, left

@@ -13,6 +13,7 @@ import torch
 from monai_ethics.errors import InputError
 from monai_ethics.synthesis.kernels import rounded as rounding
 from monai_ethics.synthesis.kernels.rounded import COARSE, FINE, Frame, Rounded, full_precision, products, rounded
+from monai_ethics.synthesis.kernels.rows import places_of
 
 __all__ = ["Neighbors", "measured", "nearest"]
 
@@ -126,10 +127,11 @@ class _Search:
         distances in the frame exceed for sure, ascending, and in the last column those of all others.
         """
         k, measuring = self.found.index.shape[1], np.arange(len(rows))
-        exact = np.full(places.shape, np.inf)
-        for start, stop in pairwise(dict.fromkeys([0, *range(k + 1, places.shape[1], 2), places.shape[1]])):
+        exact, own = np.full(places.shape, np.inf), int(self.x is self.y and np.array_equal(places[:, 0], rows))
+        exact[:, :own] = 0.0  # a row is its own nearest
+        for start, stop in pairwise(dict.fromkeys([own, *range(k + 1, places.shape[1], 2), places.shape[1]])):
             some = slice(start, stop)
-            exact[measuring, some] = measured(self.x[rows[measuring]], self.y, places[measuring, some])
+            exact[measuring, some] = measured(self.x, rows[measuring], self.y, places[measuring, some])
             reach = np.partition(exact[measuring], k - 1, axis=1)[:, k - 1]
             measuring = measuring[~(np.square(self.frame.scale * reach) < beyond[measuring, stop])]
         order = np.lexsort((places, exact), axis=1)[:, :k]
@@ -169,9 +171,9 @@ class _Best:
     def merged(self, block: torch.Tensor, start: int, keep: int) -> _Best:
         """With the columns of a block, the first of which is at `start`."""
         if self.value.shape[1] == keep:
-            below = (block < self.value[:, -1:]).nonzero()
-            if len(below) <= keep * len(block):
-                return self._joined(*_side_by_side(block, below), start, keep)
+            row, column = places_of(block < self.value[:, -1:])
+            if len(row) <= keep * len(block):
+                return self._joined(*_side_by_side(block, row, column), start, keep)
         value, place = block.topk(min(keep, block.shape[1]), dim=1, largest=False, sorted=True)
         return self._joined(value, place, start, keep)
 
@@ -181,9 +183,8 @@ class _Best:
         return _Best(value, place.gather(1, order))
 
 
-def _side_by_side(block: torch.Tensor, some: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _side_by_side(block: torch.Tensor, row: torch.Tensor, column: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Values and columns of some entries, ascending by row, each row's beside one another; infinity fills the gaps."""
-    row, column = some.unbind(1)
     count = torch.bincount(row, minlength=len(block))
     nth = torch.arange(len(row), device=row.device) - (count.cumsum(0) - count)[row]
     value = block.new_full((len(block), int(count.max())), torch.inf)
@@ -215,15 +216,25 @@ def _top_within(b: Rounded, *, keep: int, step: int) -> _Best:
     return _Best(torch.cat([part.value for part in best]), torch.cat([part.place for part in best]))
 
 
-def measured(x: np.ndarray, y: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """Distances in float64 by subtraction, shape of `candidates`; in blocks, whatever the number of candidates."""
+def measured(x: np.ndarray, rows: np.ndarray, y: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+    """Distances in float64 by subtraction of some rows of `x` to their candidates in `y`, in blocks.
+
+    Args:
+        x: shape ``(N, d)``.
+        rows: which of them, shape ``(R,)``.
+        y: shape ``(M, d)``.
+        candidates: rows of `y` for each, shape ``(R, C)``.
+
+    Returns:
+        Distances, shape ``(R, C)``; of the same two rows always the same.
+    """
     result = np.empty(candidates.shape)
     step = max(1, EXACT_TILE // max(1, candidates.shape[1] * x.shape[1]))
-    for start in range(0, len(x), step):
-        rows = slice(start, start + step)
-        difference = y[candidates[rows]].astype(np.float64)
-        difference -= x[rows, None, :]
-        result[rows] = np.sqrt(np.square(difference, out=difference).sum(axis=-1))
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
+        difference = y[candidates[part]].astype(np.float64)
+        difference -= x[rows[part], None, :]
+        result[part] = np.sqrt(np.square(difference, out=difference).sum(axis=-1))
     return result
 
 

@@ -54,8 +54,9 @@ class Frame:
     def of(cls, *sets: np.ndarray, device: str) -> Frame:
         """About the mean of the first set; small norms round less."""
         center = sets[0].mean(axis=0, dtype=np.float64)
-        ends = [end(rows, axis=0) - center for rows in sets if len(rows) for end in (np.min, np.max)]
-        reach = max(float(np.abs(end).max(initial=0.0)) for end in ends) * math.sqrt(len(center))
+        numbers = [torch.aminmax(torch.from_numpy(rows)) for rows in (*sets, center) if rows.size]
+        low, high = min(float(each.min) for each in numbers), max(float(each.max) for each in numbers)
+        reach = (high - low) * math.sqrt(len(center))
         power = -math.frexp(reach)[1] if math.isfinite(reach) else 0
         return cls(center=center, scale=2.0 ** max(-1000, min(1000, power)), device=device)
 
@@ -128,7 +129,7 @@ def _product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 def coarse_pays(device: str, pairs: int, width: int) -> bool:
     """Whether bfloat16 is multiplied in hardware and there is enough to multiply."""
-    if torch.device(device).type != "cpu" or min(pairs / 2**20, width / 2**7) < 1:
+    if torch.device(device).type != "cpu" or pairs < 2**23 or width < 2**9:
         return False
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 

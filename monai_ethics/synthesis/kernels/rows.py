@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 
 from monai_ethics.errors import InputError
 
-__all__ = ["blocks", "pair_of_rows", "rounding_of", "rows_of", "squared_distances"]
+__all__ = ["blocks", "pair_of_rows", "places_of", "rounding_of", "rows_of", "squared_distances"]
 
 BLOCK = 2**22  # entries of one block of a matrix of pairs: 32 MiB in float64
 
@@ -71,6 +72,16 @@ def blocks(rows: int, columns: int, *, entries: int = BLOCK) -> Iterator[slice]:
     step = max(1, entries // max(1, columns))
     for start in range(0, rows, step):
         yield slice(start, min(start + step, rows))
+
+
+def places_of(mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows and columns where a mask of shape ``(N, M)`` is true, ascending; by NumPy on a CPU, several times faster."""
+    if not mask.is_cpu:
+        row, column = mask.nonzero().unbind(1)
+        return row, column
+    place = torch.from_numpy(np.flatnonzero(mask.numpy()))
+    row = place.div(max(1, mask.shape[1]), rounding_mode="floor")
+    return row, place - row * mask.shape[1]
 
 
 def squared_distances(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

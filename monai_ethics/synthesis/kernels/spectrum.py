@@ -100,7 +100,7 @@ def entropy_of_largest(values: torch.Tensor, k: int, *, size: int) -> float | No
 
 def _eigenvalues(rows: torch.Tensor) -> torch.Tensor:
     """Eigenvalues of the products of rows or of columns, whichever are fewer, ascending, never negative."""
-    side = rows if len(rows) <= rows.shape[1] else rows.T
+    side = (rows if len(rows) <= rows.shape[1] else rows.T).contiguous()  # a copy costs less than strided products
     half, products = len(side) // 2, side.new_empty(len(side), len(side))
     products[:, :half] = side @ side[:half].T
     products[half:, half:] = side[half:] @ side[half:].T  # a quarter is left out: only the lower triangle is read
