@@ -3,11 +3,15 @@
 
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from monai_ethics.__main__ import main
+from monai_ethics.bundle import settings
 from monai_ethics.cli import app
 
 ROOT = Path(__file__).parents[1]
@@ -60,10 +64,41 @@ def test_every_command_stands_in_the_reference():
     assert [name for name in ("run", *app.COMMANDS) if f"| `{name}" not in text] == []
 
 
-LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)")
+def options(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    for name, below in getattr(command, "commands", {}).items():
+        yield from options(below, (*path, name))
+    for param in () if hasattr(command, "commands") else command.params:
+        yield from ((" ".join(path), word) for word in (*param.opts, *param.secondary_opts) if word.startswith("--"))
+
+
+def test_every_option_and_setting_stands_in_the_reference():
+    text = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
+    known = list(options(typer.main.get_command(app.build())))
+    assert len(known) > 150
+    assert [pair for pair in known if not re.search(rf"{pair[1]}\b", text)] == []
+    assert [name for name in settings.KEYS if f"| `{name}` |" not in text] == []
+
+
+LINK = re.compile(r"\]\((?!https?:)([^)#]*)(#[^)]*)?\)")
+HEADING = re.compile(r"^#+ (.*)$", re.M)
+
+
+def anchors(page: Path) -> set[str]:
+    """Names by which the headings of a page are linked, as GitHub and MyST make them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    return {"#" + re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in HEADING.findall(text)}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_links_of_page_lead_somewhere(page):
-    targets = LINK.findall(page.read_text(encoding="utf-8"))
-    assert [target for target in targets if not (page.parent / target).exists()] == []
+    targets = [((page.parent / name) if name else page, at) for name, at in LINK.findall(page.read_text("utf-8"))]
+    assert [str(target) for target, _ in targets if not target.exists()] == []
+    assert [(target.name, at) for target, at in targets if at and at not in anchors(target)] == []
+
+
+def test_start_page_leads_to_every_page_but_checks_and_decisions():
+    start = ROOT / "docs" / "index.md"
+    named = {(start.parent / name).resolve() for name, _ in LINK.findall(start.read_text(encoding="utf-8")) if name}
+    left = {"checks", "decisions"}
+    pages = [page for page in PAGES if start.parent in page.parents and not left & set(page.parts)]
+    assert [page.name for page in pages if page.resolve() not in {*named, start}] == []
