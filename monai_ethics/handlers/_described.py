@@ -4,18 +4,17 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.provenance.license_compatibility import LicenseCompatibility
+from monai_ethics.provenance.log.tree.digits import is_hex
 
 __all__ = ["described"]
 
 KEYS = ("data", "generation", "weights_license", "intended_use", "uses", "evaluation_set")
-ROOT = re.compile(r"[0-9a-f]{64}")
 DATA = ("license", "source", "consent", "acquisition", "deidentification")
 
 
@@ -53,7 +52,7 @@ def described(record: Any, bundle: Mapping[str, Any]) -> dict[str, Any]:
 def _roots(given: Any) -> tuple[str, ...]:
     """Roots of the sets that evaluations of this run may use."""
     found = (given,) if isinstance(given, str) else given
-    if not isinstance(found, (list, tuple)) or not all(isinstance(one, str) and ROOT.fullmatch(one) for one in found):
+    if not isinstance(found, (list, tuple)) or not all(map(is_hex, found)):
         raise InputError(
             "`evaluation_set` of `record` must be roots of sets, each of 64 hex digits: got something else. Take them "
             "from `lifecycle.test_set_lock` in the report of a run that used the set."

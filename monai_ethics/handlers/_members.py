@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monai_ethics.errors import EthicsError, InputError
+from monai_ethics.provenance.log.tree.digits import is_record_id
 
 if TYPE_CHECKING:
     from monai_ethics.handlers.session import RunSession
@@ -22,7 +22,6 @@ __all__ = ["LEFT_OUT", "Item", "RunSet", "add_sets", "known_items", "logs_to_ask
 
 LEFT_OUT = "logs_not_as_signed"  # in the activity of the run's record
 TRAINING, VALIDATION, INPUTS = "training set", "validation set", "input set"
-_ID = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,9 +151,9 @@ def _origin(digest: str | None, item: Mapping[str, Any], known: Known) -> tuple[
 
 def _full(record: Any, known: Known) -> str | None:
     """The id that a mark names, which may hold its beginning only."""
-    if not isinstance(record, str) or _ID.fullmatch(record):
-        return record if isinstance(record, str) else None
-    return known.named(record)
+    if not isinstance(record, str):
+        return None
+    return record if is_record_id(record) else known.named(record)
 
 
 def _patients(session: RunSession, items: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from monai.data.image_writer import ITKWriter, NibabelWriter, PILWriter
 
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.images.digest import digest_file
+from monai_ethics.provenance.log.tree.digits import is_record_id
 from monai_ethics.provenance.marks.sidecar import write_marks
 from monai_ethics.provenance.marks.taint import carries_synthetic, combined
 from monai_ethics.provenance.records.record import Record
@@ -53,7 +53,6 @@ class Written:
     header: bool = True
 
 
-_RECORD = re.compile(r"sha256:[0-9a-f]{64}")
 _HOW: list[Written] = [Written()]  # of the process, whose threads may all write
 
 
@@ -86,7 +85,7 @@ def source_mark(meta: Mapping[str, Any] | None) -> tuple[str, tuple[str, ...]]:
         state_of_file, more = file_mark([one for one in names if isinstance(one, (str, os.PathLike)) and one])
         if carries_synthetic(state_of_file) or state == "unknown":
             state, said = state_of_file, f"{said} {more}"
-    return state, tuple(sorted({word for word in said.split() if _RECORD.fullmatch(word)}))
+    return state, tuple(sorted({word for word in said.split() if is_record_id(word)}))
 
 
 def mark_written(path: Path, state: str, parents: tuple[str, ...]) -> None:

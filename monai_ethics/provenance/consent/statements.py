@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -11,6 +10,7 @@ from typing import Any, Self, TypeVar
 
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.provenance.consent.terms import DUO, PURPOSES
+from monai_ethics.provenance.log.tree.digits import is_hex, is_record_id
 
 __all__ = ["BASES", "DISPOSITIONS", "Consent", "Disposition", "Withdrawal", "moment"]
 
@@ -18,9 +18,6 @@ BASES = ("explicit consent", "broad consent", "waiver", "other legal basis", "no
 DISPOSITIONS = ("retrain", "unlearn", "retain-with-reason", "retire")
 SOURCES = ("command", "table", "fhir", "dicom")
 T = TypeVar("T")
-_SUBJECT = re.compile(r"[0-9a-f]{32}")
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_RECORD = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def moment(text: str | date, *, end: bool = False) -> datetime:
@@ -47,7 +44,7 @@ def _written(time: datetime | None) -> str | None:
 
 
 def _subject(token: str) -> None:
-    if not _SUBJECT.fullmatch(token):
+    if not is_hex(token, digits=32):
         raise InputError("A subject must be a token of 32 hex digits: got another text. Take it from the registry.")
 
 
@@ -90,7 +87,7 @@ class Consent:
         _purposes(self.purposes)
         if self.basis not in BASES or self.source not in SOURCES:
             raise InputError(f"`basis` must be one of {', '.join(BASES)}: got another. Choose one.")
-        if self.document is not None and not _DIGEST.fullmatch(self.document):
+        if self.document is not None and not is_hex(self.document):
             raise InputError("`document` must be the SHA-256 of the form, 64 hex digits: got another text. Digest it.")
         if not set(self.conditions) <= {code for code, term in DUO.items() if term.condition}:
             raise InputError("Conditions must be codes of the Data Use Ontology: got another. Correct them.")
@@ -165,7 +162,7 @@ class Disposition:
         if self.disposition == "retain-with-reason" and self.reason is None:
             raise InputError("Retaining a model needs a reason: got none. Give one; it is stored privately.")
         digests = [self.withdrawal, *(text for text in (self.reason, self.audit) if text is not None)]
-        if not _RECORD.fullmatch(self.record) or not all(_DIGEST.fullmatch(text) for text in digests):
+        if not is_record_id(self.record) or not all(map(is_hex, digests)):
             raise InputError("A disposition must name a record (sha256:...) and a withdrawal: got another form.")
 
     def to_body(self) -> dict[str, Any]:

@@ -8,7 +8,6 @@ cases, names of files, private payloads, findings but for the verdicts of audits
 from __future__ import annotations
 
 import json
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import GateError, InputError
-from monai_ethics.provenance.exports.reduced import IDENTITY, Checkpoint, Made, counted, is_released, made_of
+from monai_ethics.provenance.exports.reduced import Checkpoint, Made, counted, is_released, made_of
 from monai_ethics.provenance.keys.key import fingerprint
 from monai_ethics.provenance.log.reading.entries import Entry, iter_entries
+from monai_ethics.provenance.log.tree.digits import is_hex, is_record_id
 from monai_ethics.provenance.log.tree.head import Head, read_head
 from monai_ethics.provenance.log.verifying.verify import as_signed
 from monai_ethics.provenance.log.writing.relied import relied_on
@@ -32,7 +32,6 @@ NO_CLAIM = (
     "This file states which marks are recorded, and its records are what the software noted: no claim that any law "
     "or standard is met."
 )
-_HEX = re.compile(r"[0-9a-f]{64}")
 _AUDITS = ("synthesis.", "provenance.")
 #: entries of runs that only exported; they change no export
 _READ = frozenset({"environment", "head", "open", "record", "run", "stored"})
@@ -173,7 +172,7 @@ def read_material(folder: Path, *, trusted: Sequence[bytes] = ()) -> Material:
     records = {str(e.body.get("id")): e for e in own if e.kind == "record"}
     checkpoints = tuple(_checkpoints(own))
     layers = _layers(own)
-    released = {name for name, entry in records.items() if is_released(entry.body) and IDENTITY.fullmatch(name)}
+    released = {name for name, entry in records.items() if is_released(entry.body) and is_record_id(name)}
     made = [
         made_of(entry, released=released, layers=layers.get(name, ()))
         for name, entry in records.items()
@@ -251,7 +250,7 @@ def _covering(entries: Sequence[Entry], size: int, folder: Path) -> Head:
 def _checkpoints(entries: Iterable[Entry]) -> Iterable[Checkpoint]:
     for entry in entries:
         body = entry.body
-        if entry.kind == "stored" and body.get("role") == "checkpoint" and _HEX.fullmatch(str(body.get("sha256"))):
+        if entry.kind == "stored" and body.get("role") == "checkpoint" and is_hex(body.get("sha256")):
             yield Checkpoint(
                 record=str(body.get("record") or ""),
                 sha256=str(body["sha256"]),

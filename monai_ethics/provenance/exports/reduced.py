@@ -3,19 +3,18 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from monai_ethics.provenance.log.reading.entries import Entry
+from monai_ethics.provenance.log.tree.digits import is_record_id
 
-__all__ = ["IDENTITY", "MODEL_ROLES", "Checkpoint", "Made", "counted", "is_released", "made_of"]
+__all__ = ["MODEL_ROLES", "Checkpoint", "Made", "counted", "is_released", "made_of"]
 
 #: parents that are named also where another log holds their record
 MODEL_ROLES = ("model", "training set", "validation set", "synthetic set")
-IDENTITY = re.compile(r"sha256:[0-9a-f]{64}")
 _PEOPLE = ("consent", "withdrawal")
 _IMAGES = ("acquisition", "import", "transform", "synthesis", "inference")
 _ACTIVITY = ("software", "seed", "sampler", "source", "acquisition", "deidentification")
@@ -126,7 +125,7 @@ def made_of(entry: Entry, *, released: Collection[str], layers: Sequence[str]) -
     kind = _kind(body)
     parents = [(str(p.get("id")), str(p.get("role"))) for p in _mappings(body.get("parents"))]
     named = [
-        pair for pair in parents if pair[0] in released or (pair[1] in MODEL_ROLES and IDENTITY.fullmatch(pair[0]))
+        pair for pair in parents if pair[0] in released or (pair[1] in MODEL_ROLES and is_record_id(pair[0]))
     ]
     seen = set(named)
     unnamed = dict(sorted(Counter(role for name, role in parents if (name, role) not in seen).items()))

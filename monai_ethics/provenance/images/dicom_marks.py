@@ -10,6 +10,7 @@ from typing import Any
 from monai_ethics.errors import SchemaError
 from monai_ethics.provenance.images.read import MARK_SCHEMA, Marks
 from monai_ethics.provenance.log.tree.canonical import strict_loads
+from monai_ethics.provenance.log.tree.digits import is_record_id
 
 __all__ = [
     "CREATOR",
@@ -29,7 +30,6 @@ MARK, STATEMENT = 0x01, 0x02  # elements of the block: the mark, and the signed 
 SYNTHESIZING = "109100"  # DCM, Synthesizing Equipment
 WORD = "me1:"  # begins the record's id: a value of Software Versions has 64 characters, so the id is cut to 60
 _WORD = re.compile(r"me1:([0-9a-f]{60})")
-_ID = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def marks_of(dataset: Any) -> Marks:
@@ -149,7 +149,7 @@ def _mark(text: str | None) -> Mapping[str, str]:
     synthetic, record, voxel = mark.get("synthetic"), mark.get("record"), mark.get("voxel_v1")
     found = {
         "synthetic": synthetic if synthetic in ("yes", "no", "partial") else None,
-        "record": record if isinstance(record, str) and _ID.fullmatch(record) else None,
+        "record": record if is_record_id(record) else None,
         "voxel_v1": voxel if isinstance(voxel, str) else None,
     }
     return {name: value for name, value in found.items() if value}

@@ -6,7 +6,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,14 +27,13 @@ from monai_ethics.provenance.keys.key import (
 )
 from monai_ethics.provenance.log.files.storage import read_file, remove_leftovers, sync_folder, write_atomically
 from monai_ethics.provenance.log.tree.canonical import canonical, strict_loads
+from monai_ethics.provenance.log.tree.digits import is_hex
 
 __all__ = ["CHAIN_NAME", "Link", "endorse", "key_entries", "read_chain", "rotate_key", "trusted_through"]
 
 ENDORSEMENT_DOMAIN = b"monai_ethics.endorsement/1\n"
 CHAIN_NAME = "endorsements.json"
 CHAIN_SCHEMA = "monai_ethics.endorsements/1"
-_KEY = re.compile(r"[0-9a-f]{64}")
-_SIGNATURE = re.compile(r"[0-9a-f]{128}")
 
 
 class Link(NamedTuple):
@@ -95,7 +93,7 @@ def trusted_through(
     """
     links = [link for body in key_bodies if isinstance(body, Mapping) and (link := _link(body)) is not None]
     barred, known = {str(one).lower() for one in revoked}, set(trusted)
-    named = {key for link in links for key in (link.previous, link.public_key) if _KEY.fullmatch(key)}
+    named = {key for link in links for key in (link.previous, link.public_key) if is_hex(key)}
     allowed = {key for key in named if fingerprint(bytes.fromhex(key)) not in barred}
     reached = {key for key in allowed if _given(bytes.fromhex(key), known)}
     after: dict[str, list[Link]] = {}
@@ -118,12 +116,11 @@ def _given(public: bytes, known: Collection[bytes]) -> bool:
 def _link(body: Mapping[str, Any]) -> Link | None:
     """The link of a `key` entry; one that endorses nothing has empty texts; ``None`` if it is of another form."""
     public, previous, signature = (body.get(name) for name in ("public_key", "previous", "endorsement"))
-    if not isinstance(public, str) or not _KEY.fullmatch(public):
+    if not is_hex(public):
         return None
-    if not (isinstance(previous, str) and _KEY.fullmatch(previous)):
+    if not is_hex(previous):
         return Link("", public, "")
-    sound = isinstance(signature, str) and _SIGNATURE.fullmatch(signature) is not None
-    return Link(previous, public, str(signature) if sound else "")
+    return Link(previous, public, signature if is_hex(signature, digits=128) else "")
 
 
 def read_chain(home: Path) -> list[Link]:

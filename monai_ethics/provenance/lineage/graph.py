@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from monai_ethics.errors import ProvenanceError
 from monai_ethics.provenance.log.files.payload import payload_json, read_payload
 from monai_ethics.provenance.log.reading.entries import Entry
+from monai_ethics.provenance.log.tree.digits import is_hex
 
 __all__ = ["CONTENT", "INITIAL", "ROLES", "Facts", "Links", "subject_name"]
 
@@ -31,7 +31,6 @@ LINK_DOMAIN = b"monai_ethics.lineage_link/1\x00"
 ROLES = {ITSELF: 1, MEMBER: 2, SYNTHETIC_MEMBER: 3}
 _FOUND = ("acquisition", "import")  # records that describe an image which was there before
 _READ = ("training", "evaluation")  # records whose subjects were read, not made
-_HEX = re.compile(r"[0-9a-f]{64}")
 
 ERASED_LIST = "the list of a set was erased: who is in it beyond the patients that its record names"
 ERASED_DIGESTS = "digests of an image were erased: sets and files that hold it"
@@ -137,11 +136,11 @@ class Facts:
         begun = set(_weights(model, ".start"))
         if kind == "training":
             self._trained[run_id] = this[1]
-            for digest in sorted(filter(_HEX.fullmatch, made)):
+            for digest in sorted(filter(is_hex, made)):
                 self._edge(this, ("weights", f"weights:{digest}"), ITSELF)
         else:
             begun = {str(model["weights_sha256"])} if model.get("weights_sha256") else begun
-        for digest in sorted(filter(_HEX.fullmatch, begun - (made if kind == "training" else set()))):
+        for digest in sorted(filter(is_hex, begun - (made if kind == "training" else set()))):
             self._edge(("weights", f"weights:{digest}"), this, INITIAL if kind == "training" else "model")
         if model.get("unknown_origin") is True:
             self.gaps[this[1], DARK] = None
@@ -215,7 +214,7 @@ class Facts:
         states = body.get("weights")
         if not record:
             return
-        file = ("file", f"file:{body['sha256']}") if _HEX.fullmatch(str(body.get("sha256"))) else None
+        file = ("file", f"file:{body['sha256']}") if is_hex(body.get("sha256")) else None
         if file is not None:
             self._edge(("record", record), file, ITSELF)
         for digest in states if isinstance(states, (list, tuple)) else ():

@@ -17,12 +17,12 @@ from pydicom import Dataset
 import monai_ethics
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.images.dicom_marks import CREATOR, GROUP, MARK, STATEMENT, WORD
+from monai_ethics.provenance.log.tree.digits import is_record_id
 from monai_ethics.provenance.marks.statement import mark_of
 
 __all__ = ["DistributionConsent", "add_consent", "add_equipment", "add_overlay", "add_private", "code", "described"]
 
 LABEL = "SYNTHETIC"
-_ID = re.compile(r"sha256:[0-9a-f]{64}")
 _OURS = re.compile(r"[^;]*\[me1:[0-9a-f]{60}\]")
 DISTRIBUTIONS = ("NAMED_PROTOCOL", "RESTRICTED_REUSE", "PUBLIC_RELEASE")
 FLAGS = ("YES", "NO", "WITHDRAWN")
@@ -68,7 +68,7 @@ def word_of(record: Mapping[str, Any]) -> str:
         InputError: if the record has no id.
     """
     identity = record.get("id")
-    if not isinstance(identity, str) or not _ID.fullmatch(identity):
+    if not is_record_id(identity):
         raise InputError("A record that marks a file must have its `id` (sha256:...): got none. Use `Record.to_dict`.")
     return WORD + identity.removeprefix("sha256:")[:60]
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.evidence import INTRINSIC_LIMITS, FrozenDict, plain
 from monai_ethics.provenance.log.tree.canonical import canonical, sha256_hex
+from monai_ethics.provenance.log.tree.digits import is_record_id
 
 __all__ = ["RECORD_SCHEMA", "SYNTHETIC_LIMITS", "SYNTHETIC_USE", "Record", "described_synthesis", "record_id"]
 
@@ -29,7 +29,6 @@ TYPES = (
 )
 SYNTHETIC = ("yes", "no", "partial", "unknown")
 DIGESTS = {"voxel_v1", "slices_root", "geometry_v1", "attrs_v1"}
-_ID = re.compile(r"sha256:[0-9a-f]{64}")
 _LATER = ("license", "consent")  # left out where empty, so that records written before have the id they had
 SYNTHETIC_USE = "Research and development of methods, declared as synthetic wherever it is used."
 SYNTHETIC_LIMITS = (
@@ -109,7 +108,7 @@ class Record:
                     "Digests of file bytes go into a `stored` entry."
                 )
         for parent in self.parents:
-            if set(parent) != {"id", "role"} or not _ID.fullmatch(parent["id"]):
+            if set(parent) != {"id", "role"} or not is_record_id(parent["id"]):
                 raise InputError("A parent must have an `id` (sha256:...) and a `role`: got another form.")
 
     @property

@@ -14,6 +14,7 @@ from typing import Any
 
 from monai_ethics.errors import ProvenanceError
 from monai_ethics.provenance.log.files.storage import open_file, read_file
+from monai_ethics.provenance.log.tree.digits import is_hex
 
 __all__ = [
     "PRIVATE_NAME",
@@ -59,7 +60,7 @@ def payload_path(folder: Path, commitment: str) -> Path:
     Raises:
         ProvenanceError: if the commitment is not 64 hex digits, which would name a file elsewhere.
     """
-    if len(commitment) != 64 or not set(commitment) <= set("0123456789abcdef"):
+    if not is_hex(commitment):
         raise ProvenanceError("Expected a commitment of 64 hex digits in the log: got another form. It was altered.")
     return folder / PRIVATE_NAME / f"{commitment}.bin"
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,14 +13,13 @@ from monai_ethics.errors import ProvenanceError, SchemaError
 from monai_ethics.provenance.keys.key import Signer, verify_signature
 from monai_ethics.provenance.log.files.storage import read_file
 from monai_ethics.provenance.log.tree.canonical import MAX_BYTES, canonical, sha256_hex, strict_loads
+from monai_ethics.provenance.log.tree.digits import is_hex
 
 __all__ = ["HEAD_NAME", "HEAD_SCHEMA", "OPENING", "Head", "read_head", "sign_head"]
 
 HEAD_NAME = "head.json"
 HEAD_SCHEMA = "monai_ethics.head/1"
 OPENING = frozenset({"open", "pseudonym_key", "key", "repair"})  # kinds that a log without a head may hold
-_HEX64 = re.compile(r"[0-9a-f]{64}")
-_HEX128 = re.compile(r"[0-9a-f]{128}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,9 +87,9 @@ def _well_formed(data: Mapping[str, Any]) -> bool:
         and not isinstance(data["size"], bool)
         and data["size"] > 0
         and data["key"] in ("persistent", "ephemeral")
-        and all(_HEX64.fullmatch(data[name]) is not None for name in ("root", "public_key"))
-        and _HEX128.fullmatch(data["signature"]) is not None
-        and (data["previous"] is None or _HEX64.fullmatch(str(data["previous"])) is not None)
+        and all(is_hex(data[name]) for name in ("root", "public_key"))
+        and is_hex(data["signature"], digits=128)
+        and (data["previous"] is None or is_hex(data["previous"]))
     )
 
 

@@ -14,6 +14,7 @@ from monai_ethics.errors import ProvenanceError
 from monai_ethics.provenance.log.files.payload import PRIVATE_NAME, key_id_of, read_pseudonym_key, stored_holds
 from monai_ethics.provenance.log.files.storage import open_file
 from monai_ethics.provenance.log.reading.entries import Entry
+from monai_ethics.provenance.log.tree.digits import is_hex
 
 __all__ = ["REPORT_NAMES", "Contents"]
 
@@ -184,7 +185,7 @@ def _digest(text: object) -> bytes:
     Raises:
         ValueError: if it is something else.
     """
-    if not isinstance(text, str) or len(text) != 64 or not set(text) <= set("0123456789abcdef"):
+    if not is_hex(text):
         raise ValueError("no digest")
     return bytes.fromhex(text)
 

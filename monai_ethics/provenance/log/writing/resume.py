@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from monai_ethics.provenance.keys.key import verify_signature
 from monai_ethics.provenance.log.files.storage import open_file, read_file, write_atomically
 from monai_ethics.provenance.log.reading.entries import LOG_NAME, Entry, parse_entry, raw_lines
 from monai_ethics.provenance.log.tree.canonical import canonical, strict_loads
+from monai_ethics.provenance.log.tree.digits import is_hex
 from monai_ethics.provenance.log.tree.head import OPENING, Head, read_head
 from monai_ethics.provenance.log.tree.merkle import Frontier
 from monai_ethics.provenance.log.writing.runs import RunNames
@@ -30,7 +30,6 @@ RESUME_FROM = 20_000  # entries that are read in about half a second; above, the
 RESUME_SCHEMA = "monai_ethics.resume/1"
 _MOST_BYTES = 16_000_000
 _FIELDS = ("schema", "size", "end", "peaks", "runs", "log_id", "public_key", "key_id")
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 _ALTERED = "Expected an intact evidence log: got one that was altered. Keep it for review and write to a new folder."
 
 
@@ -89,7 +88,7 @@ class Tail:
             self.key_id = str(entry.body.get("key_id"))
         elif entry.kind == "erasure":
             named = entry.body.get("commitments")
-            self.erased.update(filter(_DIGEST.fullmatch, map(str, named if isinstance(named, list) else ())))
+            self.erased.update(filter(is_hex, named if isinstance(named, list) else ()))
         elif entry.kind == "payload":
             self.unnamed.discard(str(entry.body.get("commitment")))
 
