@@ -3,7 +3,8 @@
 
 References:
     [1] Welch 1947, for means.
-    [2] Newcombe 1998, Stat. Med. 17, method 10, for rates.
+    [2] Newcombe 1998, Stat. Med. 17, method 10, for rates; Donner & Zou 2012, Stat. Methods Med. Res. 21: MOVER, the
+        same from any two intervals.
     [3] Brunner & Munzel 2000, Biom. J. 42, for ranks: valid when spreads differ, with ties and with failures.
 """
 
@@ -16,9 +17,10 @@ from scipy import special, stats
 
 from monai_ethics.statistics.intervals import Floats, Result, wilson
 
-__all__ = ["Pair", "mean_difference", "newcombe", "relative_effect"]
+__all__ = ["Ends", "Pair", "mean_difference", "mover", "newcombe", "relative_effect"]
 
 Pair = tuple[Result, float | None]  # the difference, and its unadjusted two-sided p-value
+Ends = tuple[float, float]
 
 
 def _is_binary(*groups: Floats) -> bool:
@@ -35,7 +37,23 @@ def _spread(values: Floats) -> float:
     return 0.0 if (values == values[0]).all() else float(np.var(values, ddof=1))
 
 
-def newcombe(hits: tuple[float, float], sizes: tuple[float, float], *, level: float = 0.95) -> tuple[float, float]:
+def mover(values: tuple[float, float], first: Ends, second: Ends) -> Ends:
+    """Interval of a difference from those of two independent numbers [2].
+
+    Args:
+        values: both numbers.
+        first: interval of the first.
+        second: interval of the second, of the same level.
+
+    Returns:
+        Both ends of first minus second.
+    """
+    p, q = values
+    down, up = math.hypot(p - first[0], second[1] - q), math.hypot(first[1] - p, q - second[0])
+    return p - q - down, p - q + up
+
+
+def newcombe(hits: tuple[float, float], sizes: tuple[float, float], *, level: float = 0.95) -> Ends:
     """Newcombe's interval of a difference of two rates [2].
 
     Args:
@@ -47,10 +65,7 @@ def newcombe(hits: tuple[float, float], sizes: tuple[float, float], *, level: fl
         Both ends of first minus second.
     """
     (a, b), (n, m) = hits, sizes
-    first, second = wilson(a, n, level=level), wilson(b, m, level=level)
-    p, q = a / n, b / m
-    low = p - q - math.hypot(p - first[0], second[1] - q)
-    return low, p - q + math.hypot(first[1] - p, q - second[0])
+    return mover((a / n, b / m), wilson(a, n, level=level), wilson(b, m, level=level))
 
 
 def mean_difference(first: Floats, second: Floats, *, level: float = 0.95) -> Pair:

@@ -24,7 +24,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from monai_ethics.fairness.methods.crossed import signed_sums, wald
-from monai_ethics.statistics.differences import Pair
+from monai_ethics.statistics.differences import Ends, Pair, mover
 from monai_ethics.statistics.exchange import Counts, count_rows, exchanged_sums, shuffles
 from monai_ethics.statistics.intervals import Floats, Result, effective_cases, patient_rate
 from monai_ethics.statistics.permutation import FirstLook, Omnibus, summary
@@ -255,15 +255,14 @@ def ratio_difference(first: RatioGroup, second: RatioGroup, *, level: float = 0.
 
 
 def _mover(first: RatioGroup, second: RatioGroup, level: float) -> Pair:
-    p_first, p_second = first.value, second.value
-    difference = p_first - p_second
+    rates = first.value, second.value
+    difference = rates[0] - rates[1]
 
-    def ends(at: float) -> tuple[float, float] | None:
+    def ends(at: float) -> Ends | None:
         a, b = (patient_rate(group.tops, group.bottoms, level=at) for group in (first, second))
         if a.low is None or a.high is None or b.low is None or b.high is None:
             return None
-        down, up = math.hypot(p_first - a.low, b.high - p_second), math.hypot(a.high - p_first, p_second - b.low)
-        return difference - down, difference + up
+        return mover(rates, (a.low, a.high), (b.low, b.high))
 
     found = ends(level)
     if found is None:

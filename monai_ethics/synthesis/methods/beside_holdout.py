@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from monai_ethics.evidence import Estimate
+from monai_ethics.statistics.differences import mover
 from monai_ethics.statistics.intervals import Result, clustered_rate
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
 
@@ -55,14 +55,13 @@ def beside_holdout(
 
 
 def _difference(made: Result, real: Result) -> Result:
-    """Difference of two rates with the interval of Newcombe (1998), method 10, from the intervals of both."""
+    """Difference of two rates with the interval of Newcombe (1998), method 10."""
     if made.value is None or real.value is None:
         return Result(value=None, reason="one of the shares is not defined")
     value = made.value - real.value
     if made.low is None or made.high is None or real.low is None or real.high is None:
         return Result(value=value, reason="one of the shares has no interval")
-    low = value - math.hypot(made.value - made.low, real.high - real.value)
-    high = value + math.hypot(made.high - made.value, real.value - real.low)
+    low, high = mover((made.value, real.value), (made.low, made.high), (real.low, real.high))
     return Result(value=value, low=low, high=high, method="Newcombe, from the intervals of both shares")
 
 
