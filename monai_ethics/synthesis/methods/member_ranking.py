@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import rankdata
 
+from monai_ethics.statistics.labelings import blocks_of, labelings
+
 __all__ = ["area", "hits_at", "permuted_areas"]
 
 _AT_A_TIME = 2**22  # labels
@@ -35,21 +37,12 @@ def permuted_areas(
     Returns:
         Shape ``(permutations, attacks)``.
     """
-    rng, done, parts = np.random.default_rng(seed), 0, []
     ranks = np.stack([rankdata(column) for column in scores.T], axis=1)
     members, others = int(is_member.sum()), int((~is_member).sum())
-    groups = np.zeros(len(scores), dtype=np.int64)
-    if strata is not None:
-        groups = np.unique(np.asarray(strata), return_inverse=True)[1]
-    while done < permutations:
-        size = min(permutations - done, _AT_A_TIME // len(scores) + 1)
-        labels = np.tile(is_member, (size, 1))
-        for group in range(int(groups.max()) + 1):
-            rows = np.flatnonzero(groups == group)
-            labels[:, rows] = rng.permuted(labels[:, rows], axis=1)
-        parts.append((labels @ ranks - members * (members + 1) / 2) / (members * others))
-        done += size
-    return np.concatenate(parts)
+    blocks = blocks_of(np.zeros(len(scores)) if strata is None else strata)
+    rng, at_once = np.random.default_rng(seed), _AT_A_TIME // len(scores) + 1
+    drawn = labelings(is_member, blocks, draws=permutations, at_once=at_once, rng=rng)
+    return np.concatenate([(batch @ ranks - members * (members + 1) / 2) / (members * others) for batch in drawn])
 
 
 def hits_at(scores: np.ndarray, is_member: np.ndarray, *, rate: float) -> int:

@@ -13,6 +13,7 @@ from scipy.special import gammaln
 from scipy.stats import hypergeom
 
 from monai_ethics.errors import InputError
+from monai_ethics.statistics.labelings import blocks_of, labelings
 
 __all__ = [
     "Precedence",
@@ -205,12 +206,10 @@ def _permuted(
     seed: int,
 ) -> np.ndarray:
     """Smallest marginal p-value of each random labeling, shape ``(permutations,)``."""
-    rng, done, parts = np.random.default_rng(seed), 0, [np.zeros(0)]
-    while done < permutations:
-        shuffled = _shuffled(labels, blocks, size=min(permutations - done, _AT_A_TIME // len(labels) + 1), rng=rng)
-        parts.append(_smallest(shuffled, rankings, orders=orders, tables=tables))
-        done += len(shuffled)
-    return np.concatenate(parts)
+    rng, at_once = np.random.default_rng(seed), _AT_A_TIME // len(labels) + 1
+    drawn = labelings(labels, blocks, draws=permutations, at_once=at_once, rng=rng)
+    found = [_smallest(batch, rankings, orders=orders, tables=tables) for batch in drawn]
+    return np.concatenate([np.zeros(0), *found])
 
 
 def _arranged(
@@ -220,10 +219,10 @@ def _arranged(
     orders = _checked_orders(values, is_member, order_statistics)
     members, others = int(is_member.sum()), int((~is_member).sum())
     tables = np.stack([_table(members, others, order) for order in orders])
-    canonical = np.lexsort((is_member, *values.T, strata if strata is not None else np.zeros(len(values))))
+    within = np.zeros(len(values)) if strata is None else np.asarray(strata)
+    canonical = np.lexsort((is_member, *values.T, within))
     rankings = [_ranking(column) for column in values[canonical].T]
-    blocks = _blocks(None if strata is None else np.asarray(strata)[canonical], len(values))
-    return is_member[canonical], rankings, blocks, orders, tables
+    return is_member[canonical], rankings, blocks_of(within[canonical]), orders, tables
 
 
 def _checked_orders(values: np.ndarray, is_member: np.ndarray, order_statistics: Sequence[int]) -> list[int]:
@@ -265,16 +264,3 @@ def _counts(labels: np.ndarray, ranking: Ranking, orders: Sequence[int]) -> np.n
         start = tie_start[np.argmax(others >= wanted, axis=1)]
         counts.append(start - np.take_along_axis(before, start[:, None], axis=1)[:, 0])
     return np.stack(counts, axis=1)
-
-
-def _blocks(strata: np.ndarray | None, n: int) -> list[np.ndarray]:
-    if strata is None:
-        return [np.arange(n)]
-    return [np.flatnonzero(strata == stratum) for stratum in sorted(set(strata.tolist()))]
-
-
-def _shuffled(labels: np.ndarray, blocks: list[np.ndarray], *, size: int, rng: np.random.Generator) -> np.ndarray:
-    shuffled = np.tile(labels, (size, 1))
-    for block in blocks:
-        shuffled[:, block] = rng.permuted(shuffled[:, block], axis=1)
-    return shuffled

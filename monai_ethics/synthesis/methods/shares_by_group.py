@@ -18,7 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln
 
+from monai_ethics.statistics.labelings import blocks_of, labelings
+
 __all__ = ["StratifiedTest", "UnitTable", "stratified_test", "unit_table"]
+
+_AT_A_TIME = 2**21  # labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,29 +96,24 @@ def stratified_test(table: UnitTable, *, permutations: int, seed: int) -> Strati
     order = np.lexsort((table.group, table.images, table.hits, table.stratum))
     hits, images, group, stratum = (getattr(table, name)[order] for name in ("hits", "images", "group", "stratum"))
     stratum = np.unique(np.stack([stratum, images]), axis=1, return_inverse=True)[1].reshape(-1)
-    rng, count = np.random.default_rng(seed), int(group.max()) + 1
-    blocks = [np.flatnonzero(stratum == value) for value in range(int(stratum.max()) + 1)]
+    count, blocks = int(group.max()) + 1, blocks_of(stratum)
     residual = hits - _expected_share(hits, images, stratum) * images
     spread = _spread(residual, group, blocks, count)
     sizes = np.stack([np.bincount(group[block], minlength=count) for block in blocks])
     compared = ((sizes > 0) & ((sizes > 0).sum(axis=1, keepdims=True) > 1)).any(axis=0)
-    labelings = float(gammaln(sizes.sum(axis=1) + 1).sum() - gammaln(sizes + 1).sum())
+    different = float(gammaln(sizes.sum(axis=1) + 1).sum() - gammaln(sizes + 1).sum())
     observed, _ = _statistics(group[None], residual, hits, images, spread)
-    reached, gaps, done = 1, [], 0
-    step = max(1, 2**21 // len(group))
-    while done < permutations:
-        labels = np.tile(group, (min(step, permutations - done), 1))
-        for block in blocks:
-            labels[:, block] = rng.permuted(labels[:, block], axis=1)
+    reached, gaps = 1, []
+    rng, at_once = np.random.default_rng(seed), max(1, _AT_A_TIME // len(group))
+    for labels in labelings(group, blocks, draws=permutations, at_once=at_once, rng=rng):
         values, gap = _statistics(labels, residual, hits, images, spread)
         reached += int((values >= observed[0] * (1 - 1e-9)).sum())
         gaps.append(gap)
-        done += len(labels)
     return StratifiedTest(
         p_value=reached / (permutations + 1),
         null_gaps=np.concatenate(gaps),
         compared=compared,
-        log_labelings=labelings,
+        log_labelings=different,
     )
 
 
