@@ -36,13 +36,6 @@ class Deformation:
         moved = points @ self.matrix.T + self.shift
         return moved + sample(self.displacement, moved.clamp(-1, 1)).movedim(0, -1)
 
-    def smallest_jacobian(self) -> float:
-        """Smallest determinant of the displacement's Jacobian; above 0 nothing folds."""
-        moved = cube(COARSE).movedim(-1, 0) + self.displacement
-        rows = [torch.stack(torch.gradient(moved[k], spacing=2 / (COARSE - 1))) for k in range(3)]
-        determinant = (rows[0] * torch.linalg.cross(rows[1], rows[2], dim=0)).sum(0)
-        return float(determinant[1:-1, 1:-1, 1:-1].min())
-
 
 def draw_deformation(rng: np.random.Generator, founder: Founder, *, age: int, sex: str) -> Deformation:
     """Draw a subject's anatomy: women are 4 % smaller on average, ventricles grow with age.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HL7 FHIR Consent resources (R4 and R5) as consents, and back."""
+"""HL7 FHIR Consent resources (R4 and R5) as consents."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from monai_ethics.provenance.consent.statements import Consent, moment
 from monai_ethics.provenance.consent.terms import PURPOSES, RESEARCH_CODES, duo_terms
 from monai_ethics.provenance.log.tree.canonical import strict_loads
 
-__all__ = ["PURPOSE_SYSTEM", "consents_of_fhir", "read_fhir", "to_fhir"]
+__all__ = ["PURPOSE_SYSTEM", "consents_of_fhir", "read_fhir"]
 
 PURPOSE_SYSTEM = "tag:monai_ethics,2026:purpose"
-_DUO = "http://purl.obolibrary.org/obo/duo.owl"
 _NOT_VALID = ("draft", "proposed", "rejected", "entered-in-error", "not-done", "unknown")
 
 
@@ -110,19 +109,3 @@ def _purposes(codings: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, ...], tu
 def _period(period: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
     start, end = period.get("start"), period.get("end")
     return (moment(str(start)) if start else None, moment(str(end), end=True) if end else None)
-
-
-def to_fhir(consent: Consent) -> dict[str, Any]:
-    """A FHIR R5 Consent of what the site log holds; the patient stands in it as the site's token only."""
-    period = {"start": consent.valid_from, "end": consent.valid_to}
-    times = {name: time.strftime("%Y-%m-%dT%H:%M:%SZ") for name, time in period.items() if time is not None}
-    codings = [{"system": PURPOSE_SYSTEM, "code": purpose} for purpose in consent.purposes]
-    codings += [{"system": _DUO, "code": code} for code in consent.conditions]
-    provision: dict[str, Any] = {"purpose": codings, **({"period": times} if times else {})}
-    return {
-        "resourceType": "Consent",
-        "status": "active",
-        "decision": "permit" if consent.permit else "deny",
-        "subject": {"identifier": {"system": "tag:monai_ethics,2026:subject", "value": consent.subject}},
-        "provision": [provision],
-    }

@@ -113,19 +113,6 @@ class ConsentState:
             against = next((decision for decision in each if not decision.covered), None)
         return against or each[0]
 
-    def open_dispositions(self, affected: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
-        """Records without a disposition, by withdrawal.
-
-        Args:
-            affected: records that derive from the person, by the withdrawal's entry id.
-        """
-        done = {(one.withdrawal, one.record) for one in self.dispositions}
-        return {
-            entry: left
-            for entry, records in affected.items()
-            if (left := tuple(record for record in records if (entry, record) not in done))
-        }
-
 
 def _consented(consent: Consent, entry: str, at: datetime, checked: Collection[str]) -> Decision:
     if not consent.permit:

@@ -98,12 +98,6 @@ def test_entries_of_another_form_are_refused():
         fold([Entry(seq=0, time="", run_id="r", kind="consent", body=body, leaf="0" * 64)])
 
 
-def test_models_without_a_disposition_are_open():
-    record, other = "sha256:" + "1" * 64, "sha256:" + "2" * 64
-    said = [withdrawal(), Disposition(record=record, withdrawal=f"{0:064x}", disposition="retire")]
-    assert state(*said).open_dispositions({f"{0:064x}": [record, other]}) == {f"{0:064x}": (other,)}
-
-
 def test_retaining_a_model_needs_a_reason():
     with pytest.raises(InputError, match="reason"):
         Disposition(record="sha256:" + "1" * 64, withdrawal="0" * 64, disposition="retain-with-reason")
