@@ -22,6 +22,12 @@ KEPT = {
     "environment": "in the environment variable MONAI_ETHICS_SIGNING_KEY",
 }
 
+_REFUSED = "With this site log, `verify` refuses what it signed, unless the site log witnessed it before."
+_STANDS = (
+    "With this site log, what it signed before stands, and it signs nothing new. "
+    "If it may be in other hands, say so: `--reason compromised`."
+)
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
@@ -73,7 +79,9 @@ def new_key(as_json: Json = False) -> int:
 @group.command("revoke")
 def revoke(
     site: Annotated[Path, typer.Option(envvar="MONAI_ETHICS_SITE", help="The site log.")],
-    reason: Annotated[str, typer.Option(help="compromised, lost, superseded or retired.")],
+    reason: Annotated[
+        str, typer.Option(help="compromised or lost: others may have it; superseded or retired: nobody has.")
+    ],
     key: Annotated[
         str | None, typer.Option(help="Public key file (PEM) or fingerprint; the key before the present one if absent.")
     ] = None,
@@ -81,6 +89,7 @@ def revoke(
 ) -> int:
     """Write into the site log that a key no longer counts; signed by the present key, which must be another one."""
     from monai_ethics.provenance.keys.revocation import revoke as write
+    from monai_ethics.provenance.keys.standing import is_grave
 
     digits = _digits(key)
     written = write(site, digits, reason=reason)
@@ -88,7 +97,7 @@ def revoke(
         print(json.dumps({"fingerprint": digits, "reason": reason, "written": written}, indent=1))
     elif written:
         print(f"Revoked: {digits} ({reason}).")
-        print("With this site log, `verify` refuses what it signed, unless the site log witnessed it before.")
+        print(_REFUSED if is_grave(reason) else _STANDS)
     else:
         print(f"The site log has revoked {digits} before; nothing was written.")
     return 0

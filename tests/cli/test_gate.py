@@ -86,6 +86,15 @@ def test_evidence_that_was_rolled_back_is_refused_with_the_site_log(evidence, po
     assert "stale" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("reason", "code"), [("superseded", 0), ("lost", 1)])
+def test_the_end_of_a_key_refuses_where_others_may_have_it(evidence, policy, tmp_path, capsys, reason, code):
+    words = ["gate", str(evidence), "--policy", str(policy), "--run-id", "good", "--site", str(tmp_path / "site")]
+    assert main(["keys", "rotate"]) == 0
+    assert main(["keys", "revoke", "--site", str(tmp_path / "site"), "--reason", reason]) == 0
+    assert main(words) == code
+    assert ("wrong-key" in capsys.readouterr().out) is bool(code)
+
+
 def test_a_policy_that_is_none_leaves_no_file(evidence, policy, tmp_path, capsys):
     policy.write_text(POLICY + "foo: 1\n")
     junit = tmp_path / "gate.xml"

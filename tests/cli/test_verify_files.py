@@ -58,6 +58,12 @@ def test_keys_that_the_site_log_revoked_sign_nothing_and_those_endorsed_there_do
     assert main([*later, "--site", site]) == 0
     images = [str(path) for path in sorted(stamped.glob("*.npy"))]
     assert main(["verify", *images, "--trust", old, "--site", site]) == 0
+    assert main(["keys", "revoke", "--site", site, "--reason", "retired"]) == 0
+    capsys.readouterr()
+    assert main(["verify", *images, "--trust", old, "--site", site]) == 0
+    out = capsys.readouterr().out
+    assert out.count("The key that signed was retired: it is used no more, and what it signed before stands.") == 2
+    assert main([*later, "--site", site]) == 0  # it vouched for its successor
     assert main(["keys", "revoke", "--site", site, "--reason", "compromised"]) == 0
     capsys.readouterr()
     for trust in ([], ["--trust", old, "--trust", new]):
@@ -66,6 +72,10 @@ def test_keys_that_the_site_log_revoked_sign_nothing_and_those_endorsed_there_do
         assert "wrong-key" in out
         assert "The key that signed was revoked" in out
     assert main(["verify", str(tmp_path / "later.npy"), "--trust", new, "--site", site]) == 0
+    evidence = ["--evidence", str(tmp_path / "evidence"), "--trust", old, "--trust", new]
+    assert main(["verify", *images, *evidence]) == 0
+    assert main(["verify", *images, *evidence, "--site", site]) == 1  # evidence by such a key is no witness either
+    assert "got 'wrong-key'" in capsys.readouterr().err
 
 
 def test_one_changed_file_refuses_and_is_named_by_its_position(stamped, capsys):

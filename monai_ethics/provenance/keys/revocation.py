@@ -9,14 +9,13 @@ from pathlib import Path
 
 from monai_ethics.errors import InputError, ProvenanceError, SchemaError
 from monai_ethics.provenance.keys.key import fingerprint
+from monai_ethics.provenance.keys.standing import KIND, REASONS, is_grave
 from monai_ethics.provenance.log.files.storage import open_file
 from monai_ethics.provenance.log.reading.entries import LOG_NAME
 from monai_ethics.provenance.log.tree.canonical import MAX_BYTES, strict_loads
 
-__all__ = ["KIND", "REASONS", "refuse_revoked", "revoke", "revoked_in"]
+__all__ = ["refuse_revoked", "revoke", "revoked_in"]
 
-KIND = "key_revocation"
-REASONS = ("compromised", "lost", "superseded", "retired")
 _BLOCK = 1 << 22  # bytes read at a time: a site log may be large, and revocations are few
 _MARK = f'"{KIND}"'.encode()
 
@@ -24,7 +23,8 @@ _MARK = f'"{KIND}"'.encode()
 def revoked_in(site: Path) -> dict[str, str]:
     """Fingerprints that a site log revokes, with the reason; none where there is no log, or none that can be read.
 
-    The lines are read for this alone: whether the log is intact is for `verify`.
+    Of several reasons it is the first, or the first by which the key may be in other hands. The lines are read for
+    this alone: whether the log is intact is for `verify`.
     """
     found: dict[str, str] = {}
     with contextlib.suppress(OSError, ProvenanceError), os.fdopen(open_file(site / LOG_NAME), "rb") as log:
@@ -34,20 +34,24 @@ def revoked_in(site: Path) -> dict[str, str]:
             end = rest.rfind(b"\n") + 1
             if rest.find(_MARK, 0, end) >= 0:
                 for line in rest[:end].split(b"\n"):
-                    found.update(_revoked(line) if _MARK in line else {})
+                    if _MARK in line:
+                        _take(line, found)
             rest = rest[end:] if len(rest) - end <= MAX_BYTES else b""  # no line is so long
             if b"\0" in block:
                 break  # there the log ends
     return found
 
 
-def _revoked(line: bytes) -> dict[str, str]:
-    try:
+def _take(line: bytes, found: dict[str, str]) -> None:
+    with contextlib.suppress(SchemaError, InputError, KeyError, TypeError):
         entry = strict_loads(line)
-        body = entry["body"]
-        return {str(body["fingerprint"]): str(body["reason"])} if entry["kind"] == KIND else {}
-    except (SchemaError, InputError, KeyError, TypeError):
-        return {}
+        digits, reason = str(entry["body"]["fingerprint"]).lower(), str(entry["body"]["reason"])
+        if entry["kind"] == KIND and _is_news(found.get(digits), reason):
+            found[digits] = reason
+
+
+def _is_news(before: str | None, reason: str) -> bool:
+    return before is None or (is_grave(reason) and not is_grave(before))
 
 
 def refuse_revoked(public: bytes, site: Path | None = None) -> None:
@@ -79,7 +83,7 @@ def revoke(site: Path, digits: str, *, reason: str) -> bool:
         reason: one of `REASONS`.
 
     Returns:
-        Whether it was written; False if the log has said so before.
+        Whether it was written; False if the log has said so before, or worse.
 
     Raises:
         InputError: if the reason is another one, or the key is the one that would sign.
@@ -97,7 +101,7 @@ def revoke(site: Path, digits: str, *, reason: str) -> bool:
             "Expected a key that signs no longer: got the present one. Run `monai-ethics keys rotate` first, "
             "then revoke the old one."
         )
-    if digits in revoked_in(site):
+    if not _is_news(revoked_in(site).get(digits), reason):
         return False
     with open_site(site, run_id="keys") as log:
         log.append(KIND, {"fingerprint": digits, "reason": reason})

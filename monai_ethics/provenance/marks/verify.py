@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.evidence import FrozenDict
 from monai_ethics.provenance.images.digest import FileDigests, digest_image, file_sha256, slice_digests
 from monai_ethics.provenance.images.read import Image, read_image
+from monai_ethics.provenance.keys.standing import Revocations
 from monai_ethics.provenance.marks.compare import CHANGED, compare_clear, compare_file
 from monai_ethics.provenance.marks.sidecar import SIDECAR_SCHEMA, read_sidecar
 from monai_ethics.provenance.marks.taint import carries_synthetic
-from monai_ethics.provenance.marks.trust import REVOKED, Trust, trust_through
+from monai_ethics.provenance.marks.trust import Trust, trust_through
 from monai_ethics.provenance.records.record import record_id
 from monai_ethics.provenance.registry.witness import Witness, load_witness
 from monai_ethics.provenance.signed.envelope import Statement, read_statement
@@ -140,7 +141,8 @@ def verify_marked(
         paths: files and folders.
         trusted: raw public keys or fingerprints, 32 bytes each, from elsewhere.
         evidence: evidence folder under which they were stamped, as a witness of the patients of DICOM files.
-        site: site log: what a key that it revokes signed is ``wrong-key``, whenever it was signed.
+        site: site log: what a key signed that it revokes as ``compromised`` or ``lost`` is ``wrong-key``; what one
+            signed that was put away is as signed, with a note.
 
     Raises:
         GateError: if the evidence or the site log is not as it was signed.
@@ -165,7 +167,7 @@ def verify_file(
     path: Path,
     *,
     trusted: Sequence[bytes] = (),
-    revoked: Collection[str] = (),
+    revoked: Revocations | None = None,
     witness: Witness | None = None,
 ) -> FileVerification:
     """Compare one file, the marks in it and its sidecar with the statement that was signed of it.
@@ -175,7 +177,7 @@ def verify_file(
     Args:
         path: the file.
         trusted: raw public keys or fingerprints, 32 bytes each, from elsewhere.
-        revoked: fingerprints of keys, hex: what they signed is ``wrong-key``.
+        revoked: what logs say of the end of keys.
         witness: what an evidence folder knows of it.
 
     Notes:
@@ -183,13 +185,13 @@ def verify_file(
         no field covers may change on the way: the file is then ``carried``. A mark that was made for other values makes
         the file ``derived``.
     """
-    path, trust = Path(path), Trust(keys=tuple(trusted), revoked=frozenset(revoked))
+    path, trust = Path(path), Trust(keys=tuple(trusted), revoked=revoked or {})
     fields: dict[str, str] = {}
     sidecar, statement = _signed(path, fields, trust)
     try:
         image = read_image(path)
     except InputError:
-        return _unreadable(path, fields, sidecar=sidecar, statement=statement)
+        return _unreadable(path, fields, trust, sidecar=sidecar, statement=statement)
     digests = digest_image(image, file_digest=file_sha256(path), slices=False)
     inner = _embedded(digests, fields, trust)
     if statement is not None and inner is not None and inner.record.get("id") != statement.record.get("id"):
@@ -205,7 +207,7 @@ def verify_file(
         known, told = witness.judge(path, str(said.record.get("id")), media_type=image.media_type)
         fields |= known
         notes += told
-    return _result(fields, said, [*notes, *([REVOKED] if said.signer in trust.revoked else [])])
+    return _result(fields, said, [*notes, *trust.notes(said)])
 
 
 def _signed(path: Path, fields: dict[str, str], trust: Trust) -> tuple[Mapping[str, Any] | None, Statement | None]:
@@ -274,14 +276,20 @@ def _status(fields: Mapping[str, str], trusted: bool | None) -> str:
 
 
 def _unreadable(
-    path: Path, fields: dict[str, str], *, sidecar: Mapping[str, Any] | None, statement: Statement | None
+    path: Path,
+    fields: dict[str, str],
+    trust: Trust,
+    *,
+    sidecar: Mapping[str, Any] | None,
+    statement: Statement | None,
 ) -> FileVerification:
     if statement is None:
         return FileVerification(status="altered" if fields else "unreadable", fields=fields)
     signed = statement.subjects.get("file", {}).get("sha256")
     fields["file"] = "kept" if signed == file_sha256(path) else "changed"
     fields |= compare_clear(sidecar or {}, statement)
-    found = _result(fields, statement, ["Its format cannot be read here: only its bytes were compared."])
+    notes = ["Its format cannot be read here: only its bytes were compared.", *trust.notes(statement)]
+    found = _result(fields, statement, notes)
     if fields["file"] == "kept" or found.status == "altered":
         return found
     return FileVerification(**{**vars(found), "status": "unreadable"})

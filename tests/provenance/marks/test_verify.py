@@ -15,7 +15,8 @@ from marks_files import volume, write_nifti, write_png
 
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.images.digest import attrs_v1, digest_file
-from monai_ethics.provenance.keys.key import SigningKey
+from monai_ethics.provenance.keys.key import SigningKey, fingerprint
+from monai_ethics.provenance.keys.standing import Revocation
 from monai_ethics.provenance.log.tree.canonical import canonical
 from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.marks.sidecar import sidecar_path, write_least, write_marks
@@ -46,6 +47,18 @@ def test_a_marked_file_is_as_signed_by_whom_it_says(mark, ending, key):
     assert (found.status, found.faults, found.synthetic) == ("as-signed", {}, "yes")
     assert found.signer_trusted
     assert verify_file(path, trusted=[SigningKey.generate().public]).status == "wrong-key"
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(("grave", "status"), [(True, "wrong-key"), (False, "as-signed")])
+def test_of_an_ended_key_a_file_counts_where_nobody_else_had_it(mark, ending, key, grave, status):
+    path, ends = mark(ending), {fingerprint(key.public): (Revocation(3, grave),)}
+    for trusted in ([], [key.public]):
+        found = verify_file(path, trusted=trusted, revoked=ends)
+        assert (found.status, found.signer_trusted) == (status, False if grave else (True if trusted else None))
+        assert found.notes[-1].startswith("The key that signed was " + ("revoked" if grave else "retired"))
+    path.write_bytes(b"no image")
+    assert found.notes[-1] in verify_file(path, revoked=ends).notes
 
 
 def test_a_partial_image_states_the_composite_source_type(mark):

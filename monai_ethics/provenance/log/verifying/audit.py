@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import EthicsError, InputError, ProvenanceError, SchemaError
+from monai_ethics.provenance.keys.standing import KIND as REVOCATION
+from monai_ethics.provenance.keys.standing import Revocation, take_revocation
 from monai_ethics.provenance.log.reading.entries import Entry, parse_entry, raw_lines
 from monai_ethics.provenance.log.tree.head import OPENING, Head, read_head
 from monai_ethics.provenance.log.tree.merkle import Frontier
@@ -52,7 +54,7 @@ class Audit:
         earlier: fingerprint (raw) to size of each earlier head that the log contains and that its entries bear out.
         signers: raw public key that signed earlier heads to the size of its last one.
         keys: what endorses what in the `key` entries that the head covers.
-        revoked: fingerprint of each key that the log revokes, to the entry's number; of entries that the head covers.
+        revoked: what entries that the head covers say of the end of keys.
         repairs: what earlier writers were cut off at.
         contents: payloads and report files that the log names.
         begun: whether there are other entries than those that open a log.
@@ -69,7 +71,7 @@ class Audit:
     earlier: dict[bytes, int] = field(default_factory=dict)
     signers: dict[bytes, int] = field(default_factory=dict)
     keys: list[Mapping[str, Any]] = field(default_factory=list)
-    revoked: dict[str, int] = field(default_factory=dict)
+    revoked: dict[str, tuple[Revocation, ...]] = field(default_factory=dict)
     repairs: Repairs = field(default_factory=Repairs)
     contents: Contents = field(default_factory=Contents)
     begun: bool = False
@@ -91,18 +93,17 @@ class Audit:
 
     def take(self, entry: Entry) -> None:
         """Note one entry, before it joins the tree."""
-        body = entry.body
         if entry.kind == "head":
             self._take_head(entry)
         elif entry.kind == "open":
             self._take_open(entry)
         elif entry.kind == "key":
             self._take_key(entry)
-        elif entry.kind == "key_revocation":
+        elif entry.kind == REVOCATION:
             if self.covers(entry):
-                self.revoked.setdefault(str(body.get("fingerprint")), entry.seq)
+                take_revocation(self.revoked, entry.body, position=entry.seq)
         elif entry.kind == "repair":
-            self.repairs.take(body)
+            self.repairs.take(entry.body)
         else:
             self.contents.take(entry, signed=self.covers(entry))
 

@@ -3,46 +3,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from monai_ethics.provenance.keys.key import fingerprint
-from monai_ethics.provenance.keys.rotation import trusted_through
 from monai_ethics.provenance.log.verifying.audit import Audit
 from monai_ethics.provenance.log.verifying.contents import REPORT_NAMES
+from monai_ethics.provenance.log.verifying.outside import Outside, Signers
 
-__all__ = ["STATUSES", "Outside", "Verification", "judge"]
+__all__ = ["STATUSES", "Verification", "judge"]
 
 STATUSES = ("trusted", "intact-signer-unknown", "stale", "redacted", "torn", "altered", "wrong-key")
 SCHEMA = "monai_ethics.verification/1"
 _INTACT = ("trusted", "intact-signer-unknown", "redacted")
 SAME, CONTAINED, NOT_CONTAINED, NOT_WITNESSED = "same", "contained", "not contained", "not witnessed"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outside:
-    """What stands outside an evidence folder and bears on it.
-
-    Args:
-        trusted: raw public keys or fingerprints, 32 bytes each.
-        expected: fingerprint of a head that was kept, 64 hex digits.
-        site_head: fingerprint of the head of the site log, if there is one.
-        heads: fingerprint and size of each head of this log that the site log witnessed, oldest first.
-        seen_at: number of the site's entry that witnessed the folder's present head, if one did.
-        revoked: fingerprint of each revoked key to the number of the site's entry that revokes it.
-        keys: bodies of the site's `key` entries, which may endorse the folder's key.
-        adopted: entries of the site log that nobody had signed before a later writer of it did.
-    """
-
-    trusted: Sequence[bytes] = ()
-    expected: str | None = None
-    site_head: str | None = None
-    heads: Sequence[tuple[str, int]] = ()
-    seen_at: int | None = None
-    revoked: Mapping[str, int] = field(default_factory=dict)
-    keys: Sequence[Mapping[str, Any]] = ()
-    adopted: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +35,7 @@ class Verification:
         signer: fingerprint of the key that signed it, or ``None``.
         key: ``"persistent"``, ``"ephemeral"`` or ``None``.
         signer_trusted: whether that key, or one that endorsed it, was given as trusted; ``None`` if none was given.
-        signer_revoked: whether that key was revoked before the head was witnessed.
+        signer_revoked: whether that key was revoked, so that its signature does not count.
         expected_head: ``"same"``, ``"contained"``, ``"not contained"``, or ``None`` if none was given.
         site_head: fingerprint of the head of the site log, or ``None`` if none was given.
         witness: what the site log knows of the head: as `expected_head`, or ``"not witnessed"``.
@@ -165,19 +140,19 @@ def judge(found: Audit, outside: Outside) -> Verification:
         found: what one pass over the folder saw.
         outside: keys, head and site log that the reader has from elsewhere.
     """
-    head = found.head
-    signer = fingerprint(bytes.fromhex(head.public_key)) if head else None
-    revoked = _revoked(found, outside)
-    signer_trusted = _signer_trusted(found, outside, revoked)
+    head, signers = found.head, Signers(found, outside)
+    public = bytes.fromhex(head.public_key) if head else b""
+    revoked = head is not None and not signers.counts(public, head.size)
+    trusted = signers.trusted(public, head.size) if head and outside.trusted else None
     place = None if outside.expected is None else _place(found, [outside.expected])
     witness = _witness(found, outside)
     grades = (
         ("altered", bool(found.problems)),
-        ("wrong-key", signer_trusted is False or signer in revoked),
+        ("wrong-key", trusted is False or revoked),
         ("stale", NOT_CONTAINED in (place, witness)),
         ("torn", found.unfinished),
         ("redacted", found.contents.missing > 0),
-        ("trusted", bool(signer_trusted) or place == SAME),
+        ("trusted", bool(trusted) or place == SAME),
     )
     result = Verification(
         status=next((name for name, applies in grades if applies), "intact-signer-unknown"),
@@ -187,10 +162,10 @@ def judge(found: Audit, outside: Outside) -> Verification:
         runs=found.runs,
         repairs=found.repairs.count,
         head=head.fingerprint if head else None,
-        signer=signer,
+        signer=fingerprint(public) if head else None,
         key=head.key if head else None,
-        signer_trusted=signer_trusted,
-        signer_revoked=signer in revoked,
+        signer_trusted=trusted,
+        signer_revoked=revoked,
         expected_head=place,
         site_head=outside.site_head,
         witness=witness,
@@ -200,23 +175,7 @@ def judge(found: Audit, outside: Outside) -> Verification:
         unseen=(),
         sealed_root=head.root if head and head.signature_holds else None,
     )
-    return _told(result, found, outside)
-
-
-def _revoked(found: Audit, outside: Outside) -> set[str]:
-    """Keys that do not count: revoked by the log itself, or by the site log before it witnessed the present head."""
-    before = [key for key, at in outside.revoked.items() if outside.seen_at is None or at < outside.seen_at]
-    return {*found.revoked, *before}
-
-
-def _signer_trusted(found: Audit, outside: Outside, revoked: set[str]) -> bool | None:
-    if not outside.trusted or found.head is None:
-        return None
-    return bytes.fromhex(found.head.public_key) in _trusted_keys(found, outside, revoked)
-
-
-def _trusted_keys(found: Audit, outside: Outside, revoked: set[str]) -> set[bytes]:
-    return trusted_through([*found.keys, *outside.keys], outside.trusted, revoked=revoked)
+    return _told(result, found, outside, signers)
 
 
 def _place(found: Audit, heads: Sequence[str]) -> str:
@@ -230,14 +189,15 @@ def _place(found: Audit, heads: Sequence[str]) -> str:
 def _witness(found: Audit, outside: Outside) -> str | None:
     if outside.site_head is None:
         return None
-    return _place(found, [head for head, _ in outside.heads]) if outside.heads else NOT_WITNESSED
+    return _place(found, [head.fingerprint for head in outside.heads]) if outside.heads else NOT_WITNESSED
 
 
-def _told(result: Verification, found: Audit, outside: Outside) -> Verification:
+def _told(result: Verification, found: Audit, outside: Outside, signers: Signers) -> Verification:
     fields = {name: getattr(result, name) for name in Verification.__dataclass_fields__}
     notes = [*found.notes, *_repairs(found)]
     if not found.altered:  # of other entries than those that were signed, neither key nor head says anything
-        notes += [*_of_keys(result, found, outside), *_of_heads(result, outside)]
+        notes += [*_of_the_end(result, found, signers), *_of_keys(result, found, outside, signers)]
+        notes += _of_heads(result, outside)
     return Verification(**{**fields, "notes": tuple(notes), "unseen": tuple(_unseen(result))})
 
 
@@ -256,22 +216,33 @@ def _repairs(found: Audit) -> list[str]:
     ]
 
 
-def _of_keys(result: Verification, found: Audit, outside: Outside) -> list[str]:
-    notes = []
+def _of_the_end(result: Verification, found: Audit, signers: Signers) -> list[str]:
+    """What became of the key that signed, where it was revoked."""
+    head = found.head
+    ends = signers.ends(bytes.fromhex(head.public_key)) if head else ()
+    if head is None or not ends:
+        return []
+    if not any(end.grave for end in ends):
+        if result.signer_revoked:
+            return ["The key that signed was retired, and this was signed after that, by the order of the entries."]
+        known = "" if signers.seen(head.size) is not None else " That this was signed before is not shown."
+        return [f"The key that signed was retired: it is used no more, and what it signed before stands.{known}"]
     if result.signer_revoked:
-        notes.append(
+        return [
             "The key that signed was revoked, and nothing shows that the head is older than that: "
             "whoever has the key since may have signed this."
-        )
-    elif result.signer is not None and result.signer in outside.revoked:
-        notes.append("The key that signed was revoked later; the site log had witnessed the head before.")
+        ]
+    return ["The key that signed was revoked later; the site log had witnessed the head before."]
+
+
+def _of_keys(result: Verification, found: Audit, outside: Outside, signers: Signers) -> list[str]:
+    notes = []
     public = bytes.fromhex(found.head.public_key) if found.head else b""
     named = (public, bytes.fromhex(result.signer or ""))
     if result.signer_trusted and not any(key in named for key in outside.trusted):
         notes.append("The key that signed is none that you gave, but one of those endorsed it: keys were changed.")
     if result.signer_trusted:
-        known = _trusted_keys(found, outside, _revoked(found, outside))
-        most = max((size for key, size in found.signers.items() if key not in known), default=0)
+        most = max((size for key, size in found.signers.items() if not signers.trusted(key, size)), default=0)
         if most:
             notes.append(
                 f"The first {most} entries were signed by a key that you do not trust before one that you trust signed "
@@ -287,11 +258,11 @@ def _of_heads(result: Verification, outside: Outside) -> list[str]:
     elif result.expected_head == SAME:
         notes.append("The head is the one that you kept.")
     if result.witness in (SAME, CONTAINED):
-        newest = outside.heads[-1][1]
+        newest = outside.heads[-1].size
         later = f"; {result.sealed - newest} later ones were signed since" if result.sealed > newest else ""
         notes.append(f"The site log witnessed {newest} entries, and they are unchanged{later}.")
     elif result.witness == NOT_CONTAINED:
-        most = max(size for _, size in outside.heads)
+        most = max(head.size for head in outside.heads)
         notes.append(
             f"The site log witnessed a head over {most} entries that this log does not contain; "
             f"its own head covers {result.sealed}."

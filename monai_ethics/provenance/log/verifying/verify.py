@@ -6,17 +6,18 @@ Needs cryptography and rfc8785 only, so that an auditor can run it without MONAI
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
 from pathlib import Path
 
 from monai_ethics.errors import GateError, InputError
 from monai_ethics.provenance.log.files.storage import same_folder
+from monai_ethics.provenance.log.tree.digits import is_hex
 from monai_ethics.provenance.log.verifying.audit import audit
-from monai_ethics.provenance.log.verifying.judge import STATUSES, Outside, Verification, judge
+from monai_ethics.provenance.log.verifying.judge import STATUSES, Verification, judge
+from monai_ethics.provenance.log.verifying.outside import Outside
 from monai_ethics.provenance.log.verifying.witnessed import load_site
 
-__all__ = ["STATUSES", "Verification", "as_signed", "verify_evidence"]
+__all__ = ["STATUSES", "Verification", "as_signed", "require_signed", "verify_evidence"]
 
 
 def verify_evidence(
@@ -43,7 +44,7 @@ def verify_evidence(
     if site is None or same_folder(site, folder):  # a site log is not its own witness
         return judge(found, Outside(trusted=trusted, expected=expected))
     known = load_site(Path(site), trusted=trusted, log_id=found.log_id or "")
-    return judge(found, known.outside(found, trusted=trusted, expected=expected))
+    return judge(found, known.outside(found.log_id, trusted=trusted, expected=expected))
 
 
 def as_signed(folder: Path, *, trusted: Sequence[bytes] = (), called: str = "evidence") -> Verification:
@@ -58,7 +59,15 @@ def as_signed(folder: Path, *, trusted: Sequence[bytes] = (), called: str = "evi
         GateError: if the log is not as it was signed: somebody may have taken entries out.
         InputError: if the folder holds no log.
     """
-    found = verify_evidence(folder, trusted=trusted)
+    return require_signed(verify_evidence(folder, trusted=trusted), called=called)
+
+
+def require_signed(found: Verification, *, called: str) -> Verification:
+    """What verifying a log found, if something may rest on it.
+
+    Raises:
+        GateError: if the log is not as it was signed.
+    """
     if not found.log_intact:
         raise GateError(
             f"Expected {called} to be as it was signed: got '{found.status}'. Run verify on it, and use an intact copy."
@@ -68,6 +77,6 @@ def as_signed(folder: Path, *, trusted: Sequence[bytes] = (), called: str = "evi
 
 def _normal_fingerprint(text: str) -> str:
     digits = text.strip().removeprefix("sha256:").lower()
-    if len(digits) != 64 or not set(digits) <= set(string.hexdigits):
+    if not is_hex(digits):
         raise InputError("An expected head must be a fingerprint of 64 hex digits: got another text. A run prints it.")
     return digits

@@ -9,30 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monai_ethics.errors import GateError, InputError
-from monai_ethics.provenance.log.verifying.audit import Audit, audit
-from monai_ethics.provenance.log.verifying.judge import Outside, judge
+from monai_ethics.provenance.keys.standing import Revocations
+from monai_ethics.provenance.log.verifying.audit import audit
+from monai_ethics.provenance.log.verifying.judge import judge
+from monai_ethics.provenance.log.verifying.outside import Outside, WitnessedHead
 
 if TYPE_CHECKING:
     from monai_ethics.provenance.log.reading.entries import Entry
 
-__all__ = ["KIND", "Site", "WitnessedHead", "load_site"]
+__all__ = ["KIND", "Site", "load_site"]
 
 KIND = "witness"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WitnessedHead:
-    """A head that the site log saw.
-
-    Args:
-        fingerprint: of the head, hex.
-        size: entries that it covers.
-        position: number of the site log's entry.
-    """
-
-    fingerprint: str
-    size: int
-    position: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,27 +29,24 @@ class Site:
     Args:
         head: fingerprint of the site log's own head: what to keep elsewhere.
         heads: heads of each log by its `log_id`, oldest first.
-        revoked: fingerprint of each revoked key to the number of the entry that revokes it.
+        revoked: what it says of the end of keys.
         keys: bodies of its `key` entries: one key's word for the next holds wherever it stands.
         adopted: entries that nobody had signed before a later writer did.
     """
 
     head: str
     heads: Mapping[str, Sequence[WitnessedHead]]
-    revoked: Mapping[str, int]
+    revoked: Revocations
     keys: Sequence[Mapping[str, Any]] = ()
     adopted: int = 0
 
-    def outside(self, found: Audit, *, trusted: Sequence[bytes] = (), expected: str | None = None) -> Outside:
-        """What the site log says of a folder, with what else its reader has."""
-        heads = self.heads.get(found.log_id or "", ())
-        present = found.head.fingerprint if found.head else None
+    def outside(self, log_id: str | None, *, trusted: Sequence[bytes] = (), expected: str | None = None) -> Outside:
+        """What the site log says of a log, with what else its reader has."""
         return Outside(
             trusted=trusted,
             expected=expected,
             site_head=self.head,
-            heads=[(head.fingerprint, head.size) for head in heads],
-            seen_at=next((head.position for head in heads if head.fingerprint == present), None),
+            heads=self.heads.get(log_id or "", ()),
             revoked=self.revoked,
             keys=self.keys,
             adopted=self.adopted,

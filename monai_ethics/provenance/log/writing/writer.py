@@ -18,6 +18,7 @@ from monai_ethics.errors import InputError, ProvenanceError, SchemaError
 from monai_ethics.evidence import Finding, plain
 from monai_ethics.provenance.keys.home import key_home, load_or_create_key
 from monai_ethics.provenance.keys.key import Signer
+from monai_ethics.provenance.keys.revocation import refuse_revoked
 from monai_ethics.provenance.keys.rotation import key_entries
 from monai_ethics.provenance.log.files.payload import (
     commitment_of,
@@ -110,7 +111,7 @@ class EvidenceLog:
             private: whether it has a pseudonym key; a copy for the public has none, and makes no pseudonyms.
 
         Raises:
-            InputError: if the folder cannot be written, or the run id is empty or too long.
+            InputError: if the folder cannot be written, the run id is empty or too long, or the key was revoked.
             BusyError: if another writer holds the folder.
             ProvenanceError: if what it holds is not intact.
         """
@@ -120,6 +121,8 @@ class EvidenceLog:
         lock = lock_folder(folder)
         try:
             signing = key or load_or_create_key(folder, site=Path(site) if site else None)
+            if key is not None:
+                refuse_revoked(key.public, Path(site) if site else None)
         except BaseException:
             os.close(lock)
             raise

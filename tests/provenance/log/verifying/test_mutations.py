@@ -10,7 +10,8 @@ from log_mutations import KINDS, mutate
 from mutated import build, put, restore
 
 from monai_ethics.provenance.log.verifying.audit import audit
-from monai_ethics.provenance.log.verifying.judge import STATUSES, Outside, judge
+from monai_ethics.provenance.log.verifying.judge import STATUSES, judge
+from monai_ethics.provenance.log.verifying.outside import Outside
 from monai_ethics.provenance.log.verifying.verify import verify_evidence
 from monai_ethics.provenance.log.verifying.witnessed import load_site
 
