@@ -151,7 +151,7 @@ class DifferentialFairness:
         """
         attribute = attribute_of(self.attribute, data) or ""
         rates = None if found is None else found.rates
-        reason = why_not(data, rates, attribute, self.min_group_size)
+        reason = why_not(data, rates, self.min_group_size)
         statement = (
             f"{data.target}: whether decisions differ by {attribute or 'group'} cannot be said, because {reason}."
         )
@@ -174,7 +174,7 @@ class DifferentialFairness:
             subjects=(f"{data.target}_differential_fairness", *((attribute,) if attribute else ())),
             estimates=estimates,
             curves=[] if numbers is None else gap_curves(numbers),
-            accounting=rate_accounting(data, attribute, rates),
+            accounting=rate_accounting(data, rates),
             parameters={
                 **asdict(self),
                 **comparison_settings(data, rates),

@@ -128,7 +128,7 @@ class EqualizedOdds:
         attribute = attribute_of(self.attribute, data) or ""
         estimates: list[Estimate] = []
         curves: list[Curve] = []
-        reason = why_not(data, found, attribute, self.min_group_size)
+        reason = why_not(data, found, self.min_group_size)
         statement = not_said(data, "share of positive or negative cases called positive", attribute, reason or "")
         if found is not None and found.omnibus is not None:
             adjusted = family.adjusted(found.omnibus.p)
@@ -147,7 +147,7 @@ class EqualizedOdds:
             subjects=(f"{data.target}_equalized_odds", *([attribute] if attribute else [])),
             estimates=estimates,
             curves=curves,
-            accounting=rate_accounting(data, attribute, found),
+            accounting=rate_accounting(data, found),
             parameters={
                 **asdict(self),
                 **comparison_settings(data, found),

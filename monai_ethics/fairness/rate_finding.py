@@ -46,7 +46,7 @@ def attribute_of(name: str, data: BinaryScores) -> str | None:
     return next(iter(data.groups)) if len(data.groups) == 1 else None
 
 
-def why_not(data: BinaryScores, found: RateComparison | None, attribute: str, min_group_size: int) -> str | None:
+def why_not(data: BinaryScores, found: RateComparison | None, min_group_size: int) -> str | None:
     """Why nothing can be compared; ``None`` if it was."""
     if not data.y_pred and len(data):
         return NO_DECISIONS
@@ -127,7 +127,7 @@ def rate_limitations(data: BinaryScores, attribute: str, found: RateComparison |
     return (*exploratory, *LIMITATIONS, *differs, *(() if data.patients_named else (UNNAMED_PATIENTS,)))
 
 
-def rate_accounting(data: BinaryScores, attribute: str, found: RateComparison | None) -> dict[str, int]:
+def rate_accounting(data: BinaryScores, found: RateComparison | None) -> dict[str, int]:
     """Cases by what became of them; adds up to all cases."""
     counts = {"compared": 0, "without_the_denominator": 0, "in_groups_too_small": 0, "not_compared": 0}
     if found is None or found.omnibus is None:

@@ -141,7 +141,7 @@ class RateGap:
         attribute = attribute_of(self.attribute, data) or ""
         estimates: list[Estimate] = []
         curves: list[Curve] = []
-        reason = why_not(data, found, attribute, self.min_group_size)
+        reason = why_not(data, found, self.min_group_size)
         statement = not_said(data, RATE_WORDS[self.rate][0], attribute, reason or "")
         if found is not None and found.omnibus is not None:
             adjusted = family.adjusted(found.omnibus.p)
@@ -161,7 +161,7 @@ class RateGap:
             subjects=(f"{data.target}_{self.rate}", *([attribute] if attribute else [])),
             estimates=estimates,
             curves=curves,
-            accounting=rate_accounting(data, attribute, found),
+            accounting=rate_accounting(data, found),
             parameters={
                 **asdict(self),
                 **comparison_settings(data, found),

@@ -106,7 +106,7 @@ class ThresholdSweep:
                         sizes.setdefault(name, {})[label_text(label)] = people
                     part = data.reordered(rows)
                     if people < max(self.min_group_size, 2):
-                        estimates += self._withheld(part, group, people)
+                        estimates += self._withheld(group, people)
                     else:
                         curves += self._curves(part, group, people, grid)
         return Finding(
@@ -138,7 +138,7 @@ class ThresholdSweep:
             return f"{people} patients are fewer than the {least} a statement needs"
         return None if data.y_score else "there are no scores, only decisions"
 
-    def _withheld(self, data: BinaryScores, group: Mapping[str, str | None], people: int) -> list[Estimate]:
+    def _withheld(self, group: Mapping[str, str | None], people: int) -> list[Estimate]:
         why = f"{people} patients: listed, not judged (at least {self.min_group_size})"
         return [
             Estimate(

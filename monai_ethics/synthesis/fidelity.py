@@ -113,7 +113,7 @@ class SynthesisFidelity(SetComparison):
         estimates: list[Estimate] = []
         for space, group, gram in self.grams(used):
             estimates += self._distances(gram, drawn, group=group)
-            estimates += self._classifier(used, gram, drawn, group=group)
+            estimates += self._classifier(gram, drawn, group=group)
             estimates.append(self._projected(used, space, group=group))
         return self.finding(
             sets,
@@ -155,7 +155,7 @@ class SynthesisFidelity(SetComparison):
             for estimate in estimates_of(name, one, drawn, estimand=what, group=group, bounds=BOUNDS[name])
         ]
 
-    def _classifier(self, used: FeatureSets, gram: Gram, drawn: Design, *, group: Mapping[str, str]) -> list[Estimate]:
+    def _classifier(self, gram: Gram, drawn: Design, *, group: Mapping[str, str]) -> list[Estimate]:
         areas = []
         for split in drawn.splits[: max(1, self.classified)]:
             units = [f"{i}" for i in range(drawn.size)]

@@ -129,7 +129,7 @@ def cross_parts(data: Ranking, labels: Ints) -> tuple[Floats, Floats]:
     areas, parts = cross_areas(labels, data.truth, data.runs, len(data.names))
     inside = labels[..., None] == np.arange(len(data.names))
     for side, seen in ((data.truth, ~inside), (~data.truth, inside)):
-        people = _people(seen[:, side], data.patients[side], data.n_patients) if data.repeats else None
+        people = _people(seen[:, side], data.patients[side]) if data.repeats else None
         counts = seen[:, side].sum(axis=1) if people is None else people
         parts[:, side] *= _correction(counts)[:, None, :]
     if data.repeats:
@@ -139,7 +139,7 @@ def cross_parts(data: Ranking, labels: Ints) -> tuple[Floats, Floats]:
     return areas, parts
 
 
-def _people(seen: Ints, patients: Ints, count: int) -> Ints:
+def _people(seen: Ints, patients: Ints) -> Ints:
     """Patients with a case among those seen, shape ``(draws, G)``."""
     present, codes = np.unique(patients, return_inverse=True)
     order = np.argsort(codes, kind="stable")
