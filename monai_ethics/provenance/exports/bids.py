@@ -8,7 +8,15 @@ from typing import Any
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.exports.material import Material, Told
 from monai_ethics.provenance.exports.reduced import Made
-from monai_ethics.provenance.exports.words import generators, license_of, limits_of, source_types, statement, uses_of
+from monai_ethics.provenance.exports.words import (
+    generators,
+    license_of,
+    limits_of,
+    source_types,
+    statement,
+    uses_of,
+    without_blanks,
+)
 
 __all__ = ["bids_description", "bids_sidecar"]
 
@@ -32,14 +40,12 @@ def bids_description(material: Material, told: Told) -> dict[str, Any]:
     images = material.of_kind("image")
     sets = [one.set for one in material.of_kind("set") if not images or one.set.get("role") == "training set"]
     roots = {str(one["root"]) for one in sets if one.get("root")}
-    authors = {"Authors": [told.creator]} if told.creator else {}
-    license_ = license_of(made, told)
     description = {
         "Name": told.name or ("Synthetic images" if images else "Results of models"),
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
-        **({"License": license_} if license_ else {}),
-        **authors,
+        "License": license_of(made, told),
+        "Authors": [told.creator] if told.creator else [],
         "GeneratedBy": [
             *({"Name": generator, **({"Version": number} if number else {}), "Description": "Generator of the images."}
               for generator, number in generators(images)),
@@ -54,7 +60,7 @@ def bids_description(material: Material, told: Told) -> dict[str, Any]:
         "MarkingLayers": material.layers_told,
         "Provenance": {"Statement": statement(material), "Head": material.head, "Signer": material.signer},
     }  # fmt: skip
-    return {name: value for name, value in description.items() if value != []}
+    return without_blanks(description)
 
 
 def bids_sidecar(material: Material, image: Made) -> dict[str, Any]:
@@ -85,7 +91,7 @@ def bids_sidecar(material: Material, image: Made) -> dict[str, Any]:
     }
     unnamed = sum(image.unnamed.values())
     fields |= {"SourcesNotNamed": unnamed} if unnamed else {}
-    return {name: value for name, value in fields.items() if value not in ("", [], {})}
+    return without_blanks(fields)
 
 
 def _stated(made: list[Made]) -> dict[str, Any]:
@@ -97,4 +103,4 @@ def _stated(made: list[Made]) -> dict[str, Any]:
         "IntendedUse": uses_of(made),
         "Limitations": limits_of(made),
     }
-    return {name: value for name, value in stated.items() if value}
+    return without_blanks(stated)

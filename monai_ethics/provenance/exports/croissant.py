@@ -20,6 +20,7 @@ from monai_ethics.provenance.exports.words import (
     spdx_url,
     statement,
     uses_of,
+    without_blanks,
 )
 
 __all__ = ["ABOUT", "croissant"]
@@ -28,7 +29,7 @@ ABOUT = ("synthetic", "training")
 _SETS = ("training set", "validation set")
 _MEDIA = {".nii": "application/x-nifti", ".nii.gz": "application/x-nifti", ".png": "image/png", ".dcm":
           "application/dicom", ".jpg": "image/jpeg"}  # fmt: skip
-# what the judge, and Croissant's own examples, call the standard context, with our terms behind it
+# the context that Croissant's validator and its examples call standard, with our terms behind it
 _CONTEXT: dict[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
@@ -67,7 +68,7 @@ def croissant(material: Material, told: Told, *, about: str = "") -> dict[str, A
     References:
         Croissant Format Specification 1.0; Croissant RAI Specification 1.0.
     """
-    images = [one for one in material.of_kind("image") if one.synthetic in ("yes", "partial")]
+    images = material.synthetic_images
     sets = [one for one in material.of_kind("set") if one.set.get("role") in _SETS]
     about = about or ("synthetic" if images else "training")
     if about not in ABOUT:
@@ -96,7 +97,7 @@ def croissant(material: Material, told: Told, *, about: str = "") -> dict[str, A
         "distribution": [_file(file, place) for place, file in enumerate(told.files)],
         **_responsible(said, made, material),
     }
-    return {name: value for name, value in document.items() if value not in ("", [])}
+    return without_blanks(document)
 
 
 def _responsible(said: dict[str, Any], made: Sequence[Made], material: Material) -> dict[str, Any]:

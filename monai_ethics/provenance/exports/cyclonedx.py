@@ -17,6 +17,7 @@ from monai_ethics.provenance.exports.words import (
     source_types,
     statement,
     uses_of,
+    without_blanks,
 )
 from monai_ethics.provenance.records.licenses import terms_of
 
@@ -95,14 +96,14 @@ def _model(one: Made, material: Material, told: Told) -> dict[str, Any]:
         "licenses": _licenses(license_of([one], told)),
         "hashes": [_hash(files[0].sha256)] if len(files) == 1 else [],
         "components": [_weights(file) for file in files],
-        "modelCard": {name: value for name, value in card.items() if value},
+        "modelCard": without_blanks(card),
         "properties": [
             _property("record", one.id),
             _property("learned_from_synthetic_images", one.synthetic),
             *(_property(name, value) for name, value in one.model.items()),
         ],
     }
-    return {name: value for name, value in component.items() if value not in ("", [])}
+    return without_blanks(component)
 
 
 def _other(weights: str, one: Made) -> dict[str, Any]:
@@ -145,7 +146,7 @@ def _data(one: Made) -> dict[str, Any]:
 
 def _images(material: Material) -> list[dict[str, Any]]:
     """The synthetic images, as one component: their number, marks and limits."""
-    images = [one for one in material.of_kind("image") if one.synthetic in ("yes", "partial")]
+    images = material.synthetic_images
     if not images:
         return []
     partly = sum(one.synthetic == "partial" for one in images)

@@ -119,6 +119,11 @@ class Material:
         return [one for one in self.made if one.kind in kinds]
 
     @property
+    def synthetic_images(self) -> list[Made]:
+        """Reduced records of images with a synthetic part."""
+        return [one for one in self.made if one.is_synthetic_image]
+
+    @property
     def tool_version(self) -> tuple[str, str]:
         """Name and version of the tool."""
         name, _, version = self.tool.partition(" ")
@@ -127,8 +132,8 @@ class Material:
     @property
     def layers(self) -> dict[str, int]:
         """Synthetic images by the layers of marks that are recorded of them."""
-        images = [one for one in self.of_kind("image") if one.synthetic in ("yes", "partial")]
-        return dict(sorted(Counter(" and ".join(one.layers) or "none recorded" for one in images).items()))
+        layers = Counter(" and ".join(one.layers) or "none recorded" for one in self.synthetic_images)
+        return dict(sorted(layers.items()))
 
     @property
     def layers_told(self) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from monai_ethics.provenance.exports.material import NAMESPACE, Material, Told
 from monai_ethics.provenance.exports.reduced import Made
-from monai_ethics.provenance.exports.words import limits_of, source_types, statement, uses_of
+from monai_ethics.provenance.exports.words import limits_of, source_types, statement, uses_of, without_blanks
 
 __all__ = ["prov_json"]
 
@@ -107,7 +107,7 @@ def _described(one: Made) -> dict[str, Any]:
     content |= {f"me:{name}": value for name, value in {**one.set, **one.model, **one.digests}.items()}
     content |= {f"me:{name}": value for name, value in one.activity.items() if one.kind == "set"}
     content |= {"me:markingLayer": list(one.layers), "me:mediaType": one.media_type, "me:consentBasis": one.consent}
-    return {name: value for name, value in content.items() if value not in ("", [], ())}
+    return without_blanks(content)
 
 
 def _settings(one: Made) -> dict[str, Any]:

@@ -92,6 +92,11 @@ class Made:
         return self.id.removeprefix("sha256:")
 
     @property
+    def is_synthetic_image(self) -> bool:
+        """Whether it is an image that is synthetic, wholly or in part."""
+        return self.kind == "image" and self.synthetic in ("yes", "partial")
+
+    @property
     def label(self) -> str:
         """What it is, in words of this package only."""
         if self.kind == "set":
@@ -124,9 +129,7 @@ def made_of(entry: Entry, *, released: Collection[str], layers: Sequence[str]) -
     body = entry.body
     kind = _kind(body)
     parents = [(str(p.get("id")), str(p.get("role"))) for p in _mappings(body.get("parents"))]
-    named = [
-        pair for pair in parents if pair[0] in released or (pair[1] in MODEL_ROLES and is_record_id(pair[0]))
-    ]
+    named = [pair for pair in parents if pair[0] in released or (pair[1] in MODEL_ROLES and is_record_id(pair[0]))]
     seen = set(named)
     unnamed = dict(sorted(Counter(role for name, role in parents if (name, role) not in seen).items()))
     activity, model = _mapping(body.get("activity")), _mapping(body.get("model"))

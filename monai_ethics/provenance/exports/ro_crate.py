@@ -15,6 +15,7 @@ from monai_ethics.provenance.exports.words import (
     spdx_url,
     statement,
     uses_of,
+    without_blanks,
 )
 from monai_ethics.provenance.log.tree.canonical import sha256_hex
 
@@ -97,7 +98,7 @@ def _root(material: Material, told: Told, *, mentions: list[dict[str, str]]) -> 
         "version": told.version,
     }
     root |= {"author": {"@id": "#creator"}, "publisher": {"@id": "#creator"}} if told.creator else {}
-    return {name: value for name, value in root.items() if value not in ("", [])}
+    return without_blanks(root)
 
 
 def _thing(one: Made, known: set[str]) -> dict[str, Any]:
@@ -118,7 +119,7 @@ def _thing(one: Made, known: set[str]) -> dict[str, Any]:
         "dateCreated": one.time,
         "version": one.model.get("version", "") if one.kind == "model" else "",
     }
-    return {name: value for name, value in thing.items() if value not in ("", [])}
+    return without_blanks(thing)
 
 
 def _elsewhere(one: Made, known: set[str]) -> list[dict[str, Any]]:
@@ -148,7 +149,7 @@ def _action(one: Made, told: Told) -> dict[str, Any]:
         "description": "; ".join(f"{name}: {value}" for name, value in settings.items()),
     }
     action |= {"agent": {"@id": "#creator"}} if told.creator else {}
-    return {name: value for name, value in action.items() if value not in ("", [])}
+    return without_blanks(action)
 
 
 def _weights(record: str, sha256: str, *, known: set[str]) -> dict[str, Any]:

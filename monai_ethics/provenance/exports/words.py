@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from monai_ethics.evidence import INTRINSIC_LIMITS
 from monai_ethics.provenance.exports.material import NO_CLAIM, Material, Told
@@ -23,12 +24,18 @@ __all__ = [
     "spdx_url",
     "statement",
     "uses_of",
+    "without_blanks",
 ]
+
+
+def without_blanks(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said; texts, lists and objects that are empty say nothing and are left out."""
+    return {name: value for name, value in content.items() if value not in ("", [], (), {})}
 
 
 def statement(material: Material) -> str:
     """What a file says of itself: evidence, what is synthetic, which marks, what is left out."""
-    images = [one for one in material.of_kind("image") if one.synthetic in ("yes", "partial")]
+    images = material.synthetic_images
     said = [
         f"Provenance as noted in the evidence log {material.log_id}, signed head {material.head}.",
         f"It records {counted(len(images), 'image')} with a synthetic part." if images else "",
@@ -41,7 +48,7 @@ def statement(material: Material) -> str:
 
 def limits_of(made: Sequence[Made]) -> list[str]:
     """Limits of records, each once; those of every synthetic image first where one is among them."""
-    synthetic = any(one.kind == "image" and one.synthetic in ("yes", "partial") for one in made)
+    synthetic = any(one.is_synthetic_image for one in made)
     own = [text for one in made for text in one.limits]
     return list(dict.fromkeys([*(SYNTHETIC_LIMITS if synthetic else ()), *own]))
 
@@ -49,7 +56,7 @@ def limits_of(made: Sequence[Made]) -> list[str]:
 def uses_of(made: Sequence[Made]) -> list[str]:
     """Intended uses of records, each once; that of synthetic images where they state none."""
     own = list(dict.fromkeys(one.intended_use for one in made if one.intended_use))
-    synthetic = any(one.kind == "image" and one.synthetic in ("yes", "partial") for one in made)
+    synthetic = any(one.is_synthetic_image for one in made)
     return own or ([SYNTHETIC_USE] if synthetic else [])
 
 
