@@ -196,37 +196,53 @@ def rank_omnibus(groups: Sequence[Floats], *, n_permutations: int, rng: np.rando
         The p-value, and the gap of the medians beside its distribution when labels are exchanged.
     """
     ordered = _ordered(groups)
-    sizes = np.array([len(values) for values in ordered], dtype=np.float64)
+    sizes = np.array([len(values) for values in ordered])
+    starts = np.cumsum(sizes) - sizes
     pooled = np.concatenate(ordered)
     order = np.argsort(pooled, kind="stable")
     pooled = pooled[order]
-    row = np.repeat(np.arange(len(ordered), dtype=np.uint8), sizes.astype(int))
+    row = np.repeat(np.arange(len(ordered), dtype=np.uint8), sizes)
     below = np.searchsorted(pooled, pooled, side="left")
     upto = np.searchsorted(pooled, pooled, side="right")
-    tied = bool((upto - below > 1).any())
-    kinds = np.arange(len(ordered), dtype=np.uint8)
     statistics, gaps = [], []
     for labels in _draws(row, row[order], n_permutations, rng, len(ordered)):
-        member = (labels[..., None] == kinds).astype(np.float32)
-        counts = np.zeros((len(labels), len(row) + 1, len(ordered)), dtype=np.float32)
-        np.cumsum(member, axis=1, out=counts[:, 1:])
-        twice = counts[:, below] + counts[:, upto] if tied else 2 * counts[:, 1:] - member
-        statistics.append(_rank_wald(member, (twice / (2 * sizes)).astype(np.float32), sizes))
-        gaps.append(_median_gap(counts, pooled, sizes))
+        members = np.argsort(labels, axis=1, kind="stable")  # patients by group, in each by score
+        counts = np.zeros((len(labels), len(row) + 1), dtype=np.int32)
+        offset = counts.shape[1] * np.arange(len(labels))[:, None]
+        less, most = below[members] + offset, upto[members] + offset
+        shares = np.empty((len(labels), len(sizes), len(row)), dtype=np.float32)
+        for group, size in enumerate(sizes):
+            np.cumsum(labels == group, axis=1, out=counts[:, 1:])
+            np.multiply(counts.take(less) + counts.take(most), 0.5 / size, out=shares[:, group])
+        statistics.append(_rank_wald(shares, starts, sizes))
+        gaps.append(_median_gap(*(pooled[members[:, starts + place]] for place in ((sizes - 1) // 2, sizes // 2))))
     return summary(np.concatenate(statistics), np.concatenate(gaps))
 
 
-def _rank_wald(member: NDArray[np.float32], shares: NDArray[np.float32], sizes: Floats) -> Floats:
-    """Wald statistic of the relative effects; `member` and `shares` have shape ``(draws, patients, groups)``."""
+def _rank_wald(shares: NDArray[np.float32], starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> Floats:
+    """Wald statistic of the relative effects.
+
+    Args:
+        shares: part of each group that is below each patient's score, ties half, shape ``(draws, groups, patients)``;
+            patients by group.
+        starts: first patient of each group.
+        sizes: patients of each group.
+    """
     count = len(sizes)
-    pooled = shares.mean(axis=2, keepdims=True)  # the unweighted mean distribution at each patient's score
-    influence = member * pooled - shares / count
-    across = member.transpose(0, 2, 1)
-    effects = (across @ pooled)[..., 0] / sizes
-    centers = ((across @ influence) / sizes[:, None]).astype(np.float32)
-    scale = (1 / np.sqrt(sizes * (sizes - 1))).astype(np.float32)
-    influence = (influence - member @ centers) * (member @ scale)[..., None]
-    spread = (influence.transpose(0, 2, 1) @ influence).astype(np.float64) + np.diag(1 / (12 * sizes**2))
+    effects = np.empty((len(shares), count))
+    spread = np.zeros((len(shares), count, count))
+    spread += np.diag(1 / (12 * sizes**2))
+    for group, (start, size) in enumerate(zip(starts, sizes, strict=True)):
+        own = shares[:, :, start : start + size]
+        means = own.mean(axis=2, keepdims=True)
+        effects[:, group] = means.mean(axis=(1, 2), dtype=np.float64)
+        own = own - means
+        within = (own @ own.transpose(0, 2, 1)).astype(np.float64) / (size * (size - 1) * count**2)
+        across = within.sum(axis=2)  # a patient's score bears on the mean of the own group, and on the pooled one
+        spread += within
+        spread[:, group] -= across
+        spread[:, :, group] -= across
+        spread[:, group, group] += across.sum(axis=1)
     contrast = np.hstack([np.eye(count - 1), -np.ones((count - 1, 1))])
     gap = effects @ contrast.T
     solved: Floats = np.linalg.solve(contrast @ spread @ contrast.T, gap[..., None])[..., 0]
@@ -234,11 +250,9 @@ def _rank_wald(member: NDArray[np.float32], shares: NDArray[np.float32], sizes: 
     return result
 
 
-def _median_gap(counts: NDArray[np.float32], pooled: Floats, sizes: Floats) -> Floats:
-    """Largest minus smallest group median; ``counts[:, i, g]`` is how many of group g are among the lowest i."""
-    middle = [np.floor((sizes + 1) / 2), np.floor(sizes / 2) + 1]
-    ranks = [(counts[:, 1:] < wanted).sum(axis=1) for wanted in middle]
+def _median_gap(lower: Floats, upper: Floats) -> Floats:
+    """Largest minus smallest group median; both middle scores of each group have shape ``(draws, groups)``."""
     with np.errstate(invalid="ignore"):
-        medians = (pooled[ranks[0]] + pooled[ranks[1]]) / 2
+        medians = (lower + upper) / 2
         gaps: Floats = medians.max(axis=1) - medians.min(axis=1)
     return np.where(np.isnan(gaps), np.where(np.isfinite(medians).any(axis=1), np.inf, 0.0), gaps)
