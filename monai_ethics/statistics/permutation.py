@@ -245,7 +245,7 @@ def _rank_wald(shares: NDArray[np.float32], starts: NDArray[np.int64], sizes: ND
         spread[:, group, group] += across.sum(axis=1)
     contrast = np.hstack([np.eye(count - 1), -np.ones((count - 1, 1))])
     gap = effects @ contrast.T
-    solved: Floats = np.linalg.solve(contrast @ spread @ contrast.T, gap[..., None])[..., 0]
+    solved = np.linalg.solve(contrast @ spread @ contrast.T, gap[..., None])[..., 0]
     result: Floats = (gap * solved).sum(axis=1)
     return result
 
