@@ -32,6 +32,7 @@ def command(
 ) -> None:
     """Render report.html, report.md and report.json from the log; without --out the log records their digests."""
     from monai_ethics.provenance.log.reading.entries import read_report
+    from monai_ethics.provenance.log.reading.trail import trail_of
     from monai_ethics.provenance.log.verifying.verify import verify_evidence
     from monai_ethics.provenance.log.writing.relied import relied_on
     from monai_ethics.reporting.terminal import print_summary
@@ -53,7 +54,7 @@ def command(
     if as_json:
         print(json.dumps(digests, indent=1, sort_keys=True))
         return
-    print_summary(report)
+    print_summary(report, trail=trail_of(evidence))
     where = "EVIDENCE" if out is None else "`--out`"
     print(f"\nThe report is in {where}: {', '.join(digests)}.")
 

@@ -45,6 +45,15 @@ class Asked:
         return self.label or self.finding.title
 
     @property
+    def beyond_chance(self) -> bool:
+        """Whether its own test, at the level that it states, tells what was found from chance; it judges nothing."""
+        if self.gap is not None:
+            return self.gap.beyond_chance is True
+        level = self.finding.parameters.get("significance")
+        tests = [row.value for row in self.finding.estimates if row.name == "p_value" and not row.group]
+        return isinstance(level, float) and any(p is not None and p <= level for p in tests)
+
+    @property
     def headline(self) -> str:
         """The sentence for the first page, where it says more than the statement: a gap within chance has none."""
         if self.gap is None:

@@ -15,12 +15,23 @@ from urllib.parse import urlsplit
 
 from markupsafe import Markup, escape
 
-__all__ = ["clean", "for_html", "for_markdown", "for_svg", "for_terminal", "json_text", "link"]
+__all__ = [
+    "clean",
+    "coded",
+    "coded_markdown",
+    "for_html",
+    "for_markdown",
+    "for_svg",
+    "for_terminal",
+    "json_text",
+    "link",
+]
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # characters that reorder or hide their neighbors; plain right-to-left letters are untouched
 REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029\ufeff")
 MARKDOWN = re.compile(r"([\\`*_{}\[\]#|~$@!])")
+CODE = re.compile(r"`([A-Za-z0-9_.\-]+)`")  # a name for programs, as our sentences quote it
 LINE_START = re.compile(r"^(\s*\d*)([-+=.)])(?=\s|$|[-+=])")
 
 
@@ -47,6 +58,11 @@ def for_html(text: object) -> Markup:
     return text if isinstance(text, Markup) else escape(clean(text))
 
 
+def coded(text: object) -> Markup:
+    """Text for an HTML element in which a name between backticks is shown as code."""
+    return Markup(CODE.sub(r"<code>\1</code>", str(for_html(text))))
+
+
 def for_svg(text: object, *, width: int = 34) -> str:
     """Text for a figure: cleaned and shortened in the middle; the table beside the figure holds it in full."""
     label = clean(text)
@@ -61,6 +77,12 @@ def for_markdown(text: object) -> str:
     out = clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     out = MARKDOWN.sub(r"\\\1", out).replace("://", ":\\//").replace("www.", "www\\.")
     return LINE_START.sub(r"\1\\\2", out)
+
+
+def coded_markdown(text: object) -> str:
+    """Text for Markdown in which a name between backticks is shown as code."""
+    parts = CODE.split(clean(text))
+    return "".join(f"`{part}`" if place % 2 else for_markdown(part) for place, part in enumerate(parts))
 
 
 def for_terminal(text: object) -> str:

@@ -16,6 +16,7 @@ from monai_ethics.reporting.asked import Asked
 from monai_ethics.reporting.quantity import counted, group_label, interval, name_label, percent, value_label
 from monai_ethics.reporting.sections import Section, TableCell
 from monai_ethics.reporting.shapes import direction, is_of_people, primary, rates
+from monai_ethics.reporting.words import words_of
 
 __all__ = ["MODES", "Mode", "failures"]
 
@@ -199,7 +200,7 @@ def _undone(mode: Mode, concerned: Sequence[Asked]) -> TableCell:
     left = next((item for item in concerned if item.finding.verdict in UNJUDGED), None)
     if left is None or mode.sized:
         return TableCell(text=f"not done; what would do it: {mode.would}")
-    return TableCell(text=left.finding.reason or "", anchor=left.anchor, verdict=Verdict(left.finding.verdict))
+    return TableCell(text=left.finding.reason or "", anchor=left.anchor, said=words_of(left.finding))
 
 
 def _number(row: Estimate) -> str:

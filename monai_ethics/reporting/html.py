@@ -11,11 +11,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from monai_ethics.evidence import Estimate, Verdict
+from monai_ethics.evidence import Estimate
 from monai_ethics.reporting import published, quantity
-from monai_ethics.reporting.escape import clean, for_html, json_text, link
+from monai_ethics.reporting.escape import clean, coded, for_html, json_text, link
+from monai_ethics.reporting.names import name_told
+from monai_ethics.reporting.telling import limit_label
 from monai_ethics.reporting.view import View
-from monai_ethics.reporting.words import STAGE_NOTE, VERDICTS
+from monai_ethics.reporting.words import STAGE_NOTE, VERDICTS, Words, words_of
 
 __all__ = ["render_html"]
 
@@ -39,6 +41,7 @@ def environment() -> Environment:
     )
     found.globals["name_counts"] = quantity.WHOLE.__contains__
     found.filters.update(
+        coded=coded,
         counted=quantity.counted,
         data=data,
         estimands=estimands,
@@ -46,12 +49,15 @@ def environment() -> Environment:
         image=image,
         interval=quantity.interval,
         json=json_text,
+        limit=limit_label,
         link=link,
         name=quantity.name_label,
         number=quantity.number,
         percent=quantity.percent,
+        said=words_of,
         unit=quantity.unit_label,
         value=quantity.value_label,
+        words=name_told,
         verdict=badge,
     )
     return found
@@ -61,14 +67,13 @@ def _finalize(value: Any) -> Any:
     return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def badge(verdict: Verdict, *, count: int | None = None) -> Markup:
+def badge(words: Words, *, count: int | None = None) -> Markup:
     """Verdict as an icon with its own shape, and in words."""
-    words = VERDICTS[verdict]
     number = Markup("<b>{}</b> ").format(count) if count is not None else ""
     return Markup(
         '<span class="verdict v-{0}"><svg aria-hidden="true" width="18" height="18"><use href="#i-{0}"/></svg>'
         "<span>{1}{2}</span></span>"
-    ).format(verdict.value, number, words.word)
+    ).format(words.verdict.value, number, words.word)
 
 
 def data(value: float | None, text: str) -> Markup:

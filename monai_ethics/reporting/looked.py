@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from monai_ethics.evidence import INTRINSIC_LIMITS, UNJUDGED, Estimate, EvidenceReport
 from monai_ethics.reporting import published
 from monai_ethics.reporting.asked import Asked
+from monai_ethics.reporting.names import scores as score_list
 from monai_ethics.reporting.quantity import counted, group_label, interval, name_label, number, value_label
 from monai_ethics.reporting.sections import Section, TableCell
 from monai_ethics.reporting.shapes import NO_PEOPLE, direction, primary
+from monai_ethics.reporting.words import words_of
 
 if TYPE_CHECKING:
     from monai_ethics.provenance.lineage.sketch import Sketch
@@ -35,6 +37,7 @@ def facts(report: EvidenceReport, asked: Sequence[Asked], trail: Trail | None) -
         ("On how many", _people(asked)),
         ("Data", _data(report, trail)),
         ("Model", _models(trail)),
+        ("Scores", _some(score_list([item.finding for item in asked]))),
         ("Runs", _some(runs) or "one, without a name"),
     )
     return tuple((name, text) for name, text in rows if text)
@@ -115,7 +118,7 @@ def _made(item: Asked) -> tuple[TableCell, ...]:
         most[row.n_unit] = max(most.get(row.n_unit, 0), row.n)
     return (
         TableCell(text=item.named, anchor=item.anchor),
-        TableCell(text="", verdict=finding.verdict),
+        TableCell(text="", said=words_of(finding)),
         TableCell(text=", ".join(counted(n, unit) for unit, n in most.items()) or "—"),
         TableCell(text="none used" if finding.seed is None else str(finding.seed)),
         TableCell(text=finding.check, code=True),

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 
 from monai_ethics.evidence import Estimate, Finding
 from monai_ethics.reporting.asked import Asked
+from monai_ethics.reporting.escape import coded_markdown as coded
 from monai_ethics.reporting.escape import for_markdown as esc
 from monai_ethics.reporting.escape import json_text, link
 from monai_ethics.reporting.matrix import Matrix
+from monai_ethics.reporting.names import name_told
 from monai_ethics.reporting.published import DIFFERENCES, WEAKEST
 from monai_ethics.reporting.quantity import (
     TIMES,
@@ -24,8 +26,9 @@ from monai_ethics.reporting.quantity import (
 )
 from monai_ethics.reporting.represented import Represented
 from monai_ethics.reporting.sections import Section, TableCell
+from monai_ethics.reporting.telling import limit_label
 from monai_ethics.reporting.view import View
-from monai_ethics.reporting.words import STAGE_NOTE, VERDICTS
+from monai_ethics.reporting.words import STAGE_NOTE, VERDICTS, words_of
 
 __all__ = ["render_markdown"]
 
@@ -47,20 +50,19 @@ def _first(view: View) -> Iterator[str]:
     if view.published:
         yield from ("## This is a copy for the public", "", *(f"- {esc(text)}" for text in view.published), "")
     yield from ("## At a glance", "")
-    yield from (f"- {esc(name)}: {esc(text)}" for name, text in view.facts)
+    yield from (f"- {esc(name)}: {coded(text)}" for name, text in view.facts)
     yield f"- Evidence: {esc(view.in_one_line)}"
     if (view.integrity or {}).get("head"):
         yield f"- Fingerprint: {esc((view.integrity or {})['head'])}"
     yield from (f"- Check it: {esc(view.command)}", "")
-    yield from (
-        f"- {VERDICTS[verdict].mark} {count} {TIMES} {VERDICTS[verdict].word.lower()}"
-        for verdict, count in view.verdicts
-    )
+    yield from (f"- {words.mark} {count} {TIMES} {words.within}" for words, count in view.verdicts)
+    if view.cautions:
+        yield from ("", *map(esc, view.cautions))
     yield from ("", "## What was found", "")
     for item in view.answered:
-        words = VERDICTS[item.finding.verdict]
+        words = words_of(item.finding)
         about = f" ({esc(item.label)})" if item.label else ""
-        yield f"- {words.mark} **{words.word}**{about}: {esc(item.finding.statement)}"
+        yield f"- {words.mark} **{words.word}**{about}: {coded(item.finding.statement)}"
     if not view.answered:
         yield "- Nothing has an answer: see what could not be judged."
     yield from _held(view)
@@ -84,15 +86,15 @@ def _held(view: View) -> Iterator[str]:
     yield from ("", "## What could not be judged, and why", "")
     for held in view.withheld:
         more = f"; and {len(held.what) - MOST} more, in the tables below" if len(held.what) > MOST else ""
-        yield f"- {VERDICTS[held.verdict].mark} {esc(held.reason)} — {'; '.join(map(esc, held.what[:MOST]))}{more}"
+        yield f"- {VERDICTS[held.verdict].mark} {coded(held.reason)} — {'; '.join(map(esc, held.what[:MOST]))}{more}"
     if not view.withheld:
-        yield "- Everything that was asked has an answer."
+        yield f"- {view.none_open}"
 
 
 def _limits(view: View) -> Iterator[str]:
     yield from ("", "## What this report does not show", "", f"- {STAGE_NOTE}")
     yield from (f"- Synthetic images are involved: {esc(text)}" for text in view.synthetic)
-    yield from (f"- {esc(text)}" for text in view.limitations)
+    yield from (f"- {coded(text)}" for text in view.limitations)
 
 
 def _readers(view: View) -> Iterator[str]:
@@ -100,7 +102,7 @@ def _readers(view: View) -> Iterator[str]:
     for reader in view.readers:
         yield from ("", f"### {esc(reader.title)}", "")
         for point in reader.points:
-            yield from (f"- **{esc(point.question)}** {esc(answer.text)}" for answer in point.answers)
+            yield from (f"- **{esc(point.question)}** {coded(answer.text)}" for answer in point.answers)
 
 
 def _examined(view: View) -> Iterator[str]:
@@ -138,10 +140,7 @@ def _section(found: Section, *, level: int = 2) -> Iterator[str]:
 
 
 def _told(cell: TableCell) -> str:
-    if cell.verdict is None:
-        return cell.text
-    words = VERDICTS[cell.verdict]
-    return f"{words.mark} {words.word} {cell.text}".rstrip()
+    return cell.text if cell.said is None else f"{cell.said.mark} {cell.said.word} {cell.text}".rstrip()
 
 
 def _present(found: Represented | None) -> Iterator[str]:
@@ -179,7 +178,7 @@ def _compared(matrix: Matrix | None, *, public: bool) -> Iterator[str]:
 def _cell(item: Asked | None) -> str:
     if item is None:
         return "not asked"
-    words = VERDICTS[item.finding.verdict]
+    words = words_of(item.finding)
     if item.gap is None:
         return f"{words.mark} {words.word}"
     chance = {True: ", more than chance", False: ", chance may explain it", None: ""}[item.gap.beyond_chance]
@@ -223,11 +222,11 @@ def _questions(view: View) -> Iterator[str]:
 
 
 def _finding(item: Asked) -> Iterator[str]:
-    finding, words = item.finding, VERDICTS[item.finding.verdict]
+    finding, words = item.finding, words_of(item.finding)
     yield from ("", f"### {esc(finding.title)}{f' — {esc(item.label)}' if item.label else ''}", "")
-    yield f"{words.mark} **{words.word}.** {esc(finding.statement)}"
+    yield f"{words.mark} **{words.word}.** {coded(finding.statement)}"
     if finding.reason:
-        yield from ("", f"Reason: {esc(finding.reason)}")
+        yield from ("", f"Reason: {coded(finding.reason)}")
     if item.sentences:
         yield ""
         yield from (f"- {esc(text)}" for text in item.sentences)
@@ -251,8 +250,10 @@ def _finding(item: Asked) -> Iterator[str]:
         yield ""
         yield from _table(("what became of every case", "count"), finding.accounting.items())
     yield ""
-    yield from (f"- Does not show: {esc(text)}" for text in finding.limitations)
+    yield from (f"- Does not show: {coded(text)}" for text in finding.limitations)
     yield from (f"- Source: {_source(source.title, source.locator, source.url)}" for source in finding.sources)
+    subjects = "; ".join(coded(name_told(str(name))) for name in finding.subjects)
+    yield f"- Subjects: {subjects or 'none'}"
     yield f"- Check: {esc(finding.check)}; seed: {finding.seed}"
     yield f"- Stage: {esc(finding.stage)}; evaluation phase {finding.phase} of 5"
     yield f"- Requirements: {esc(', '.join(finding.requirements) or 'none named')}"
@@ -263,9 +264,7 @@ def _limit(finding: Finding) -> str:
     limit = finding.limit
     assert limit is not None
     source = _source(limit.source.title, limit.source.locator, limit.source.url)
-    group = f" for {esc(group_label(limit.group))}" if limit.group is not None else ""
-    side = f"{esc(limit.side)} {esc(name_label(limit.direction))} {limit.value!r}"
-    return f"Limit: {esc(name_label(limit.estimate))}{group}: {side}. Set by: {source}"
+    return f"Limit: {esc(limit_label(limit))}. Set by: {source}"
 
 
 def _source(title: str, locator: str, url: str | None) -> str:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from monai_ethics.provenance.log.reading.trail import Trail
 
 __all__ = [
+    "ANSWERED",
     "CONSENT",
     "DATA",
     "DIFFERENCES",
@@ -41,6 +42,7 @@ NOT_DONE = (
     "Here, “not done” may also mean that the numbers are left out of this copy for the public, and a worse number "
     "than the one that is shown may be among those."
 )
+ANSWERED = "Everything that is shown in this copy for the public has an answer."
 RECORDS = "Not told in a copy for the public, whether there were any or not."
 INTENDED = "This copy for the public holds no records: what they say of the intended use is not told here."
 

@@ -15,7 +15,7 @@ from monai_ethics.reporting.represented import Represented
 from monai_ethics.reporting.shapes import Extremes, attribute_label, subject_label
 from monai_ethics.reporting.telling import brief
 from monai_ethics.reporting.trust import in_one_line
-from monai_ethics.reporting.words import ATTENTION
+from monai_ethics.reporting.words import ATTENTION, Words, words_of
 
 if TYPE_CHECKING:
     from monai_ethics.provenance.log.reading.trail import Trail
@@ -32,7 +32,7 @@ class Answer:
 
     text: str
     anchor: str = ""
-    verdict: Verdict | None = None
+    said: Words | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +119,7 @@ def _urgent(items: Sequence[Asked]) -> list[Asked]:
 
 
 def _stated(item: Asked) -> Answer:
-    return Answer(text=item.finding.statement, anchor=item.anchor, verdict=item.finding.verdict)
+    return Answer(text=item.finding.statement, anchor=item.anchor, said=words_of(item.finding))
 
 
 def _differences(asked: Sequence[Asked], ends: Sequence[tuple[Asked, Extremes]], *, public: bool) -> tuple[Answer, ...]:
@@ -176,7 +176,7 @@ def _clinicians(asked: Sequence[Asked], ends: Sequence[tuple[Asked, Extremes]], 
     text = published.FAILED if public else "No result lies outside a limit. Where nobody set a limit, nothing can."
     none = Answer(text=text, anchor="found")
     failed = _few([_stated(item) for item in urgent], none=none, more="found")
-    yield Point(question="Where did it fail?", answers=(*failed, *_missed(asked)))
+    yield Point(question="Where did it fail?", answers=(*failed, *_alarms(asked), *_missed(asked)))
     worst = [_end(item, pair) for item, pair in ends if pair.ends[0][0] == "worst"]
     none = Answer(text="No group is ranked: nothing was scored by group, or it is not recorded which way is good.")
     chance = [Answer(text="Some group is at this end by chance alone: see what the tests say.", anchor="compared")]
@@ -189,6 +189,19 @@ def _clinicians(asked: Sequence[Asked], ends: Sequence[tuple[Asked, Extremes]], 
     uses = [] if trail is None else [Answer(text=f"{text.rstrip('.')}.") for text in trail.intended]
     none = Answer(text=published.INTENDED if public else "No record states an intended use.")
     yield Point(question="What is it intended for?", answers=_few(uses, none=none))
+
+
+def _alarms(asked: Sequence[Asked]) -> tuple[Answer, ...]:
+    """What a test tells from chance and nobody set a limit for: neither a failure nor nothing."""
+    found = [item for item in asked if item.beyond_chance and item.finding.verdict is Verdict.MEASURED]
+    if not found:
+        return ()
+    text = "chance alone would hardly explain, and not judged, because nobody set a limit for it"
+    return (
+        Answer(
+            text=f"{counted(len(found), 'results')} that {text}: {found[0].finding.statement}", anchor=found[0].anchor
+        ),
+    )
 
 
 def _smallest(item: Asked) -> Iterator[Answer]:

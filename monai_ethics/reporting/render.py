@@ -14,10 +14,10 @@ from monai_ethics.evidence import UNJUDGED, EvidenceReport, Finding
 from monai_ethics.provenance.log.files.storage import write_atomically
 from monai_ethics.reporting.html import render_html
 from monai_ethics.reporting.markdown import render_markdown
+from monai_ethics.reporting.names import as_told
 from monai_ethics.reporting.plots import Picture, pictures
 from monai_ethics.reporting.shortened import shortened
 from monai_ethics.reporting.view import View, view_of
-from monai_ethics.reporting.weighty import weighed
 from monai_ethics.reporting.words import ATTENTION
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def arrange(
             if size > LARGEST:
                 note = " ".join(filter(None, (note, FULL)))
                 break
-            finding = weighed(_drawable(report.findings[number]))
+            finding = as_told(_drawable(report.findings[number]))
             drawn[number] = pictures(finding, salt=f"finding-{number + 1}", most=each)
             size += sum(len(picture.svg) for picture in drawn[number])
     except MissingDependencyError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from monai_ethics.evidence import Verdict
+from monai_ethics.reporting.words import Words
 
 __all__ = ["Section", "TableCell"]
 
@@ -17,13 +17,13 @@ class TableCell:
     Args:
         text: what stands in it.
         anchor: what it links to on the page, such as ``"finding-3"``; empty if nothing.
-        verdict: shown as word and shape before the text.
+        said: a verdict, shown as word and shape before the text.
         code: whether it is a digest or a command.
     """
 
     text: str
     anchor: str = ""
-    verdict: Verdict | None = None
+    said: Words | None = None
     code: bool = False
 
 

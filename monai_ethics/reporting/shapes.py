@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from monai_ethics.evidence import UNJUDGED, Estimate, Finding
+from monai_ethics.reporting.names import in_words
 from monai_ethics.reporting.quantity import TIMES
 from monai_ethics.reporting.telling import BETTER, COUNTED, RATES, by_weight
 
@@ -193,10 +194,10 @@ def attribute_label(finding: Finding) -> str:
 
 
 def subject_label(finding: Finding) -> str:
-    """What was examined, without the attribute by which it was."""
+    """What was examined, in words where any are known, without the attribute by which it was."""
     attribute = attribute_label(finding)
     spaces = "main_space" in finding.parameters  # in what images were compared is a matter of the table
-    subjects = [str(item) for item in finding.subjects if item != attribute and not spaces]
+    subjects = [in_words(str(item)) for item in finding.subjects if item != attribute and not spaces]
     if len(subjects) > 3:
         subjects = [*subjects[:2], f"{len(subjects) - 2} more"]
     return ", ".join(subjects)

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from monai_ethics.reporting.quantity import name_label
+from monai_ethics.evidence import Limit, Side
+from monai_ethics.reporting.quantity import group_label, name_label
 
-__all__ = ["BETTER", "COUNTED", "RATES", "brief", "by_weight", "capital", "heading", "spoken"]
+__all__ = ["BETTER", "COUNTED", "RATES", "brief", "by_weight", "capital", "heading", "limit_label", "spoken"]
 
 RATES: Mapping[str, str] = {
     "tpr": "share found among those with the finding (sensitivity, TPR)",
@@ -65,6 +66,8 @@ SCORES: Mapping[str, str] = {
     "real_synthetic_gap": "score on real less score on synthetic test images",
 }
 BRIEF: Mapping[str, str] = {
+    "p_adjusted": "adjusted p-value",
+    "p_value": "p-value",
     "tpr": "sensitivity (TPR)",
     "fpr": "false alarms (FPR)",
     "fnr": "missed (FNR)",
@@ -121,6 +124,13 @@ def capital(text: str) -> str:
 def brief(name: str) -> str:
     """A name in the few words that an axis has room for."""
     return BRIEF.get(name) or name_label(name)
+
+
+def limit_label(limit: Limit) -> str:
+    """What a limit is on, and what it asks: ``adjusted p-value: at least 0.05``."""
+    whom = "" if limit.group is None else f" ({group_label(limit.group)})"
+    end = "" if limit.side is Side.VALUE else f", {limit.side} end of its interval"
+    return f"{brief(limit.estimate)}{whom}{end}: {name_label(limit.direction)} {repr(limit.value).removesuffix('.0')}"
 
 
 def heading(key: str) -> str:

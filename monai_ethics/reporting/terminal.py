@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.text import Text
 
@@ -11,7 +13,10 @@ from monai_ethics.reporting.asked import Asked
 from monai_ethics.reporting.escape import for_terminal
 from monai_ethics.reporting.quantity import counted
 from monai_ethics.reporting.view import View, view_of
-from monai_ethics.reporting.words import VERDICTS
+from monai_ethics.reporting.words import VERDICTS, words_of
+
+if TYPE_CHECKING:
+    from monai_ethics.provenance.log.reading.trail import Trail
 
 __all__ = ["print_summary", "summary"]
 
@@ -25,18 +30,25 @@ STYLES = {
 MOST = 12
 
 
-def print_summary(report: EvidenceReport, *, console: Console | None = None) -> None:
-    """Print the summary in the order of the page, styled on a terminal and plain elsewhere."""
+def print_summary(report: EvidenceReport, *, trail: Trail | None = None, console: Console | None = None) -> None:
+    """Print the summary in the order of the page, styled on a terminal and plain elsewhere.
+
+    Args:
+        report: the evidence.
+        trail: what else the log holds, see `trail_of`: whether it is a copy for the public.
+        console: where it is printed.
+    """
     shown = console or Console(highlight=False, soft_wrap=True)
-    for line in summary(report):
+    for line in summary(report, trail=trail):
         shown.print(line)
 
 
-def summary(report: EvidenceReport) -> list[Text]:
+def summary(report: EvidenceReport, *, trail: Trail | None = None) -> list[Text]:
     """Lines of the summary as `rich.text.Text`, so that no name is ever read as markup or as an escape sequence."""
-    view = view_of(report)
-    counts = ", ".join(f"{count} {VERDICTS[verdict].word.lower()}" for verdict, count in view.verdicts)
-    lines = [Text(f"{counted(len(view.asked), 'results')}: {counts or 'none'}", style="bold"), Text("")]
+    view = view_of(report, trail=trail)
+    counts = ", ".join(f"{count} {words.within}" for words, count in view.verdicts)
+    lines = [*_public(view), Text(f"{counted(len(view.asked), 'results')}: {counts or 'none'}", style="bold")]
+    lines += [*map(Text, view.cautions), Text("")]
     lines += [Text("What was found", style="underline")]
     lines += [_answer(item) for item in view.answered[:MOST]] or [Text("  Nothing has an answer.")]
     if len(view.answered) > MOST:
@@ -44,10 +56,17 @@ def summary(report: EvidenceReport) -> list[Text]:
     return [*lines, Text(""), *_open(view), *_limits(view)]
 
 
+def _public(view: View) -> list[Text]:
+    if not view.published:
+        return []
+    head = Text("This is a copy for the public", style="underline")
+    return [head, *(Text(f"  {for_terminal(text)}") for text in view.published), Text("")]
+
+
 def _answer(item: Asked) -> Text:
-    verdict = item.finding.verdict
+    words = words_of(item.finding)
     line = Text("  ")
-    line.append(f"{VERDICTS[verdict].mark} {VERDICTS[verdict].word}: ", style=STYLES.get(verdict, "bold"))
+    line.append(f"{words.mark} {words.word}: ", style=STYLES.get(words.verdict, "bold"))
     line.append(for_terminal(item.finding.statement))
     return line
 
@@ -62,7 +81,7 @@ def _open(view: View) -> list[Text]:
         lines.append(line)
     if len(view.withheld) > MOST:
         lines.append(Text(f"  and {len(view.withheld) - MOST} more reasons in the report"))
-    return lines if view.withheld else [*lines, Text("  Everything that was asked has an answer.")]
+    return lines if view.withheld else [*lines, Text(f"  {view.none_open}")]
 
 
 def _limits(view: View) -> list[Text]:

@@ -14,9 +14,10 @@ from monai_ethics.reporting.failures import failures
 from monai_ethics.reporting.frequencies import sentences
 from monai_ethics.reporting.looked import facts, methods, synthetic_limits, weakest
 from monai_ethics.reporting.matrix import Matrix, matrix_of, overview_of
+from monai_ethics.reporting.names import as_told
 from monai_ethics.reporting.plots.lineage import lineage_picture
 from monai_ethics.reporting.plots.style import Picture
-from monai_ethics.reporting.published import NOT_DONE, is_public, notice, of_the_whole
+from monai_ethics.reporting.published import ANSWERED, NOT_DONE, is_public, notice, of_the_whole
 from monai_ethics.reporting.quantity import name_label
 from monai_ethics.reporting.readers import Reader, readers
 from monai_ethics.reporting.represented import Represented, represented
@@ -25,8 +26,7 @@ from monai_ethics.reporting.shapes import NO_PEOPLE, Extremes, extremes, gap_of,
 from monai_ethics.reporting.shortened import room
 from monai_ethics.reporting.trust import command, in_one_line, remarks, seal, sections, status, unseen
 from monai_ethics.reporting.unjudged import Withheld, withheld
-from monai_ethics.reporting.weighty import weighed
-from monai_ethics.reporting.words import ATTENTION, CONCERNS, GLOSSARY, ORDER
+from monai_ethics.reporting.words import ATTENTION, CONCERNS, GLOSSARY, P_VALUES, Words, tally
 
 if TYPE_CHECKING:
     from monai_ethics.provenance.lineage.sketch import Sketch
@@ -53,10 +53,9 @@ class Question:
     people: tuple[tuple[int, str], ...]
 
     @property
-    def verdicts(self) -> tuple[tuple[Verdict, int], ...]:
+    def verdicts(self) -> tuple[tuple[Words, int], ...]:
         """Verdicts with their counts, those that need a look first."""
-        found = [item.finding.verdict for item in self.asked]
-        return tuple((verdict, found.count(verdict)) for verdict in ORDER if verdict in found)
+        return tally(item.finding for item in self.asked)
 
     @property
     def open(self) -> tuple[Asked, ...]:
@@ -95,7 +94,7 @@ class View:
 
     report: EvidenceReport
     concerns: tuple[Concern, ...]
-    verdicts: tuple[tuple[Verdict, int], ...]
+    verdicts: tuple[tuple[Words, int], ...]
     withheld: tuple[Withheld, ...]
     represented: Represented | None
     overview: Matrix | None
@@ -115,6 +114,12 @@ class View:
     trail: Trail | None = None
 
     @property
+    def cautions(self) -> tuple[str, ...]:
+        """What has to be known of a verdict before it is counted: that a limit on a p-value is none on a difference."""
+        met = P_VALUES[Verdict.PASSED]
+        return tuple(f"{words.word}: {words.plain}" for words, _ in self.verdicts if words == met)
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """What the verification found besides its status."""
         return remarks(self.integrity)
@@ -128,6 +133,11 @@ class View:
     def published(self) -> tuple[str, ...]:
         """What a copy for the public leaves out, and why; nothing for other evidence."""
         return notice(self.trail)
+
+    @property
+    def none_open(self) -> str:
+        """What is said where every result has an answer."""
+        return ANSWERED if self.published else "Everything that was asked has an answer."
 
     @property
     def seal(self) -> tuple[tuple[str, str], ...]:
@@ -199,7 +209,7 @@ def _asked(report: EvidenceReport, pictures: Mapping[int, tuple[Picture, ...]]) 
             pictures=pictures.get(number, ()),
             room=most,
         )
-        for number, finding in enumerate(map(weighed, report.findings))
+        for number, finding in enumerate(map(as_told, report.findings))
     ]
 
 
@@ -208,7 +218,7 @@ def _label(finding: Finding, *, runs: int) -> str:
 
 
 def _telling(item: Asked) -> bool:
-    return item.finding.verdict in ATTENTION or (item.gap is not None and item.gap.beyond_chance is True)
+    return item.finding.verdict in ATTENTION or item.beyond_chance
 
 
 def view_of(
@@ -231,7 +241,6 @@ def view_of(
         trail: what else the log holds, see `trail_of`.
     """
     asked = _asked(report, pictures or {})
-    verdicts = [finding.verdict for finding in report.findings]
     ends = tuple((item, pair) for item in asked if item.gap is None for pair in extremes(item.finding))
     public = is_public(trail)
     found, limits = represented(asked, public=public), synthetic_limits(asked, trail, lineage)
@@ -239,7 +248,7 @@ def view_of(
     return View(
         report=report,
         concerns=_concerns(asked),
-        verdicts=tuple((verdict, verdicts.count(verdict)) for verdict in ORDER if verdict in verdicts),
+        verdicts=tally(report.findings),
         withheld=withheld(asked),
         represented=found,
         overview=overview_of(asked),

@@ -12,11 +12,11 @@ References:
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
-from monai_ethics.evidence import Estimate, Finding, Observation
+from monai_ethics.evidence import Finding
+from monai_ethics.reporting.texts import retold, texts
 
-__all__ = ["UNTESTED", "holds_result", "marked", "weighed"]
+__all__ = ["UNTESTED", "holds_result", "is_p_value", "marked", "weighed"]
 
 CLAIMS = re.compile(
     r"\b(?:(?:statistically|highly|clearly|much)\s+)?(?:(?:in)?significan\w+\s+)?"
@@ -29,12 +29,14 @@ UNTESTED = "[untested: “{}”]"
 _MARKED = re.compile(r"\[untested: “[^”]*”\]")
 
 
+def is_p_value(name: str) -> bool:
+    """Whether a number of that name is a p-value."""
+    return TEST.search(name) is not None
+
+
 def holds_result(finding: Finding) -> bool:
     """Whether the finding holds a test or an interval, with a number."""
-    return any(
-        row.value is not None and (row.low is not None or TEST.search(row.name) is not None)
-        for row in finding.estimates
-    )
+    return any(row.value is not None and (row.low is not None or is_p_value(row.name)) for row in finding.estimates)
 
 
 def marked(text: str) -> str:
@@ -46,34 +48,6 @@ def marked(text: str) -> str:
 
 def weighed(finding: Finding) -> Finding:
     """The finding as it may be shown: itself, or with its untested claims marked."""
-    if holds_result(finding) or not _claims(finding):
+    if holds_result(finding) or not any(map(CLAIMS.search, texts(finding))):
         return finding
-    return replace(
-        finding,
-        title=marked(finding.title),
-        statement=marked(finding.statement),
-        reason=None if finding.reason is None else marked(finding.reason),
-        limitations=tuple(map(marked, finding.limitations)),
-        estimates=tuple(map(_number, finding.estimates)),
-        observations=tuple(map(_listed, finding.observations)),
-    )
-
-
-def _claims(finding: Finding) -> bool:
-    texts = [finding.title, finding.statement, finding.reason or "", *finding.limitations]
-    texts += [text for row in finding.estimates for text in (row.estimand, row.method or "", row.reason or "")]
-    texts += [text for row in finding.observations for text in (row.label, row.note)]
-    return any(CLAIMS.search(text) for text in texts)
-
-
-def _number(row: Estimate) -> Estimate:
-    return replace(
-        row,
-        estimand=marked(row.estimand),
-        method=None if row.method is None else marked(row.method),
-        reason=None if row.reason is None else marked(row.reason),
-    )
-
-
-def _listed(row: Observation) -> Observation:
-    return replace(row, label=marked(row.label), note=marked(row.note))
+    return retold(finding, marked)

@@ -3,13 +3,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from monai_ethics.evidence import Verdict
+from monai_ethics.evidence import Direction, Finding, Verdict
 from monai_ethics.reporting.synthetic_words import SYNTHETIC
+from monai_ethics.reporting.weighty import is_p_value
 
-__all__ = ["ATTENTION", "CONCERNS", "GLOSSARY", "INTEGRITY", "ORDER", "STAGE_NOTE", "STATUSES", "VERDICTS", "Words"]
+__all__ = [
+    "ATTENTION",
+    "CONCERNS",
+    "GLOSSARY",
+    "INTEGRITY",
+    "ORDER",
+    "P_VALUES",
+    "STAGE_NOTE",
+    "STATUSES",
+    "VERDICTS",
+    "Words",
+    "tally",
+    "words_of",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,41 +32,92 @@ class Words:
     """How a verdict is said.
 
     Args:
-        word: one or two words beside the icon.
+        verdict: what is said; it chooses icon and color.
+        word: one to four words beside the icon.
         plain: what it means, one sentence.
         mark: a character for text-only renderings; each verdict has its own.
     """
 
+    verdict: Verdict
     word: str
     plain: str
     mark: str
 
+    @property
+    def within(self) -> str:
+        """The word within a sentence."""
+        return self.word[:1].lower() + self.word[1:]
 
-VERDICTS: Mapping[Verdict, Words] = {
-    Verdict.FAILED: Words(
-        word="Outside the limit", plain="A number lies outside a limit that a policy sets.", mark="✕"
+
+_SAID = (
+    Words(
+        verdict=Verdict.FAILED,
+        word="Outside the limit",
+        plain="A number lies outside a limit that a policy sets.",
+        mark="✕",
     ),
-    Verdict.WARNED: Words(word="Needs a look", plain="Something was found that a person has to look at.", mark="▲"),
-    Verdict.NOT_ASSESSABLE: Words(
+    Words(
+        verdict=Verdict.WARNED, word="Needs a look", plain="Something was found that a person has to look at.", mark="▲"
+    ),
+    Words(
+        verdict=Verdict.NOT_ASSESSABLE,
         word="Could not be judged",
         plain="The data do not allow an answer; the reason is given. This is not a good result.",
         mark="?",
     ),
-    Verdict.MEASURED: Words(
-        word="Measured", plain="A number without a judgement: no policy sets a limit for it.", mark="◆"
+    Words(
+        verdict=Verdict.MEASURED,
+        word="Measured, not judged",
+        plain="A number without a judgement, good or bad: no policy sets a limit for it.",
+        mark="◆",
     ),
-    Verdict.PASSED: Words(
-        word="Within the limit", plain="The number lies within a limit that a policy sets.", mark="✓"
+    Words(
+        verdict=Verdict.PASSED,
+        word="Within the limit",
+        plain="The number lies within a limit that a policy sets.",
+        mark="✓",
     ),
-    Verdict.ATTESTED: Words(
+    Words(
+        verdict=Verdict.ATTESTED,
         word="Stated by a person",
         plain="Somebody declared this; it was not measured and does not count as passed.",
         mark="✎",
     ),
-    Verdict.NOT_APPLICABLE: Words(word="Does not apply", plain="The question does not arise here.", mark="-"),
+    Words(verdict=Verdict.NOT_APPLICABLE, word="Does not apply", plain="The question does not arise here.", mark="-"),
+)
+VERDICTS: Mapping[Verdict, Words] = {words.verdict: words for words in _SAID}
+#: a limit that a p-value must reach: whoever meets it has shown nothing, which is not to have shown that nothing is
+P_VALUES: Mapping[Verdict, Words] = {
+    Verdict.FAILED: Words(
+        verdict=Verdict.FAILED,
+        word="p-value outside its limit",
+        plain="A p-value lies below the limit that a policy sets: chance alone would hardly explain what was found.",
+        mark="✕",
+    ),
+    Verdict.PASSED: Words(
+        verdict=Verdict.PASSED,
+        word="p-value within its limit",
+        plain="The limit is on a p-value. To meet it means that nothing was shown, not that there is nothing.",
+        mark="✓",
+    ),
 }
 ORDER: tuple[Verdict, ...] = tuple(VERDICTS)
 ATTENTION = (Verdict.FAILED, Verdict.WARNED)
+
+
+def words_of(finding: Finding) -> Words:
+    """How the verdict of one result is said: of a limit on a p-value with what it is on."""
+    words, limit = VERDICTS[finding.verdict], finding.limit
+    if limit is None or limit.direction is not Direction.AT_LEAST or not is_p_value(limit.estimate):
+        return words
+    return P_VALUES.get(finding.verdict, words)
+
+
+def tally(findings: Iterable[Finding]) -> tuple[tuple[Words, int], ...]:
+    """How many results are said in each way, those that need a look first."""
+    found = Counter(map(words_of, findings))
+    return tuple(sorted(found.items(), key=lambda pair: (ORDER.index(pair[0].verdict), pair[0].word)))
+
 
 CONCERNS: Mapping[str, str] = {
     "fairness": "Who does it work for, and how well?",

@@ -70,7 +70,7 @@ def scored(**changes):
 
 def test_the_ends_of_the_scores_stand_beside_each_other_the_weak_one_first():
     ends = ["50% of the patients at 0.400 or lower or without a value", "5% of the patients at 0.900 or higher"]
-    row = ["dice", "ends of the scores, by twentieths of all", *ends, "40 patients"]
+    row = ["Dice overlap", "ends of the scores, by twentieths of all", *ends, "40 patients"]
     assert weak(scored()) == [row]
     assert weak(scored(parameters={"higher_is_better": False})) == [[*row[:2], row[3], row[2], row[4]]]
 

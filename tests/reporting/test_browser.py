@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 
 from monai_ethics.provenance.log.reading.trail import Key, Made, Published, Repair, Run, Set, Trail
+from monai_ethics.reporting.names import as_told
 from monai_ethics.reporting.render import write_report
 
 pytestmark = pytest.mark.browser
@@ -192,7 +193,7 @@ def test_nothing_is_cut_off_on_paper(chromium, told, integrity, trail, tmp_path)
     ).stdout
     words = re.sub(r"\s+", " ", text)
     for finding in told.findings:
-        assert finding.statement[:40] in words, finding.statement
+        assert as_told(finding).statement[:40] in words, finding.statement
         for source in finding.sources:
             assert source.url is None or source.url in text.replace("\n", "")
     assert "ef" * 8 in words  # the root of the training set, on the page of provenance

@@ -7,7 +7,17 @@ from markupsafe import Markup
 from rich.console import Console
 from rich.text import Text
 
-from monai_ethics.reporting.escape import clean, for_html, for_markdown, for_svg, for_terminal, json_text, link
+from monai_ethics.reporting.escape import (
+    clean,
+    coded,
+    coded_markdown,
+    for_html,
+    for_markdown,
+    for_svg,
+    for_terminal,
+    json_text,
+    link,
+)
 
 
 def test_controls_become_visible_and_names_that_differ_stay_different():
@@ -42,6 +52,14 @@ def test_html_is_escaped_once():
 )
 def test_markdown_has_no_markup_of_its_own(text, written):
     assert for_markdown(text) == written
+
+
+def test_a_name_between_backticks_is_code_and_nothing_else_is():
+    assert coded("`val_x` <b>") == Markup("<code>val_x</code> &lt;b&gt;")
+    assert coded_markdown("*a* `val_x` www.e.org") == r"\*a\* `val_x` www\.e.org"
+    for text in ("`a b`", "`<script>`", "`", "``", "`a"):
+        assert "<code>" not in coded(text)
+        assert coded_markdown(text) == for_markdown(text)
 
 
 def test_a_long_name_is_shortened_in_the_middle_of_a_figure():

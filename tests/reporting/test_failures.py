@@ -63,7 +63,7 @@ def test_the_worst_group_stands_with_its_interval_and_those_without_a_number():
     found, _ = table(GROUPS)
     number, whom, means = found["A group of patients is served less well"]
     assert number == "median 0.600, 0.580 to 0.620 (95 % interval)"
-    assert whom == "site: B; 40 patients (mean_dice; 1 group without a number)"
+    assert whom == "site: B; 40 patients (Dice overlap; 1 group without a number)"
     assert "treated late" in means
 
 
@@ -120,7 +120,7 @@ def test_a_group_in_which_so_many_were_missed_that_it_has_no_number_is_the_worst
     found, _ = table(replace(GROUPS, estimates=[*GROUPS.estimates, lost]))
     number, whom, _ = found["A group of patients is served less well"]
     assert number.startswith("no number: half were missed")
-    assert whom == "site: D; 40 patients (mean_dice; 2 groups without a number: so many were missed)"
+    assert whom == "site: D; 40 patients (Dice overlap; 2 groups without a number: so many were missed)"
 
 
 def test_what_a_group_missed_stands_beside_its_median():

@@ -102,7 +102,7 @@ def test_undefined_is_a_reason_and_never_zero(page):
 def test_a_verdict_has_words_and_a_shape_of_its_own(page):
     shapes = {value for name, value in page.attributes if name == "href" and value.startswith("#i-")}
     assert {"#i-failed", "#i-warned", "#i-measured", "#i-not_assessable"} <= shapes
-    assert {"Outside the limit", "Needs a look", "Could not be judged", "Measured"} <= {
+    assert {"Outside the limit", "Needs a look", "Could not be judged", "Measured, not judged"} <= {
         text.strip() for text in page.text
     }
 

@@ -6,6 +6,7 @@ import pytest
 
 from monai_ethics.reporting.frequencies import sentences
 from monai_ethics.reporting.markdown import render_markdown
+from monai_ethics.reporting.names import as_told
 from monai_ethics.reporting.quantity import number
 from monai_ethics.reporting.view import view_of
 
@@ -13,7 +14,7 @@ from monai_ethics.reporting.view import view_of
 def test_markdown_has_the_statements_reasons_and_numbers_of_the_report(told, rendered):
     text = rendered(told)["report.md"].decode()
     plain = text.replace("\\", "").replace("&#46;", ".")
-    for finding in told.findings:
+    for finding in map(as_told, told.findings):
         assert finding.statement in plain
         assert finding.reason is None or finding.reason in plain
         for row in finding.estimates:

@@ -32,7 +32,7 @@ def test_for_whom_it_works_less_well_is_told_by_attribute_with_its_test(report):
     first, *_ = texts(points(report)["For whom does it work less well?"])
     assert first.startswith("By ")
     assert "differ by more than chance alone would explain" in first
-    assert "val_mean_dice" in first
+    assert "Dice overlap" in first
 
 
 def test_the_group_at_the_weak_end_is_named_once_the_test_has_spoken(report):
@@ -58,7 +58,7 @@ def test_what_was_not_examined_is_said_for_each_question(empty):
 def test_a_finding_on_consent_is_told_with_its_verdict(report):
     consent = replace(report.findings[-1], check="provenance.consent_coverage", statement="1 of 10 is refused.")
     (answer,) = points(replace(report, findings=[consent]))["Were consents and withdrawals respected?"]
-    assert (answer.text, answer.verdict) == ("1 of 10 is refused.", consent.verdict)
+    assert (answer.text, answer.said.verdict) == ("1 of 10 is refused.", consent.verdict)
 
 
 def test_a_log_without_any_consent_says_what_that_means(report):
@@ -70,7 +70,7 @@ def test_a_log_without_any_consent_says_what_that_means(report):
 
 def test_failures_and_missed_cases_come_first_for_clinicians(report):
     answers = points(report)["Where did it fail?"]
-    assert answers[0].verdict is Verdict.FAILED
+    assert answers[0].said.verdict is Verdict.FAILED
     assert any("there was something and nothing was found" in text for text in texts(answers))
 
 

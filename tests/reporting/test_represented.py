@@ -63,7 +63,7 @@ def test_two_checks_of_one_cell_have_rows_of_their_own(told, compared):
     view = view_of(replace(told, findings=(*told.findings, other, third)))
     names = [name for name, _ in view.overview.rows]
     assert len(names) == len(set(names)) == 5
-    assert "pneumonia_tpr (standardized gap)" in names
+    assert "pneumonia: sensitivity (TPR) (standardized gap)" in names
 
 
 def test_many_findings_are_folded_unless_they_need_a_look(told, compared):

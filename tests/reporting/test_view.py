@@ -2,6 +2,7 @@
 from dataclasses import replace
 
 from monai_ethics.evidence import Estimate, Finding, Stage, Verdict
+from monai_ethics.reporting.names import as_told
 from monai_ethics.reporting.shapes import extremes, gap_of, grouped
 from monai_ethics.reporting.unjudged import common
 from monai_ethics.reporting.view import view_of
@@ -25,16 +26,16 @@ def test_a_gap_beyond_chance_stands_before_what_only_describes(report):
 def test_the_matrix_has_a_row_for_each_score_and_a_column_for_each_attribute(report):
     question = next(item for item in view_of(report).questions if item.check == "fairness.score_gap")
     assert question.matrix.columns == ("sex", "age_band", "site", "sex*site", "scanner")
-    assert [name for name, _ in question.matrix.rows] == ["val_mean_dice", "val_hd95"]
+    assert [name for name, _ in question.matrix.rows] == ["Dice overlap", "HD95 outline distance"]
     assert question.matrix.rows[1][1][-1] is None  # not asked is not the same as not assessable
-    assert question.matrix.most("val_mean_dice") == 0.194
+    assert question.matrix.most("Dice overlap") == 0.194
 
 
 def test_the_worst_stands_beside_the_best_in_the_direction_of_the_score(report):
     found = {(pair.subject, pair.attribute): pair.ends for _, pair in view_of(report).extremes}
-    (word, worst), (_, best) = found["val_hd95", "site"]
+    (word, worst), (_, best) = found["HD95 outline distance", "site"]
     assert (word, worst.group["site"], best.group["site"]) == ("worst", "harbor", "north")
-    (_, worst), _ = found["val_mean_dice", "site"]
+    (_, worst), _ = found["Dice overlap", "site"]
     assert worst.group["site"] == "harbor"
 
 
@@ -109,8 +110,8 @@ def test_a_secondary_comparison_comes_after_the_primary_ones(report):
     first = report.findings[place]
     second = replace(first, parameters={**first.parameters, "family_name": "case mix held fixed (secondary)"})
     items = view_of(replace(report, findings=[second, *report.findings])).asked
-    mine = [item for item in items if item.finding in (first, second)]
-    assert [item.finding for item in sorted(mine, key=lambda item: item.urgency)] == [first, second]
+    mine = [item for item in items if item.finding in (as_told(first), as_told(second))]
+    assert [item.finding for item in sorted(mine, key=lambda item: item.urgency)] == [as_told(first), as_told(second)]
 
 
 def test_single_attributes_stand_before_intersections(report):
