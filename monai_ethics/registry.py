@@ -5,19 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypedDict, runtime_checkable
 
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Finding, Stage
 
-__all__ = ["GROUP", "Check", "load_check", "registered"]
+__all__ = ["GROUP", "Asks", "Check", "Question", "load_check", "question_of", "registered"]
 
 GROUP = "monai_ethics.checks"
 
 
-@runtime_checkable
-class Check(Protocol):
-    """A frozen dataclass whose fields are its JSON-able parameters and whose call is a pure function.
+class Asks(Protocol):
+    """What has a question to answer.
 
     Class attributes:
         id: ``<concern>.<module>``, which is also its file, test and page.
@@ -31,6 +30,11 @@ class Check(Protocol):
     stage: ClassVar[Stage]
     requirements: ClassVar[tuple[str, ...]]
 
+
+@runtime_checkable
+class Check(Asks, Protocol):
+    """A frozen dataclass whose fields are its JSON-able parameters and whose call is a pure function."""
+
     def __call__(self, data: Any, /) -> Finding:
         """Judge or measure `data`, whose type the check's docstring names."""
         ...
@@ -39,6 +43,20 @@ class Check(Protocol):
     def example(n: int, seed: int) -> Any:
         """Input of `n` cases of the kind this check reads, with ``reordered(order)``: used to test the check."""
         ...
+
+
+class Question(TypedDict):
+    """What each finding of a check repeats."""
+
+    check: str
+    title: str
+    stage: Stage
+    requirements: tuple[str, ...]
+
+
+def question_of(check: Asks) -> Question:
+    """The fields of a `Finding` that are the same in all of a check's, as ``Finding(**question_of(self), ...)``."""
+    return {"check": check.id, "title": check.title, "stage": check.stage, "requirements": check.requirements}
 
 
 def registered() -> Mapping[str, EntryPoint]:

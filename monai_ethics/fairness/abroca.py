@@ -24,6 +24,7 @@ from monai_ethics.fairness.ranking_gap import (
     ranking_settings,
 )
 from monai_ethics.fairness.wording import is_exploratory
+from monai_ethics.registry import question_of
 from monai_ethics.statistics.intervals import Result
 from monai_ethics.statistics.permutation import Omnibus
 
@@ -138,12 +139,9 @@ class Abroca:
         exploratory = ("Exploratory: confirm what intersections show on other data.",) if is_exploratory(name) else ()
         settings = {**family.settings, "attribute": name}
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=Verdict.NOT_ASSESSABLE if found.reason else Verdict.MEASURED,
             statement=self._statement(data, found, name, adjusted, numbers),
-            requirements=self.requirements,
             subjects=(f"{data.target}_abroca", name) if name else (f"{data.target}_abroca",),
             estimates=_worded(gap_estimates(numbers, adjusted=adjusted, family=family)) if numbers else (),
             curves=gap_curves(numbers) if numbers else (),

@@ -17,6 +17,7 @@ from monai_ethics.fairness.data.probabilities import Forecasts, forecasts
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
 from monai_ethics.fairness.methods.ratios import RatioGroup, ratio_value_interval
 from monai_ethics.fairness.reliability import reliability
+from monai_ethics.registry import question_of
 from monai_ethics.statistics.calibration import ERRORS, Bins, common_bins, errors, null_errors
 from monai_ethics.statistics.calibration_slope import calibration_slope, slope_interval
 from monai_ethics.statistics.intervals import T_FROM, Floats, Result, mean_over_patients
@@ -105,12 +106,9 @@ class Calibration:
                     curves += reliability(group, shared.mass, label, level=self.level)
         n = len(data)
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
             statement=_statement(data, estimates, reason),
-            requirements=self.requirements,
             subjects=(data.target,),
             estimates=estimates,
             curves=curves,

@@ -31,6 +31,7 @@ from monai_ethics.fairness.gap import (
 from monai_ethics.fairness.methods.calibration_gaps import ece_gap, slope_difference, slope_omnibus
 from monai_ethics.fairness.methods.ratios import RatioGroup, ratio_detectable, ratio_difference, ratio_omnibus
 from monai_ethics.fairness.wording import is_exploratory
+from monai_ethics.registry import question_of
 from monai_ethics.statistics.calibration import common_bins, ece
 from monai_ethics.statistics.calibration_slope import Slope, calibration_slope
 from monai_ethics.statistics.differences import Pair
@@ -257,12 +258,9 @@ class CalibrationGap:
             ends = ends_text(numbers.pairs)
         settings = {**family.settings, **_settings(found), "attribute": name}
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=Verdict.NOT_ASSESSABLE if found.reason else Verdict.MEASURED,
             statement=self._statement(data, found, name, adjusted, ends),
-            requirements=self.requirements,
             subjects=(f"{data.target}_{self.measure}", name) if name else (f"{data.target}_{self.measure}",),
             estimates=self._worded(gap_estimates(numbers, adjusted=adjusted, family=family)) if numbers else (),
             curves=gap_curves(numbers) if numbers else (),

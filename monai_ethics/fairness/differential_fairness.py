@@ -26,6 +26,7 @@ from monai_ethics.fairness.rate_finding import (
     why_not,
 )
 from monai_ethics.fairness.wording import is_exploratory
+from monai_ethics.registry import question_of
 from monai_ethics.statistics.permutation import Omnibus
 
 __all__ = ["DecisionGap", "DifferentialFairness"]
@@ -165,12 +166,9 @@ class DifferentialFairness:
         exploratory = (EXPLORATORY,) if is_exploratory(attribute) else ()
         unnamed = () if data.patients_named else (UNNAMED_PATIENTS,)
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
             statement=statement,
-            requirements=self.requirements,
             subjects=(f"{data.target}_differential_fairness", *((attribute,) if attribute else ())),
             estimates=estimates,
             curves=[] if numbers is None else gap_curves(numbers),

@@ -26,6 +26,7 @@ from monai_ethics.fairness.rate_finding import (
     why_not,
 )
 from monai_ethics.fairness.rate_wording import not_said, odds_statement
+from monai_ethics.registry import question_of
 from monai_ethics.statistics.corrections import check_correction
 from monai_ethics.statistics.intervals import Result
 from monai_ethics.statistics.permutation import Omnibus
@@ -138,12 +139,9 @@ class EqualizedOdds:
             least = numbers.detectable.value
             statement = odds_statement(data, attribute, found, p_adjusted=adjusted, least=least, alpha=1 - self.level)
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
             statement=statement,
-            requirements=self.requirements,
             subjects=(f"{data.target}_equalized_odds", *([attribute] if attribute else [])),
             estimates=estimates,
             curves=curves,

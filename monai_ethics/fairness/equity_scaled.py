@@ -16,6 +16,7 @@ from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS, ScoreTable
 from monai_ethics.fairness.group_scores import GroupScores
 from monai_ethics.fairness.methods.comparison import judgeable
 from monai_ethics.fairness.score_gap import case_accounting
+from monai_ethics.registry import question_of
 from monai_ethics.statistics.intervals import Floats
 from monai_ethics.statistics.permutation import share_at_least
 from monai_ethics.statistics.scaled import DEFINITIONS, Scaled, scaled_scores
@@ -102,12 +103,9 @@ class EquityScaled:
         reason = self._why_not(data, attribute, groups, judged)
         found = None if reason else self._scaled(judged)
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
             statement=self._statement(data, attribute, judged, found, reason),
-            requirements=self.requirements,
             subjects=(data.metric, attribute) if attribute else (data.metric,),
             estimates=self._estimates(data, judged, found),
             accounting=case_accounting(data, attribute, judged if attribute else None),

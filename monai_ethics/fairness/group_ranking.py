@@ -17,6 +17,7 @@ from monai_ethics.fairness.data.groups import label_text
 from monai_ethics.fairness.data.rankings import Ranking, ranking
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
 from monai_ethics.fairness.methods.roc import roc_at, roc_vertices
+from monai_ethics.registry import question_of
 from monai_ethics.statistics.auc import area_between
 from monai_ethics.statistics.average_precision import average_precision
 from monai_ethics.statistics.intervals import Result
@@ -124,12 +125,9 @@ class GroupRanking:
         if reason is None and n < max(self.min_group_size, 2):
             reason = f"{n} patients are fewer than the {max(self.min_group_size, 2)} a statement needs"
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
             statement=self._statement(data, estimates, reason, small),
-            requirements=self.requirements,
             subjects=(f"{data.target}_auc",),
             estimates=estimates,
             curves=curves,

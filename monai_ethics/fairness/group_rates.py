@@ -20,6 +20,7 @@ from monai_ethics.fairness.methods.ratios import design_effect, ratio_value_inte
 from monai_ethics.fairness.methods.reference_ppv import reference_ppv
 from monai_ethics.fairness.rate_wording import percent
 from monai_ethics.fairness.wording import at_extreme
+from monai_ethics.registry import question_of
 from monai_ethics.statistics.counts import RATES
 from monai_ethics.statistics.intervals import Result
 
@@ -90,12 +91,9 @@ class GroupRates:
                     estimates += self._estimates(cell, {attribute: cell.label}, prevalence)
             statement = self._statement(data, everyone, found)
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
             statement=statement,
-            requirements=self.requirements,
             subjects=(data.target,),
             estimates=estimates,
             accounting={"counted": 0 if reason else len(data), "not_counted": len(data) if reason else 0},

@@ -15,6 +15,7 @@ from monai_ethics.fairness.data.groups import Group, at_worst, label_text, label
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS, ScoreTable
 from monai_ethics.fairness.spread import spread_curves
 from monai_ethics.fairness.wording import HALF_MISSED, at_extreme, quantity
+from monai_ethics.registry import question_of
 from monai_ethics.statistics.intervals import Result, clustered_rate, mean_over_patients, median_over_patients
 from monai_ethics.statistics.shrunk import shrunk_means
 
@@ -93,12 +94,9 @@ class GroupScores:
         if n < self.min_group_size:
             reason = f"{n} patients with a score are fewer than the {self.min_group_size} a statement needs"
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
             statement=self._statement(data, n, places, small),
-            requirements=self.requirements,
             subjects=(data.metric,),
             estimates=estimates,
             curves=[] if rates or reason else spread_curves(data, drawn, min_group_size=self.min_group_size),

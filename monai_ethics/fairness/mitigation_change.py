@@ -19,6 +19,7 @@ from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
 from monai_ethics.fairness.group_scores import GroupScores
 from monai_ethics.fairness.methods.linearized import area_changes, rate_changes
 from monai_ethics.fairness.methods.paired import Exchange, changed_alike, exchange, paired_changes
+from monai_ethics.registry import question_of
 from monai_ethics.statistics.intervals import Result
 
 __all__ = ["MitigationChange"]
@@ -97,12 +98,9 @@ class MitigationChange:
         found = None if reason else self._exchange(data, judged)
         estimates = [] if found is None else self._estimates(data, attribute, groups, judged, found)
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
             statement=_statement(data, attribute, judged, found, reason or _p(estimates)),
-            requirements=self.requirements,
             subjects=(data.metric, attribute) if attribute else (data.metric,),
             estimates=[*estimates, _uses(data)],
             accounting=_accounting(data, attribute, judged),

@@ -35,6 +35,7 @@ from monai_ethics.fairness.methods.area_tests import (
     cross_parts,
 )
 from monai_ethics.fairness.wording import is_exploratory
+from monai_ethics.registry import question_of
 from monai_ethics.statistics.auc import area_between, area_difference
 from monai_ethics.statistics.intervals import Floats, Result
 from monai_ethics.statistics.permutation import Omnibus
@@ -232,12 +233,9 @@ class RankingGap:
         exploratory = ("Exploratory: confirm what intersections show on other data.",) if is_exploratory(name) else ()
         own = (WITHIN,) if self.measure == "auc" else ()
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=Verdict.NOT_ASSESSABLE if found.reason else Verdict.MEASURED,
             statement=self._statement(data, found, name, adjusted, numbers),
-            requirements=self.requirements,
             subjects=(f"{data.target}_{self.measure}", name) if name else (f"{data.target}_{self.measure}",),
             estimates=gap_estimates(numbers, adjusted=adjusted, family=family) if numbers else (),
             curves=gap_curves(numbers) if numbers else (),

@@ -25,6 +25,7 @@ from monai_ethics.fairness.rate_finding import (
     why_not,
 )
 from monai_ethics.fairness.rate_wording import not_said, rate_statement
+from monai_ethics.registry import question_of
 from monai_ethics.statistics.corrections import check_correction
 from monai_ethics.statistics.counts import RATES
 from monai_ethics.statistics.permutation import Omnibus
@@ -152,12 +153,9 @@ class RateGap:
                 data, attribute, found, p_adjusted=adjusted, least=numbers.detectable.value, alpha=1 - self.level
             )
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
             statement=statement,
-            requirements=self.requirements,
             subjects=(f"{data.target}_{self.rate}", *([attribute] if attribute else [])),
             estimates=estimates,
             curves=curves,

@@ -15,6 +15,7 @@ from monai_ethics.fairness.data.cells import FEWEST_SHOWN, CellCount, count_cell
 from monai_ethics.fairness.data.groups import label_text
 from monai_ethics.fairness.data.roster import Roster
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
+from monai_ethics.registry import question_of
 from monai_ethics.statistics.corrections import holm
 from monai_ethics.statistics.goodness import Fit, goodness_of_fit
 from monai_ethics.statistics.intervals import wilson
@@ -102,12 +103,9 @@ class Representation:
             estimates += self._against_target(data, fits)
         lists = self._lists(data, counts, crossed)
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
             statement=self._statement(data, lists, estimates, reason),
-            requirements=self.requirements,
             subjects=(data.outcome,) if data.outcome else (),
             estimates=estimates,
             accounting={"counted": 0 if reason else len(data), "not_counted": len(data) if reason else 0},

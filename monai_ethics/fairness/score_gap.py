@@ -19,6 +19,7 @@ from monai_ethics.fairness.group_scores import GroupScores
 from monai_ethics.fairness.methods.comparison import Comparison, compare, detectable, pairs
 from monai_ethics.fairness.methods.joint import crossed_pairs_max_t, pairs_max_t
 from monai_ethics.fairness.wording import gap_statement, is_exploratory, subject_text
+from monai_ethics.registry import question_of
 from monai_ethics.statistics.corrections import check_correction
 from monai_ethics.statistics.permutation import Omnibus
 
@@ -149,12 +150,9 @@ class ScoreGap:
             estimates, curves = gap_estimates(numbers, adjusted=adjusted, family=family), gap_curves(numbers)
         settings = {**family.settings, **self._settings(found)}
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
             statement=self._statement(data, attribute, found, estimates, reason),
-            requirements=self.requirements,
             subjects=(data.metric, attribute) if attribute else (data.metric,),
             estimates=estimates,
             curves=curves,

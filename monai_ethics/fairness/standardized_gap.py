@@ -17,6 +17,7 @@ from monai_ethics.fairness.gap import ALONE, Family, GapNumbers, PairNumbers, ga
 from monai_ethics.fairness.group_scores import GroupScores
 from monai_ethics.fairness.methods.standardized import StratifiedGroups, standardized_difference, standardized_value
 from monai_ethics.fairness.methods.standardized_comparison import StandardizedComparison, compare_standardized
+from monai_ethics.registry import question_of
 from monai_ethics.statistics.intervals import Result, mean_over_patients
 from monai_ethics.statistics.permutation import Omnibus
 from monai_ethics.statistics.power import minimum_detectable_gap
@@ -139,12 +140,9 @@ class StandardizedGap:
         adjusted_for = f"{family.name}, adjusted for {control}"
         settings = {**family.settings, "family_name": adjusted_for, **self._settings(found)}
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=Verdict.NOT_ASSESSABLE if found.reason else Verdict.MEASURED,
             statement=self._statement(data, found, adjusted),
-            requirements=self.requirements,
             subjects=(data.metric, name) if name else (data.metric,),
             estimates=estimates,
             curves=gap_curves(numbers) if numbers else (),

@@ -23,6 +23,7 @@ from monai_ethics.fairness.data.rates import MIN_DENOMINATOR
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
 from monai_ethics.fairness.group_rates import GroupRates
 from monai_ethics.fairness.wording import is_exploratory
+from monai_ethics.registry import question_of
 from monai_ethics.statistics.intervals import Floats
 from monai_ethics.statistics.sweep import RATES_SWEPT, SweptRate, common_grid, sweep
 
@@ -110,12 +111,9 @@ class ThresholdSweep:
                     else:
                         curves += self._curves(part, group, people, grid)
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
             statement=_statement(data, grid, reason, self.attribute),
-            requirements=self.requirements,
             subjects=(data.target,),
             estimates=estimates,
             curves=curves,

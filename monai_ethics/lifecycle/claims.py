@@ -12,6 +12,7 @@ from monai_ethics.evidence import Estimate, Finding, Observation, Source, Stage,
 from monai_ethics.lifecycle.claim_results import ResultName
 from monai_ethics.lifecycle.claim_rules import FAMILIES, PROBLEMS, problems_of
 from monai_ethics.lifecycle.claim_words import word_lists
+from monai_ethics.registry import question_of
 
 __all__ = ["Claim", "ClaimTable", "Claims"]
 
@@ -120,12 +121,9 @@ class Claims:
         bad = sum(map(bool, found.values()))
         reason = _reason(data)
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
             statement=_statement(bad, len(found)),
-            requirements=self.requirements,
             estimates=_estimates(found),
             observations=self._listed(found),
             accounting={"supported": len(found) - bad, "unsupported": bad},

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
+from monai_ethics.registry import question_of
 
 __all__ = ["EngineEntry", "EngineLedger", "RunCoverage"]
 
@@ -115,12 +116,9 @@ class RunCoverage:
         end = "completed" if data.outcome == "completed" else f"failed with {data.error_type or 'an error'}"
         cases = sum(entry.cases for entry in carried)
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
             statement=f"The run {end}; {len(carried)} of {len(ran)} engines that ran were observed, on {cases} cases.",
-            requirements=self.requirements,
             subjects=sorted(entry.engine_id for entry in ran),
             estimates=_estimates(data, ran=ran, carried=carried),
             accounting={

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Estimate, Finding, Observation, Source, Stage, Verdict
+from monai_ethics.registry import question_of
 
 __all__ = ["EvaluationSetLock", "SetUse", "SetUses"]
 
@@ -134,12 +135,9 @@ class EvaluationSetLock:
         learned = {use.root for use in uses if use.purpose != "evaluation"} & set(counts)
         other = sum(use.root not in locked for use in known)
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
             statement=_statement(counts, other, len(learned), declared=bool(data.locked)),
-            requirements=self.requirements,
             estimates=_estimates(counts, other, len(learned), reason=reason, n=len(tested)),
             observations=self._listed(counts, locked, learned),
             accounting={

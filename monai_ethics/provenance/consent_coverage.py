@@ -14,6 +14,7 @@ from monai_ethics.evidence import Direction, Finding, Limit, Observation, Source
 from monai_ethics.provenance.consent.state import REASONS, Decision
 from monai_ethics.provenance.consent.terms import PURPOSES
 from monai_ethics.provenance.records.counts import counted
+from monai_ethics.registry import question_of
 
 __all__ = ["NOBODY", "RULES", "ConsentCoverage", "ConsentUse", "refuses"]
 
@@ -170,12 +171,9 @@ class ConsentCoverage:
 
     def _finding(self, verdict: Verdict, statement: str, **content: Any) -> Finding:
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=verdict,
             statement=statement,
-            requirements=self.requirements,
             limitations=_LIMITS,
             sources=(Source(title="Regulation (EU) 2016/679 (GDPR)", locator="Art. 7(3)"),),
             **content,

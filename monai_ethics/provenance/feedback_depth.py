@@ -12,6 +12,7 @@ from typing import ClassVar
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Finding, Observation, Source, Stage, Verdict
 from monai_ethics.provenance.records.counts import IN_LOGS, counted
+from monai_ethics.registry import question_of
 
 __all__ = ["FeedbackDepth", "SyntheticDepths"]
 
@@ -130,12 +131,9 @@ class FeedbackDepth:
 
     def _finding(self, verdict: Verdict, statement: str, **content: object) -> Finding:
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=verdict,
             statement=statement,
-            requirements=self.requirements,
             parameters={"listed": self.listed},
             limitations=(
                 "Synthetic images that nobody registered count as acquired ones.",

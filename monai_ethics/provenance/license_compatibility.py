@@ -12,6 +12,7 @@ from monai_ethics.errors import InputError
 from monai_ethics.evidence import Direction, Finding, Limit, Observation, Source, Stage, Verdict
 from monai_ethics.provenance.records.counts import counted
 from monai_ethics.provenance.records.licenses import LICENSES, License, terms_of
+from monai_ethics.registry import question_of
 
 __all__ = ["USES", "LicenseCompatibility", "LicenseTable"]
 
@@ -122,12 +123,9 @@ class LicenseCompatibility:
         self, verdict: Verdict, statement: str, *, accounting: Mapping[str, int], **content: object
     ) -> Finding:
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=verdict,
             statement=statement,
-            requirements=self.requirements,
             accounting=dict(sorted(accounting.items())),
             parameters={"uses": list(self.uses)},
             limitations=(

@@ -16,6 +16,7 @@ from monai_ethics.errors import EthicsError
 from monai_ethics.evidence import Estimate, Finding, Observation, Source, Stage, Verdict
 from monai_ethics.provenance.log.files.payload import read_payload
 from monai_ethics.provenance.log.reading.entries import iter_entries
+from monai_ethics.registry import question_of
 
 __all__ = ["PATTERNS", "LogLines", "LogPrivacy", "log_lines", "log_of"]
 
@@ -138,12 +139,9 @@ class LogPrivacy:
         looked: Sequence[Observation] = (),
     ) -> Finding:
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=verdict,
             statement=statement,
-            requirements=self.requirements,
             estimates=estimates,
             observations=looked,
             accounting={"with_a_pattern": bad, "without": clean, "not_read": skipped},

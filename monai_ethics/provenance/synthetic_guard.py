@@ -17,6 +17,7 @@ from monai_ethics.provenance.images.robust import NEAR
 from monai_ethics.provenance.records.counts import counted
 from monai_ethics.provenance.registry.known import match
 from monai_ethics.provenance.registry.near import Near, nearest
+from monai_ethics.registry import question_of
 
 __all__ = ["CLASSES", "POLICIES", "AdmissionList", "Admitted", "SyntheticGuard", "classify"]
 
@@ -274,12 +275,9 @@ class SyntheticGuard:
 
     def _finding(self, verdict: Verdict, statement: str, **content: object) -> Finding:
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=verdict,
             statement=statement,
-            requirements=self.requirements,
             limitations=(
                 "An image that is not known to be synthetic is not thereby real.",
                 "A copy that was cropped, resampled or rescaled is at most flagged for review, never proven.",

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from monai_ethics.evidence import Estimate, Finding, Observation, Source, Stage, Verdict
+from monai_ethics.registry import question_of
 from monai_ethics.statistics.intervals import clopper_pearson
 from monai_ethics.synthesis.data.feature_sets import ROLES
 from monai_ethics.synthesis.data.text_scan import TextHit, TextScan
@@ -192,10 +193,7 @@ class BurnedInText:
 
     def _finding(self, scan: TextScan, **kept: Any) -> Finding:
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
-            requirements=self.requirements,
+            **question_of(self),
             subjects=[scan.reader] if scan.reader else (),
             accounting={f"{role}_images": scan.size(role) for role in ROLES},
             parameters={**asdict(self), "masks": len(scan.masks), "masked_texts": len(scan.masked_texts)},

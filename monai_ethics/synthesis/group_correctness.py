@@ -13,6 +13,7 @@ import numpy as np
 
 from monai_ethics.errors import NotAssessableError
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
+from monai_ethics.registry import question_of
 from monai_ethics.statistics.differences import newcombe
 from monai_ethics.statistics.intervals import Result, clustered_rate, effective_cases
 from monai_ethics.synthesis.data.requests import Requests
@@ -302,10 +303,7 @@ class GroupCorrectness:
     def _finding(self, data: Requests, **kept: Any) -> Finding:
         answered = sum(seen is not None for seen in data.seen)
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
-            requirements=self.requirements,
+            **question_of(self),
             subjects=(data.condition, self.attribute),
             parameters={**asdict(self), "judge": data.judge},
             accounting={

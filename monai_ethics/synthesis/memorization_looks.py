@@ -11,6 +11,7 @@ import numpy as np
 
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Estimate, Finding, Observation, Source, Stage, Verdict
+from monai_ethics.registry import question_of
 from monai_ethics.synthesis.methods.precedence import precedence_p_values, smallest_detectable
 
 __all__ = ["Look", "Looks", "MemorizationLooks"]
@@ -206,10 +207,7 @@ class MemorizationLooks:
             "looks_beyond_the_plan": len(data.taken) - without - len(data.judged()),
         }
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
-            requirements=self.requirements,
+            **question_of(self),
             parameters={**asdict(self), "planned": data.planned},
             accounting=accounting,
             limitations=LIMITATIONS,

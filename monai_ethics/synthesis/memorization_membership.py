@@ -12,6 +12,7 @@ import numpy as np
 
 from monai_ethics.errors import NotAssessableError
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
+from monai_ethics.registry import question_of
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
 from monai_ethics.synthesis.methods.closest import patient_minima, views_compared
 from monai_ethics.synthesis.methods.membership_conditions import (
@@ -290,10 +291,7 @@ class MemorizationMembership:
     def _finding(self, sets: FeatureSets, left_out: dict[str, str], **kept: Any) -> Finding:
         views = views_compared(sets, queries=("train", "holdout"), reference="synthetic")
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
-            requirements=self.requirements,
+            **question_of(self),
             subjects=sets.spaces,
             parameters={**asdict(self), **sets.facts(), "spaces_left_out": left_out, "views": views},
             limitations=LIMITATIONS,

@@ -12,6 +12,7 @@ import numpy as np
 
 from monai_ethics.errors import NotAssessableError
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
+from monai_ethics.registry import question_of
 from monai_ethics.statistics.auc import newcombe_area
 from monai_ethics.statistics.intervals import clopper_pearson
 from monai_ethics.synthesis.data.attack_scores import AttackScores
@@ -231,10 +232,7 @@ class MemorizationModelAccess:
         members = int(scores.is_member.sum())
         facts = {"split_random": scores.split_random, "settings": dict(scores.settings)}
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
-            requirements=self.requirements,
+            **question_of(self),
             subjects=scores.attacks,
             accounting={"train_images": members, "holdout_images": len(scores.patients) - members},
             parameters={**asdict(self), **facts},

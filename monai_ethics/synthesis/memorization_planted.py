@@ -12,6 +12,7 @@ import numpy as np
 
 from monai_ethics.errors import NotAssessableError
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
+from monai_ethics.registry import question_of
 from monai_ethics.statistics.intervals import clopper_pearson
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
 from monai_ethics.synthesis.data.planted_copies import PlantedCopies
@@ -233,10 +234,7 @@ class MemorizationPlanted:
 
     def _finding(self, sets: FeatureSets, **kept: Any) -> Finding:
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
-            requirements=self.requirements,
+            **question_of(self),
             subjects=sets.spaces,
             parameters={**asdict(self), **sets.facts()},
             limitations=LIMITATIONS,

@@ -11,6 +11,7 @@ import numpy as np
 
 from monai_ethics.errors import NotAssessableError
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
+from monai_ethics.registry import question_of
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
 from monai_ethics.synthesis.kernels.neighbors import nearest
 from monai_ethics.synthesis.methods.beside_holdout import beside_holdout
@@ -164,10 +165,7 @@ class MemorizationProximity:
     def _finding(self, sets: FeatureSets, left_out: dict[str, str], **kept: Any) -> Finding:
         views = views_compared(sets, queries=("synthetic", "holdout"), reference="train")
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
-            requirements=self.requirements,
+            **question_of(self),
             subjects=sets.spaces,
             parameters={**asdict(self), **sets.facts(), "spaces_left_out": left_out, "views": views},
             limitations=LIMITATIONS,

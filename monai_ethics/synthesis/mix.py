@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
+from monai_ethics.registry import question_of
 
 __all__ = ["KINDS", "MixTable", "SyntheticMix"]
 
@@ -113,12 +114,9 @@ class SyntheticMix:
         unknown = sum(uses[split, "unknown"] for split in splits)
         verdict = Verdict.NOT_ASSESSABLE if reason else Verdict.WARNED if seen or unknown else Verdict.MEASURED
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=verdict,
             statement=_statement(uses, splits, self.test_splits, reason),
-            requirements=self.requirements,
             subjects=tuple(splits),
             estimates=[] if reason else [row for split in splits for row in _rows(data, flags, uses, split)],
             accounting={f"uses_of_{kind}_items": sum(uses[split, kind] for split in splits) for kind in KINDS},

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from monai_ethics.evidence import Estimate, Finding, Observation, Source, Stage, Verdict
+from monai_ethics.registry import question_of
 from monai_ethics.statistics.intervals import wilson
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
 from monai_ethics.synthesis.methods.real_duplicates import SharedImages, shared_images
@@ -119,10 +120,7 @@ class RealOverlap:
         seen = [sets.views(role, sets.spaces[0]).shape[1] for role in ("train", "holdout")]
         views = seen[0] - 1 if seen[0] == seen[1] else 0
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
-            requirements=self.requirements,
+            **question_of(self),
             subjects=sets.spaces[:1],
             accounting={f"{role}_images": sets.size(role) for role in ("train", "holdout")},
             parameters={**asdict(self), **sets.facts(), "views": views},

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
+from monai_ethics.registry import question_of
 from monai_ethics.synthesis.data.source_table import SourceTable
 from monai_ethics.synthesis.methods.association import cramers_v, unit_rate
 
@@ -74,12 +75,9 @@ class SourceAssociation:
         estimates = [row for found in rows.values() for row in found] + cells
         reason = None if rows["label"][0].value is not None else rows["label"][0].reason
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
             statement=_statement(rows["label"], cells, reason),
-            requirements=self.requirements,
             subjects=tuple(columns),
             estimates=estimates,
             accounting=_accounting(data),

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
+from monai_ethics.registry import question_of
 from monai_ethics.synthesis.data.embeddings import EmbeddingTable
 from monai_ethics.synthesis.methods.probe import flag_permutations, fold_of_units, probe_areas
 
@@ -87,12 +88,9 @@ class SourceProbe:
             estimates = [] if reason else self._estimates(areas, flags, classes, free)
         unknown = sum(flag is None for flag in sets.synthetic)
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=Verdict.MEASURED if estimates else Verdict.NOT_ASSESSABLE,
             statement=_statement(estimates, reason),
-            requirements=self.requirements,
             subjects=("embedding",),
             estimates=estimates,
             accounting={

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
+from monai_ethics.registry import question_of
 
 __all__ = ["CONFLICT", "SplitInheritance", "SplitList", "inherited_split"]
 
@@ -117,12 +118,9 @@ class SplitInheritance:
         reason = self._reason(made, known, held)
         estimates = [] if reason else self._estimates(data, known, held)
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
             statement=_statement(estimates, len(made), len(made) - len(known), reason),
-            requirements=self.requirements,
             subjects=(self.training_split,),
             estimates=estimates,
             accounting=self._accounting(data),

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
+from monai_ethics.registry import question_of
 from monai_ethics.statistics.intervals import T_FROM
 from monai_ethics.synthesis.data.sweep_table import Recipe, SweepTable, arm_of
 from monai_ethics.synthesis.methods.crossed import Spread, models_spread, recipe_spread, smallest_margin
@@ -83,12 +84,9 @@ class SynthesisUtility:
             estimates = [row for recipe in table.recipes for part in strata for row in self._rows(cells, recipe, part)]
         few = min((len(cells.trained(recipe)) for recipe in table.recipes), default=0)
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=Verdict.NOT_ASSESSABLE if reason else Verdict.MEASURED,
             statement=_statement(table, estimates) if not reason else _unknown(table, reason),
-            requirements=self.requirements,
             subjects=(table.metric,),
             estimates=estimates,
             accounting=cells.fates(),

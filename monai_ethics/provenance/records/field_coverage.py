@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Estimate, Finding, Observation, Source, Stage, Verdict
+from monai_ethics.registry import question_of
 
 __all__ = ["FieldCoverage", "FieldTable"]
 
@@ -92,12 +93,9 @@ class FieldCoverage:
 
     def _finding(self, verdict: Verdict, statement: str, n: int, whole: int, **content: object) -> Finding:
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
+            **question_of(self),
             verdict=verdict,
             statement=statement,
-            requirements=self.requirements,
             accounting={"complete": whole, "incomplete": n - whole},
             parameters={"listed": self.listed},
             limitations=(_LIMIT,),

@@ -13,6 +13,7 @@ import torch
 
 from monai_ethics.errors import NotAssessableError
 from monai_ethics.evidence import Estimate, Finding, Stage, Verdict
+from monai_ethics.registry import question_of
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
 from monai_ethics.synthesis.kernels.gram import Gram
 from monai_ethics.synthesis.methods.floor import Beside, Design, Statistic, beside, design, drawn_rows
@@ -85,10 +86,7 @@ class SetComparison:
     def finding(self, sets: FeatureSets, used: FeatureSets | None = None, **kept: Any) -> Finding:
         """A finding of this check with what is the same in all of them; `not_assessable` where there is a reason."""
         return Finding(
-            check=self.id,
-            title=self.title,
-            stage=self.stage,
-            requirements=self.requirements,
+            **question_of(self),
             subjects=sets.spaces,
             parameters={**asdict(self), **sets.facts()},
             accounting=_accounting(sets, used or sets),
