@@ -106,13 +106,7 @@ class SynthesisCoverage(SetComparison):
         train, holdout, synthetic = rng.standard_normal((3, n, 8))
         for real in (train, holdout):
             real[: n // 2, 0] += 6
-        return FeatureSets(
-            train=train,
-            train_patients=[f"t{i}" for i in range(n)],
-            holdout=holdout,
-            holdout_patients=[f"h{i}" for i in range(n)],
-            synthetic=synthetic,
-        )
+        return FeatureSets.one_each(train, holdout, synthetic)
 
     def _drawn(self, used: FeatureSets) -> Design:
         drawn = self.drawn(used)

@@ -113,13 +113,7 @@ class SynthesisDiversity(SetComparison):
         rng = np.random.default_rng(seed)
         train, holdout, synthetic = rng.standard_normal((3, n, 30))
         synthetic[n // 2 : 2 * (n // 2)] = synthetic[: n // 2]
-        return FeatureSets(
-            train=train,
-            train_patients=[f"t{i}" for i in range(n)],
-            holdout=holdout,
-            holdout_patients=[f"h{i}" for i in range(n)],
-            synthetic=synthetic,
-        )
+        return FeatureSets.one_each(train, holdout, synthetic)
 
     def _measures(self) -> dict[str, str]:
         return {

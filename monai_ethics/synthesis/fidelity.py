@@ -129,13 +129,7 @@ class SynthesisFidelity(SetComparison):
         """`n` training, held-out and synthetic images of as many patients, the synthetic ones a little less varied."""
         rng = np.random.default_rng(seed)
         train, holdout, synthetic = rng.standard_normal((3, n, 8))
-        return FeatureSets(
-            train=train,
-            train_patients=[f"t{i}" for i in range(n)],
-            holdout=holdout,
-            holdout_patients=[f"h{i}" for i in range(n)],
-            synthetic=0.8 * synthetic,
-        )
+        return FeatureSets.one_each(train, holdout, 0.8 * synthetic)
 
     def _distances(self, gram: Gram, drawn: Design, *, group: Mapping[str, str]) -> list[Estimate]:
         widths = _widths(gram, drawn)

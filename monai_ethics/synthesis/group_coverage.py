@@ -100,12 +100,10 @@ class GroupCoverage(SetComparison):
         rng = np.random.default_rng(seed)
         train, holdout, synthetic = rng.standard_normal((3, n, 8))
         holdout[1::2, 0] += 6
-        return FeatureSets(
-            train=train,
-            train_patients=[f"t{i}" for i in range(n)],
-            holdout=holdout,
-            holdout_patients=[f"h{i}" for i in range(n)],
-            synthetic=synthetic,
+        return FeatureSets.one_each(
+            train,
+            holdout,
+            synthetic,
             holdout_attributes={"group": [("A", "B")[i % 2] for i in range(n)]},
             synthetic_attributes={"group": ["A"] * n},
         )

@@ -139,14 +139,8 @@ class GroupRealism(SetComparison):
         train, holdout, synthetic = rng.standard_normal((3, n, 8))
         group = [("A", "B")[i % 2] for i in range(n)]
         synthetic[1::2] += 1.5
-        return FeatureSets(
-            train=train,
-            train_patients=[f"t{i}" for i in range(n)],
-            holdout=holdout,
-            holdout_patients=[f"h{i}" for i in range(n)],
-            synthetic=synthetic,
-            holdout_attributes={"group": group},
-            synthetic_attributes={"group": group},
+        return FeatureSets.one_each(
+            train, holdout, synthetic, holdout_attributes={"group": group}, synthetic_attributes={"group": group}
         )
 
     def _large(self, groups: Sequence[ImageGroup]) -> list[ImageGroup]:

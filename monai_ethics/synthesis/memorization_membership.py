@@ -152,12 +152,10 @@ class MemorizationMembership:
         rng = np.random.default_rng(seed)
         train, holdout, synthetic = rng.standard_normal((3, n, 8))
         synthetic[: n // 10] = train[: n // 10] + 0.001 * rng.standard_normal((n // 10, 8))
-        return FeatureSets(
-            train=train,
-            train_patients=[f"t{i}" for i in range(n)],
-            holdout=holdout,
-            holdout_patients=[f"h{i}" for i in range(n)],
-            synthetic=synthetic,
+        return FeatureSets.one_each(
+            train,
+            holdout,
+            synthetic,
             split_random=True,
             train_items=[f"train-{i}" for i in range(n)],
             synthetic_items=[f"synthetic-{i}" for i in range(n)],

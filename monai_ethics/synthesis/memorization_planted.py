@@ -114,14 +114,7 @@ class MemorizationPlanted:
         """`n` training, held-out and synthetic images of as many patients; copies exact and noisy, none in the set."""
         rng = np.random.default_rng(seed)
         train, holdout, synthetic = rng.standard_normal((3, n, 8))
-        sets = FeatureSets(
-            train=train,
-            train_patients=[f"t{i}" for i in range(n)],
-            holdout=holdout,
-            holdout_patients=[f"h{i}" for i in range(n)],
-            synthetic=synthetic,
-            split_random=True,
-        )
+        sets = FeatureSets.one_each(train, holdout, synthetic, split_random=True)
         noisy = train + 0.1 * rng.standard_normal(train.shape)
         copies = {"exact": {"features": train}, "noisy": {"features": noisy}}
         return PlantedCopies(sets=sets, patients=sets.train_patients, copies=copies)

@@ -153,14 +153,7 @@ class MemorizationProximity:
         rng = np.random.default_rng(seed)
         train, holdout, synthetic = rng.standard_normal((3, n, 8))
         synthetic[: n // 10] = train[: n // 10] + 0.001 * rng.standard_normal((n // 10, 8))
-        return FeatureSets(
-            train=train,
-            train_patients=[f"t{i}" for i in range(n)],
-            holdout=holdout,
-            holdout_patients=[f"h{i}" for i in range(n)],
-            synthetic=synthetic,
-            split_random=True,
-        )
+        return FeatureSets.one_each(train, holdout, synthetic, split_random=True)
 
     def _finding(self, sets: FeatureSets, left_out: dict[str, str], **kept: Any) -> Finding:
         views = views_compared(sets, queries=("synthetic", "holdout"), reference="train")

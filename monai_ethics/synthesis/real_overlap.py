@@ -106,12 +106,10 @@ class RealOverlap:
         rng = np.random.default_rng(seed)
         train, holdout, synthetic = rng.standard_normal((3, n, 8))
         holdout[: n // 10] = train[: n // 10]
-        return FeatureSets(
-            train=train,
-            train_patients=[f"t{i}" for i in range(n)],
-            holdout=holdout,
-            holdout_patients=[f"h{i}" for i in range(n)],
-            synthetic=synthetic,
+        return FeatureSets.one_each(
+            train,
+            holdout,
+            synthetic,
             train_items=[f"train-{i}" for i in range(n)],
             holdout_items=[f"holdout-{i}" for i in range(n)],
         )

@@ -113,6 +113,18 @@ class FeatureSets:
                 raise InputError("The sets must have equally many features: got different ones. Use one extractor.")
         _one_site_each(self)
 
+    @classmethod
+    def one_each(cls, train: np.ndarray, holdout: np.ndarray, synthetic: np.ndarray, **known: Any) -> FeatureSets:
+        """Sets in which every real image is of a patient of its own, each of shape ``(N, d)``."""
+        return cls(
+            train=train,
+            train_patients=[f"t{i}" for i in range(len(train))],
+            holdout=holdout,
+            holdout_patients=[f"h{i}" for i in range(len(holdout))],
+            synthetic=synthetic,
+            **known,
+        )
+
     @property
     def spaces(self) -> tuple[str, ...]:
         """Names of the spaces, the main one first."""
