@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from monai_ethics.errors import EthicsError
 from monai_ethics.evidence import Estimate, Finding, Observation, Source, Stage, Verdict
 from monai_ethics.provenance.log.files.payload import read_payload
-from monai_ethics.provenance.log.reading.entries import iter_entries
+from monai_ethics.provenance.log.reading.entries import Entry, iter_entries
 from monai_ethics.registry import question_of
 
 __all__ = ["PATTERNS", "LogLines", "LogPrivacy", "log_lines", "log_of"]
@@ -104,7 +104,9 @@ class LogPrivacy:
         rows = sorted(data.texts)
         read, skipped = rows[: self.most], max(0, len(rows) - self.most)
         if len(rows) < 2:
-            return self._finding(Verdict.NOT_ASSESSABLE, "Fewer than two entries can be read.", 0, 0, len(rows))
+            reason = "Fewer than two entries can be read."
+            accounting = {"with_a_pattern": 0, "without": 0, "not_read": len(rows)}
+            return self._finding(Verdict.NOT_ASSESSABLE, reason, reason=reason, accounting=accounting)
         find = _finder(data.known)
         found: dict[str, list[int]] = {name: [] for name in (*PATTERNS, *([EXACT] if data.searched else []))}
         for seq, text in read:
@@ -117,8 +119,12 @@ class LogPrivacy:
         )
         if not data.searched:
             statement += " Private payloads were not there to compare with."
-        estimates = [_share("entries_with_a_pattern", bad, len(read), "of any kind")]
-        estimates += [_count(name, len(places), len(read)) for name, places in found.items()]
+        n, share = len(read), "share of entries with text in the form of an identifier, of any kind"
+        estimates = [_estimate("entries_with_a_pattern", bad / n, n, estimand=share)]
+        estimates += [
+            _estimate(f"entries_with_{name}", len(places), n, estimand="number of entries with it")
+            for name, places in found.items()
+        ]
         looked = [
             Observation(
                 label=name, items=[f"entry {seq}" for seq in places[: self.listed]], value=len(places), unit="1"
@@ -126,32 +132,23 @@ class LogPrivacy:
             for name, places in found.items()
             if places
         ]
-        return self._finding(Verdict.MEASURED, statement, bad, len(read) - bad, skipped, estimates, looked)
+        accounting = {"with_a_pattern": bad, "without": len(read) - bad, "not_read": skipped}
+        return self._finding(
+            Verdict.MEASURED, statement, estimates=estimates, observations=looked, accounting=accounting
+        )
 
-    def _finding(
-        self,
-        verdict: Verdict,
-        statement: str,
-        bad: int,
-        clean: int,
-        skipped: int,
-        estimates: Sequence[Estimate] = (),
-        looked: Sequence[Observation] = (),
-    ) -> Finding:
+    def _finding(self, verdict: Verdict, statement: str, **content: Any) -> Finding:
         return Finding(
             **question_of(self),
             verdict=verdict,
             statement=statement,
-            estimates=estimates,
-            observations=looked,
-            accounting={"with_a_pattern": bad, "without": clean, "not_read": skipped},
             parameters=asdict(self),
-            reason=statement if verdict is Verdict.NOT_ASSESSABLE else None,
             limitations=(
                 "Names that are ordinary words, and numbers of fewer than seven digits, have no form that tells them.",
                 "A date or a long number may be no identifier: a person must look.",
             ),
             sources=(SOURCE,),
+            **content,
         )
 
     @staticmethod
@@ -162,26 +159,14 @@ class LogPrivacy:
         )
 
 
-def _share(name: str, count: int, n: int, what: str) -> Estimate:
+def _estimate(name: str, value: float, n: int, *, estimand: str) -> Estimate:
     return Estimate(
         name=name,
-        value=count / n,
+        value=value,
         unit="1",
         n=n,
         n_unit="entries",
-        estimand=f"share of entries with text in the form of an identifier, {what}",
-        reason="A complete count of these entries, not a sample of more.",
-    )
-
-
-def _count(name: str, count: int, n: int) -> Estimate:
-    return Estimate(
-        name=f"entries_with_{name}",
-        value=count,
-        unit="1",
-        n=n,
-        n_unit="entries",
-        estimand="number of entries with it",
+        estimand=estimand,
         reason="A complete count of these entries, not a sample of more.",
     )
 
@@ -211,7 +196,7 @@ def log_lines(bodies: Iterable[Any], *, private: Path | None = None) -> LogLines
         bodies: JSON, one for each entry.
         private: the evidence folder whose payloads are read; they stay in memory only.
     """
-    known = None if private is None else _identifiers(private)
+    known = None if private is None else _identifiers(private, iter_entries(private))
     return LogLines(
         texts=[(seq, "\n".join(_texts(body))) for seq, body in enumerate(bodies)],
         known=known or frozenset(),
@@ -231,11 +216,15 @@ def log_of(folder: Path, *, run_id: str | None = None, more: Iterable[Any] = ())
         InputError: if the folder holds no log.
         ProvenanceError: if a line is no entry.
     """
-    known = _identifiers(folder, run_id)
-    entries = (entry for entry in iter_entries(folder) if run_id in (None, entry.run_id))
-    texts = [(entry.seq, "\n".join(_texts({"run_id": entry.run_id, "body": entry.body}))) for entry in entries]
+    texts, payloads = [], []
+    for entry in iter_entries(folder):
+        if run_id in (None, entry.run_id):
+            texts.append((entry.seq, "\n".join(_texts({"run_id": entry.run_id, "body": entry.body}))))
+            if entry.kind == "payload":
+                payloads.append(entry)
     first = texts[-1][0] + 1 if texts else 0
     texts += [(seq, "\n".join(_texts(body))) for seq, body in enumerate(more, start=first)]
+    known = _identifiers(folder, payloads)
     return LogLines(texts=texts, known=known or frozenset(), searched=known is not None)
 
 
@@ -256,12 +245,12 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _identifiers(folder: Path, run_id: str | None = None) -> frozenset[str] | None:
+def _identifiers(folder: Path, entries: Iterable[Entry]) -> frozenset[str] | None:
     """Names of cases, people and files in the private payloads; ``None`` where none can be read."""
     found: set[str] = set()
     seen = False
-    for entry in iter_entries(folder):
-        if entry.kind != "payload" or run_id not in (None, entry.run_id):
+    for entry in entries:
+        if entry.kind != "payload":
             continue
         try:
             payload = read_payload(folder, str(entry.body.get("commitment")))
