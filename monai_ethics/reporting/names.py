@@ -93,7 +93,15 @@ def scores(findings: Iterable[Finding]) -> tuple[str, ...]:
 
 
 def _of_metric(name: str) -> str | None:
-    return METRICS.get(PHASE.sub("", name))
+    """``val_mean_dice``, and a part of it as stored tables have it: ``val_mean_dice_liver``."""
+    score = PHASE.sub("", name)
+    if score in METRICS or score == name:
+        return METRICS.get(score)
+    stem = max((known for known in METRICS if score.startswith(f"{known}_")), key=len, default=None)
+    if stem is None:
+        return None
+    part = score.removeprefix(f"{stem}_")
+    return METRICS[stem] if part == "mean" else f"{METRICS[stem]}, {part}"
 
 
 def _of_target(name: str) -> str | None:

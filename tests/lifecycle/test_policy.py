@@ -5,6 +5,8 @@ import pytest
 
 from monai_ethics.evidence import Direction, Estimate, Finding, Limit, Side, Source, Stage, Verdict
 from monai_ethics.lifecycle.policy import Policy, PolicyLimit, RequiredCheck, apply_policy, gate, read_policy
+from monai_ethics.registry import load_check, registered
+from monai_ethics.synthesis.burned_in_text import COUNTS
 
 HEAD = 'schema_version: "1"\ntitle: t\n'
 
@@ -202,6 +204,25 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match="UTF-8"):
         read_policy(path)
+
+
+@pytest.mark.parametrize("name", ["claims", "demo", "synthesis"])
+def test_each_shipped_policy_is_one_and_each_of_its_limits_has_a_source(name):
+    with as_file(files("monai_ethics") / "lifecycle" / "policies" / f"{name}.yaml") as path:
+        read = read_policy(path)
+    assert read.limits
+    assert all(item.limit.source.title for item in read.limits)
+
+
+def test_the_example_for_synthetic_images_names_numbers_that_its_checks_give():
+    with as_file(files("monai_ethics") / "lifecycle" / "policies" / "synthesis.yaml") as path:
+        read = read_policy(path)
+    assert {item.check for item in (*read.limits, *read.required_checks)} <= {*registered()}
+    for item in read.limits:
+        check = load_check(item.check)
+        if item.check != "synthesis.burned_in_text":  # its reader is an extra
+            assert item.limit.estimate in {row.name for row in check()(check.example(120, 0)).estimates}
+    assert {name for name, _ in COUNTS.values()} >= {"leaks"}
 
 
 def test_the_shipped_policy_is_one():
