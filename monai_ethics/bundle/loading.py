@@ -37,7 +37,7 @@ def load_config(files: Sequence[str | Path], *, resolve: bool = True) -> dict[st
             parser.resolve_macro_and_relative_ids()
     except OSError:
         raise
-    except Exception as error:
+    except Exception as error:  # MONAI's parser raises whatever its readers and merges stumble over
         raise InputError(
             f"Expected bundle configs that fit together: got a {type(error).__name__} while merging them. "
             "Give the bundle's own file first and check each file."

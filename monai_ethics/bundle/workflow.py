@@ -201,7 +201,7 @@ class EthicsWorkflow(ConfigWorkflow):
         resolver = self.parser.ref_resolver
         try:  # while an item is being built, the parser must not parse anew
             return resolver.get_resolved_content(item) if resolver.items else self.parser.get_parsed_content(item)
-        except Exception:
+        except Exception:  # an expression of the bundle raises what it likes, and its value is then not known
             return None
 
     def _ethics_description(self, root: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ignite.engine import Engine
 
-from monai_ethics.errors import EthicsError, InputError
+from monai_ethics.errors import InputError
 from monai_ethics.handlers._events import has_kind, owners
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def synthesis_findings(session: RunSession, log: EvidenceLog, files: Sequence[Ou
 
 
 def _of_files(session: RunSession, files: Sequence[OutputFile]) -> list[Finding]:
-    from monai_ethics.handlers._look import not_assessable
+    from monai_ethics.handlers._look import not_assessable, why_failed
     from monai_ethics.handlers._written_images import declared_images, image_features
 
     images = declared_images([file.path for file in files], all_are=session.synthetic)
@@ -144,8 +144,7 @@ def _of_files(session: RunSession, files: Sequence[OutputFile]) -> list[Finding]
         audit = checked_audit(session.synthesis or {})  # once more: its files may have gone since
         return audit.compared(image_features(images, audit.extractor), [path.name for path in images])
     except Exception as error:  # the run is over: what else it left must be kept
-        why = str(error) if isinstance(error, EthicsError) else f"A check failed with {type(error).__name__}."
-        return [not_assessable(why, synthetic_images=len(images))]
+        return [not_assessable(why_failed(error, "A check"), synthetic_images=len(images))]
 
 
 def _pseudonymous(finding: Finding, hidden: Mapping[str, str]) -> Finding:

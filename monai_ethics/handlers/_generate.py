@@ -13,7 +13,7 @@ import ignite.distributed as idist
 import numpy as np
 import torch
 
-from monai_ethics.errors import EthicsError
+from monai_ethics.handlers._look import why_failed
 from monai_ethics.handlers._real_sets import features_of
 from monai_ethics.handlers._undisturbed import seed_all, seed_of, undisturbed
 from monai_ethics.handlers.samplers import ImageSampler
@@ -62,10 +62,8 @@ def generate(
                     break
                 size = min(batch_size, n - batch * batch_size)
                 parts.append((batch, _sampled(sampler, extractor, size=size, seed=seed_of(*seed, batch))))
-    except EthicsError as error:
-        reason = str(error)
     except Exception as error:  # a user's sampler raises what it likes, and a training has to go on
-        reason = f"Sampling failed with {type(error).__name__}."
+        reason = why_failed(error, "Sampling")
     return gather_features(parts, reason)
 
 

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from monai_ethics.errors import EthicsError
 from monai_ethics.evidence import Finding, Verdict
+from monai_ethics.registry import question_of
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
 from monai_ethics.synthesis.kernels.discrepancy import kid
 from monai_ethics.synthesis.kernels.manifold import manifold
@@ -17,7 +19,7 @@ from monai_ethics.synthesis.memorization_looks import Look
 from monai_ethics.synthesis.memorization_membership import MemorizationMembership
 from monai_ethics.synthesis.run import AuditPlan, audit_findings
 
-__all__ = ["findings_of", "look_at", "not_assessable", "numbers_of"]
+__all__ = ["findings_of", "look_at", "not_assessable", "numbers_of", "why_failed"]
 
 NEIGHBORS = 5
 
@@ -88,14 +90,15 @@ def not_assessable(reason: str, **accounting: Any) -> Finding:
         reason: why.
         accounting: images by what became of them.
     """
-    check = MemorizationMembership
     return Finding(
-        check=check.id,
-        title=check.title,
-        stage=check.stage,
-        requirements=check.requirements,
+        **question_of(MemorizationMembership()),
         verdict=Verdict.NOT_ASSESSABLE,
         statement="Whether training patients are closer to the synthetic images could not be assessed.",
         reason=reason,
         accounting=accounting or {"synthetic_images": 0},
     )
+
+
+def why_failed(error: Exception, what: str) -> str:
+    """What a finding says of an error: our own sentence, or only the kind of one whose text may hold a name."""
+    return str(error) if isinstance(error, EthicsError) else f"{what} failed with {type(error).__name__}."

@@ -21,7 +21,7 @@ from monai_ethics.handlers._events import find_metrics, move_behind_metrics, mov
 from monai_ethics.handlers._find_sampler import find_sampler, moving_average, one_image
 from monai_ethics.handlers._gather import deals_in_turn, sampler_of
 from monai_ethics.handlers._generate import Generated, Part, first_text, gather_features, generate
-from monai_ethics.handlers._look import findings_of, look_at, not_assessable, numbers_of
+from monai_ethics.handlers._look import findings_of, look_at, not_assessable, numbers_of, why_failed
 from monai_ethics.handlers._real_sets import PixelFeatures, feature_sets, features_of, read_real
 from monai_ethics.handlers._undisturbed import undisturbed
 from monai_ethics.handlers.samplers import ImageSampler, as_sampler
@@ -179,7 +179,7 @@ class SynthesisAudit:
         try:
             return [*found, *findings_of(self._sets, seed=self.seed)]
         except Exception as error:  # the training is over: what else it left must be kept
-            why = str(error) if isinstance(error, EthicsError) else f"A check failed with {type(error).__name__}."
+            why = why_failed(error, "A check")
             return [*found, not_assessable(why, synthetic_images=self._sets.size("synthetic"))]
 
     def compared(self, features: np.ndarray, names: Sequence[str]) -> list[Finding]:
@@ -286,11 +286,9 @@ class SynthesisAudit:
                 self._sets = sets
                 told["numbers"].update(numbers_of(sets))
                 look, told["members"], told["others"] = look_at(sets, epoch=epoch)
-        except Exception as error:
-            own = isinstance(error, EthicsError)
-            why = str(error) if own else f"Computing the numbers failed with {type(error).__name__}."
-            look = Look(epoch=epoch, images=images, reason=why)
-            self._reason = why
+        except Exception as error:  # a training goes on without the numbers of a look
+            self._reason = why_failed(error, "Computing the numbers")
+            look = Look(epoch=epoch, images=images, reason=self._reason)
         if look.closer is not None:
             told["numbers"]["closer_patients"] = look.closer
         return {**told, "look": asdict(look)}

@@ -18,6 +18,7 @@ from monai_ethics.provenance.records.patients import PATIENT
 from monai_ethics.provenance.records.record import Record, described_synthesis
 from monai_ethics.provenance.registry.known import Known, load_known, match, register
 from monai_ethics.provenance.synthetic_guard import SyntheticGuard
+from monai_ethics.registry import question_of
 
 __all__ = ["StampResult", "StampedItem", "check_template", "stamp_file", "stamp_files"]
 
@@ -186,12 +187,9 @@ def _contradiction(items: Sequence[str], n: int, *, synthetic: str) -> Finding:
     said, known = ("acquired", "synthetic") if synthetic == "no" else ("synthetic", "acquired")
     note = "" if synthetic == "no" else " A generator that gives out an acquired image has memorized it."
     return Finding(
-        check=guard.id,
-        title=guard.title,
-        stage=guard.stage,
+        **question_of(guard),
         verdict=Verdict.WARNED,
         statement=f"{len(items)} of {n} images to be stamped as {said} are registered as {known}.{note}",
-        requirements=guard.requirements,
         accounting={"contradicted": len(items), "other": n - len(items)},
         observations=[
             Observation(label="conflict", items=(item,), value=None, unit="1", note=f"registered as {known}")
