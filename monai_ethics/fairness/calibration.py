@@ -201,8 +201,7 @@ class Calibration:
         return Result(value=ratio_group(group, values).value, method="mean over cases", reason=why)
 
     def _estimate(self, name: str, estimand: str, result: Result, base: Mapping[str, Any]) -> Estimate:
-        level = None if result.low is None else self.level
-        return Estimate(name=name, estimand=estimand, level=level, **asdict(result), **base)
+        return Estimate(name=name, estimand=estimand, **result.stated(self.level), **base)
 
     @staticmethod
     def example(n: int, seed: int) -> BinaryScores:

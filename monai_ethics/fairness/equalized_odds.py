@@ -232,8 +232,7 @@ class EqualizedOdds:
                     n_unit="patients",
                     estimand=f"mean of the differences of TPR and FPR: {label} minus {name} (reference), case-weighted",
                     group={attribute: f"{label} - {name}"},
-                    level=None if result.low is None else self.level,
-                    **asdict(result),
+                    **result.stated(self.level),
                 )
             )
         return estimates

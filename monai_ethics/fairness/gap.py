@@ -14,7 +14,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from monai_ethics.evidence import Curve, Estimate, Finding
@@ -288,8 +288,7 @@ def _pairs(numbers: GapNumbers, adjusted: float) -> list[Estimate]:
                 name=pair.name,
                 unit=pair.unit,
                 estimand=pair.estimand,
-                level=None if pair.result.low is None else numbers.level,
-                **asdict(pair.result),
+                **pair.result.stated(numbers.level),
                 **base,
             )
         )

@@ -193,8 +193,7 @@ class GroupRanking:
         return self._estimate("average_precision", f"{estimand}; case-weighted", result, base)
 
     def _estimate(self, name: str, estimand: str, result: Result, base: dict[str, Any]) -> Estimate:
-        level = None if result.low is None else self.level
-        return Estimate(name=name, estimand=estimand, level=level, **asdict(result), **base)
+        return Estimate(name=name, estimand=estimand, **result.stated(self.level), **base)
 
     @staticmethod
     def _curve(cases: Ranking, own: Mask, people: int, name: Mapping[str, str | None]) -> Curve:

@@ -181,8 +181,7 @@ class GroupRates:
             n=n,
             n_unit="cases",
             group=name,
-            level=None if result.low is None else self.level,
-            **asdict(result),
+            **result.stated(self.level),
         )
 
     def _statement(self, data: BinaryScores, everyone: RateCell, found: Mapping[str, list[RateCell]]) -> str:

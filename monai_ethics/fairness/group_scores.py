@@ -188,8 +188,7 @@ class GroupScores:
         return found
 
     def _estimate(self, name: str, estimand: str, result: Result, base: Mapping[str, Any]) -> Estimate:
-        level = None if result.low is None else self.level
-        return Estimate(name=name, estimand=estimand, level=level, **asdict(result), **base)
+        return Estimate(name=name, estimand=estimand, **result.stated(self.level), **base)
 
     def _statement(self, data: ScoreTable, n: int, places: Mapping[tuple[str, str | None], float], small: int) -> str:
         if n == 0:

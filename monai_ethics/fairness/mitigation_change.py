@@ -211,18 +211,13 @@ class MitigationChange:
     ) -> Estimate:
         return Estimate(
             name=name,
-            value=found.value,
             unit=unit,
             n=n,
             n_unit="patients",
             n_valid=n if found.value is not None else 0,
             estimand=estimand,
-            low=found.low,
-            high=found.high,
-            level=self.level if found.low is not None else None,
-            method=found.method,
             group=group,
-            reason=found.reason,
+            **found.stated(self.level),
         )
 
     @staticmethod

@@ -263,17 +263,15 @@ class StandardizedGap:
         return rows
 
     def _estimate(self, what: str, data: ScoreTable, result: Result, group: dict[str, str | None], n: int) -> Estimate:
-        level = None if result.low is None else self.level
         estimand = f"{what.replace('_', ' ')}, {data.estimand}"
         return Estimate(
             name=what,
             estimand=estimand,
             unit=data.unit,
-            level=level,
             group=group,
             n=n,
             n_unit="patients",
-            **asdict(result),
+            **result.stated(self.level),
         )
 
     @staticmethod

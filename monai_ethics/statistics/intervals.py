@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,10 @@ class Result:
     high: float | None = None
     method: str | None = None
     reason: str | None = None
+
+    def stated(self, level: float) -> dict[str, Any]:
+        """The fields of an `Estimate` that it fills; `level` is that of the interval, if there is one."""
+        return {**asdict(self), "level": None if self.low is None else level}
 
 
 def wilson(hits: float, n: float, *, level: float = 0.95, quantile: float | None = None) -> tuple[float, float]:

@@ -252,21 +252,15 @@ class GroupCorrectness:
         ]
 
     def _rate(self, name: str, result: Result, *, n: int, n_unit: str, label: str) -> Estimate:
-        given = result.low is not None
         return Estimate(
             name=name,
-            value=result.value,
-            low=result.low,
-            high=result.high,
-            level=self.level if given else None,
-            method=result.method,
-            reason=None if given else result.reason or "no interval",
             unit="1",
             n=n,
             n_valid=n if result.value is not None else 0,
             n_unit=n_unit,
             estimand="share of images in which the judge sees what was requested or recorded",
             group={self.attribute: None if label == UNRECORDED else label},
+            **result.stated(self.level),
         )
 
     def _pair(self, data: Requests, labels: Sequence[str], pair: tuple[str, str]) -> Estimate:

@@ -181,18 +181,12 @@ class GroupCoverage(SetComparison):
         return self._rate(name, result, n=n, n_unit=n_unit, label=group.label)
 
     def _rate(self, name: str, result: Result, *, n: int, n_unit: str, label: str | None) -> Estimate:
-        given = result.low is not None
         return Estimate(
             name=name,
-            value=result.value,
-            low=result.low,
-            high=result.high,
-            level=self.level if given else None,
-            method=result.method,
-            reason=None if given else result.reason or "no interval",
             unit="1",
             n=n,
             n_unit=n_unit,
             estimand=f"share of {n_unit} with this label",
             group={self.attribute: label},
+            **result.stated(self.level),
         )

@@ -48,9 +48,9 @@ def beside_holdout(
     total = sum(sizes.values())
     difference = f"{estimand}, synthetic less held-out images"
     return [
-        _estimate(made, name=name, n=sizes[""], estimand=of[""], **kept),
-        _estimate(real, name=f"{name}_floor", n=sizes["_floor"], estimand=of["_floor"], **kept),
-        _estimate(excess, name=f"{name}_excess", n=total, estimand=difference, **kept),
+        Estimate(name=name, **made.stated(LEVEL), n=sizes[""], estimand=of[""], **kept),
+        Estimate(name=f"{name}_floor", **real.stated(LEVEL), n=sizes["_floor"], estimand=of["_floor"], **kept),
+        Estimate(name=f"{name}_excess", **excess.stated(LEVEL), n=total, estimand=difference, **kept),
     ]
 
 
@@ -63,15 +63,3 @@ def _difference(made: Result, real: Result) -> Result:
         return Result(value=value, reason="one of the shares has no interval")
     low, high = mover((made.value, real.value), (made.low, made.high), (real.low, real.high))
     return Result(value=value, low=low, high=high, method="Newcombe, from the intervals of both shares")
-
-
-def _estimate(result: Result, **kept: Any) -> Estimate:
-    return Estimate(
-        value=result.value,
-        low=result.low,
-        high=result.high,
-        level=None if result.low is None else LEVEL,
-        method=result.method,
-        reason=result.reason,
-        **kept,
-    )
