@@ -194,7 +194,7 @@ class MemorizationMembership:
             looked_at, neighbors=self.neighbors, scale=self.ratio_scale, listed=self.listed, device=self.device
         )
         return {
-            "statement": self._statement(compared, test, strata=strata, whom=whom),
+            "statement": self._statement(compared, test, strata=strata, whom=whom) + _blinded(pairs),
             "estimates": self._estimates(compared, test=test, strata=strata, pairs=pairs),
             "observations": pairs.observations,
             "seed": None if test.exact else self.seed,
@@ -298,6 +298,17 @@ class MemorizationMembership:
         )
 
 
+def _blinded(pairs: Pairs) -> str:
+    """That the holdout is none, where synthetic images repeat it: its patients are as near as copied ones then."""
+    if not pairs.of_held_out:
+        return ""
+    one = pairs.of_held_out == 1
+    return (
+        f" {pairs.of_held_out} synthetic {'image repeats' if one else 'images repeat'} a held-out image, which hides "
+        "copies from this test: ask how these patients were kept away."
+    )
+
+
 def _most(sets: FeatureSets, test: Precedence) -> tuple[str, int]:
     """Space and place of the order statistic in which the test saw most: there pairs are worth a look."""
     row, column = np.unravel_index(test.marginal.argmin(), test.marginal.shape)
@@ -326,6 +337,11 @@ def _pair_counts(pairs: Pairs, *, n: int, scale: float, where: str) -> list[Esti
             "hold only for a generator without any other fault",
         ),
         ("identical_images", pairs.identical, "synthetic images that repeat a training image"),
+        (
+            "identical_to_held_out_images",
+            pairs.of_held_out,
+            "synthetic images that repeat a held-out image: the generator had it, or files of two sets were mixed",
+        ),
         (
             "outlying_images",
             pairs.outlying,

@@ -58,6 +58,19 @@ def test_exact_copies_are_identical_by_features_or_by_digest():
     assert tuple(found.items) == ("x7", "s59")
 
 
+def test_images_of_the_holdout_among_synthetic_ones_are_counted_and_told_as_what_hides_copies():
+    clean = CHECK(sets(copies=4))
+    assert number(clean, "identical_to_held_out_images") == 0
+    assert "hides copies" not in clean.statement
+    data = sets(copies=4)
+    mixed = np.concatenate([data.rows("synthetic", data.spaces[0]), data.rows("holdout", data.spaces[0])[:3]])
+    found = CHECK(sets(copies=4, synthetic=mixed, synthetic_items=[f"s{i}" for i in range(len(mixed))]))
+    assert number(found, "identical_to_held_out_images") == 3
+    assert "3 synthetic images repeat a held-out image, which hides copies from this test" in found.statement
+    marks = {"holdout_digests": [f"h{i}" for i in range(60)], "synthetic_digests": [None] * 59 + ["h7"]}
+    assert number(CHECK(sets(**marks)), "identical_to_held_out_images") == 1
+
+
 def test_without_pseudonyms_no_pair_is_named():
     finding = CHECK(sets(copies=8, train_items=None, synthetic_items=None))
     assert finding.observations == ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 
@@ -29,12 +30,14 @@ class Pairs:
         outlying: synthetic images with a ratio below 1; ``None`` if there are fewer than ten training
             images, or all are the same.
         closer_than_real: synthetic images nearer to training than every held-out image.
+        of_held_out: synthetic images whose digest or features are a held-out image's.
     """
 
     observations: tuple[Observation, ...]
     identical: int
     outlying: int | None
     closer_than_real: int
+    of_held_out: int
 
 
 def list_pairs(sets: FeatureSets, *, neighbors: int, scale: float, listed: int, device: str = "cpu") -> Pairs:
@@ -74,6 +77,7 @@ def list_pairs(sets: FeatureSets, *, neighbors: int, scale: float, listed: int, 
         identical=int(identical.sum()),
         outlying=int((outlying | identical).sum()) if np.isfinite(ratio).any() else None,
         closer_than_real=int((distance < real).sum()),
+        of_held_out=_of_held_out(sets),
     )
 
 
@@ -112,6 +116,17 @@ def _same_content(sets: FeatureSets, partner: np.ndarray) -> np.ndarray:
     for repeat in np.flatnonzero(same).tolist():
         partner[repeat] = known[str(digests[repeat])]
     return same
+
+
+def _of_held_out(sets: FeatureSets) -> int:
+    """How many synthetic images repeat a held-out one, by content or by their features."""
+    space = sets.spaces[0]
+    held_out, made = (
+        [blake2b(row.tobytes()).digest() for row in sets.rows(role, space)] for role in ("holdout", "synthetic")
+    )
+    features, contents = {*held_out}, {*(sets.holdout_digests or ())} - {None}
+    digests: Sequence[str | None] = sets.synthetic_digests or (None,) * len(made)
+    return sum(row in features or digest in contents for row, digest in zip(made, digests, strict=True))
 
 
 def _observation(sets: FeatureSets, kind: str, *, synthetic_row: int, train_row: int, value: float) -> Observation:
