@@ -25,7 +25,7 @@ from monai_ethics.synthesis.memorization_proximity import MemorizationProximity
 from monai_ethics.synthesis.methods.labels import MOST_LABELS
 from monai_ethics.synthesis.real_overlap import RealOverlap
 
-__all__ = ["AuditPlan", "audit_findings", "compared_attributes", "request_findings"]
+__all__ = ["AuditPlan", "audit_findings", "compared_attributes", "left_out_attributes", "request_findings"]
 
 MOST_NUMBERS = 6  # numbers with more values count or measure something, such as the size of a lesion
 
@@ -104,15 +104,29 @@ def compared_attributes(sets: FeatureSets, plan: AuditPlan) -> list[str]:
     """Attributes by which groups are compared, in order."""
     if plan.attributes is not None:
         return list(plan.attributes)
+    return [name for name, labels in _shared(sets).items() if len(labels) > 1 and not _why_left_out(labels)]
+
+
+def left_out_attributes(sets: FeatureSets, plan: AuditPlan) -> dict[str, str]:
+    """Attributes that both sets have and that are not compared, unless the plan names its own: each with the reason."""
+    if plan.attributes is not None:
+        return {}
+    return {name: why for name, labels in _shared(sets).items() if (why := _why_left_out(labels))}
+
+
+def _shared(sets: FeatureSets) -> dict[str, set[str | None]]:
+    """The labels of each attribute that held-out and synthetic images have."""
     real, made = sets.attributes("holdout"), sets.attributes("synthetic")
-    return [name for name in sorted({*real} & {*made}) if _groups({*real[name], *made[name]})]
+    return {name: {*real[name], *made[name]} for name in sorted({*real} & {*made})}
 
 
-def _groups(labels: set[str | None]) -> bool:
-    """Whether labels make groups: 2 to 20 of them, and not many numbers, which count or measure something."""
-    if not 2 <= len(labels) <= MOST_LABELS:
-        return False
-    return len(labels) <= MOST_NUMBERS or not all(label is None or _is_number(label) for label in labels)
+def _why_left_out(labels: set[str | None]) -> str | None:
+    """Why labels make no groups: too many of them, or many numbers, which count or measure something."""
+    if len(labels) > MOST_LABELS:
+        return f"An attribute of {len(labels)} labels forms no groups: at most {MOST_LABELS} can be compared."
+    if len(labels) > MOST_NUMBERS and all(label is None or _is_number(label) for label in labels):
+        return f"{len(labels)} numbers count or measure something and form no groups: give bands of them instead."
+    return None
 
 
 def _is_number(label: str) -> bool:
@@ -141,4 +155,8 @@ def _checks(sets: FeatureSets, plan: AuditPlan, planted: PlantedCopies | None) -
         of: dict[str, Any] = {"attribute": name, "min_group_size": plan.min_group_size, **own}
         checks.append(partial(GroupCoverage(**of), sets))
         checks.append(partial(GroupRealism(family=len(names), **of), sets))
+    for name, why in left_out_attributes(sets, plan).items():
+        left = GroupCoverage(attribute=name, min_group_size=plan.min_group_size, **own)
+        said = f"Groups by {name} were not compared."
+        checks.append(partial(left.finding, sets, statement=said, reason=why))
     return checks

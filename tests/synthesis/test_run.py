@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 
+from monai_ethics.evidence import Verdict
 from monai_ethics.synthesis.data.feature_sets import FeatureSets
 from monai_ethics.synthesis.data.planted_copies import PlantedCopies
 from monai_ethics.synthesis.limits import INTRINSIC_LIMITS
-from monai_ethics.synthesis.run import AuditPlan, audit_findings, compared_attributes
+from monai_ethics.synthesis.run import AuditPlan, audit_findings, compared_attributes, left_out_attributes
 
 
 def sets(n=30):
@@ -40,6 +41,8 @@ def test_every_check_of_three_sets_speaks_and_says_the_intrinsic_limits():
         "synthesis.diversity",
         "synthesis.group_coverage",
         "synthesis.group_realism",
+        "synthesis.group_coverage",
+        "synthesis.group_coverage",
     ]
     assert all(tuple(finding.limitations[:3]) == INTRINSIC_LIMITS for finding in findings)
     assert seen[-1][1:] == (len(findings), len(findings))
@@ -51,6 +54,15 @@ def test_attributes_that_make_no_groups_are_not_compared_unless_asked_for():
     family = [f.parameters["family"] for f in audit_findings(sets(), plan=AuditPlan(attributes=["age", "sex"]))[-3:]
               if f.check.endswith("realism")]  # fmt: skip
     assert set(family) == {2}
+
+
+def test_attributes_that_are_left_out_are_told_with_the_reason():
+    left = {item.parameters["attribute"]: item for item in audit_findings(sets())[-2:]}
+    assert {item.verdict for item in left.values()} == {Verdict.NOT_ASSESSABLE}
+    assert left["age"].reason == "An attribute of 30 labels forms no groups: at most 20 can be compared."
+    assert left["voxels"].reason.startswith("9 numbers count or measure something")
+    assert left["age"].statement == "Groups by age were not compared."
+    assert left_out_attributes(sets(), AuditPlan(attributes=["sex"])) == {}
 
 
 def test_planted_copies_come_after_the_test_whose_power_they_state():
