@@ -34,6 +34,31 @@ def test_the_p_value_is_the_share_of_all_arrangements():
     assert found.p == pytest.approx(exact, abs=0.006)
 
 
+def pseudo_ranks(groups):
+    """The Wald statistic of relative effects, as it is defined: each patient's influence, and its covariance."""
+    places = [[[np.mean((g < x) + 0.5 * (g == x)) for g in groups] for x in group] for group in groups]
+    effects, spread = [], np.diag([1 / (12 * len(g) ** 2) for g in groups])
+    for number, own in enumerate(map(np.array, places)):
+        above = own.mean(axis=1)
+        effects.append(above.mean())
+        influence = -own / len(groups)
+        influence[:, number] += above
+        spread += np.cov(influence.T) / len(own)
+    contrast = np.eye(len(groups))[1:] - np.eye(len(groups))[0]
+    gap = contrast @ effects
+    return gap @ np.linalg.solve(contrast @ spread @ contrast.T, gap)
+
+
+def test_the_p_value_of_ranks_is_the_share_of_all_arrangements():
+    pooled = np.array([-np.inf, 0.1, 0.35, 0.35, 0.7, 0.95, 1.0])
+    arrangements = sorted(set(itertools.permutations("aabbccc")))
+    every = np.array([pseudo_ranks([pooled[np.array(found) == name] for name in "abc"]) for found in arrangements])
+    for place in (0, 60, 150):
+        groups = [pooled[np.array(arrangements[place]) == name] for name in "abc"]
+        exact = np.mean(every >= every[place] - 1e-9)
+        assert run(rank_omnibus, groups, draws=20_000).p == pytest.approx(exact, abs=0.011)
+
+
 @pytest.mark.parametrize("test", TESTS)
 def test_equal_groups_give_a_p_value_of_one(test):
     assert run(test, [[1, 2, 3, 4]] * 3).p > 0.9
