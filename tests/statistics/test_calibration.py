@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calibration and standardization: false alarms two-sided, coverage, and what binned errors are by chance alone."""
 
+from functools import cache
 from statistics import fmean
 
 import numpy as np
@@ -128,19 +129,22 @@ def test_slopes_of_clustered_groups_keep_the_level():
     assert LOW <= rejected(p_of) <= HIGH
 
 
+@cache
+def ends(make, n, location):
+    """Intervals of all measures, by name, of each of the data sets."""
+    groups = (make(np.random.default_rng([seed, n]), n, location) for seed in range(REPLICATES))
+    return [{item.name: (item.low, item.high) for item in Calibration()._moments(group, BASE)} for group in groups]
+
+
 def covers(make, n, measure, location):
     """Share of intervals that hold the truth: 0 in the large, 1 for the slope, the mean of p (1 - p) for Brier."""
     many = special.expit(np.random.default_rng(0).normal(location, 1.5, 400_000))
     name = {"large": "calibration_in_the_large", "slope": "calibration_slope", "brier": "brier"}[measure]
-    truth, hits, known = {"large": 0.0, "slope": 1.0, "brier": float((many * (1 - many)).mean())}[measure], 0, 0
-    for seed in range(REPLICATES):
-        each = make(np.random.default_rng([seed, n]), n, location)
-        found = next(item for item in Calibration()._moments(each, BASE) if item.name == name)
-        if found.low is not None:
-            known += 1
-            hits += found.low <= truth <= found.high
-    assert known > REPLICATES / 3
-    return hits / known, stats.binom.interval(0.99, known, 0.95)[0] / known
+    truth = {"large": 0.0, "slope": 1.0, "brier": float((many * (1 - many)).mean())}[measure]
+    known = [found[name] for found in ends(make, n, location) if found[name][0] is not None]
+    assert len(known) > REPLICATES / 3
+    share = fmean(low <= truth <= high for low, high in known)
+    return share, stats.binom.interval(0.99, len(known), 0.95)[0] / len(known)
 
 
 SIZES = [(20, 0.0), (50, 0.0), (200, 0.0), (50, -2.0), (200, -3.5)]

@@ -37,6 +37,7 @@ def table(groups):
     values = np.concatenate(groups)
     labels = tuple(str(g) for g, group in enumerate(groups) for _ in group)
     keys = tuple(str(i) for i in range(len(values)))
+    failures = bool(set(values) - {0.0, 1.0})  # a rate's zeros are no misses
     return ScoreTable(
         metric="mean_dice",
         unit="1",
@@ -44,7 +45,7 @@ def table(groups):
         cases=keys,
         patients=keys,
         values=tuple(values.tolist()),
-        outcomes=tuple("missed" if value == 0 and set(values) - {0.0, 1.0} else "scored" for value in values),
+        outcomes=tuple("missed" if value == 0 and failures else "scored" for value in values),
         groups={"g": labels},
         bounds=(0.0, 1.0),
     )
