@@ -19,6 +19,7 @@ from typing import Any
 from monai_ethics.errors import GateError, InputError
 from monai_ethics.provenance.exports.reduced import Checkpoint, Made, counted, is_released, made_of
 from monai_ethics.provenance.keys.key import fingerprint
+from monai_ethics.provenance.log.reading.bodies import as_list, as_mapping, as_whole
 from monai_ethics.provenance.log.reading.entries import Entry, iter_entries
 from monai_ethics.provenance.log.tree.digits import is_hex, is_record_id
 from monai_ethics.provenance.log.tree.head import Head, read_head
@@ -259,17 +260,13 @@ def _checkpoints(entries: Iterable[Entry]) -> Iterable[Checkpoint]:
             yield Checkpoint(
                 record=str(body.get("record") or ""),
                 sha256=str(body["sha256"]),
-                size=_whole(body.get("size")),
+                size=as_whole(body.get("size")),
                 weights=_strings(body.get("weights")),
             )
 
 
 def _strings(value: Any) -> tuple[str, ...]:
-    return tuple(map(str, value)) if isinstance(value, (list, tuple)) else ()
-
-
-def _whole(value: Any) -> int:
-    return value if isinstance(value, int) else 0
+    return tuple(map(str, as_list(value)))
 
 
 def _layers(entries: Iterable[Entry]) -> dict[str, tuple[str, ...]]:
@@ -283,10 +280,9 @@ def _layers(entries: Iterable[Entry]) -> dict[str, tuple[str, ...]]:
 def _packages(entries: Iterable[Entry]) -> dict[str, str]:
     found: dict[str, str] = {}
     for entry in entries:
-        body = entry.body.get("environment", {}) if entry.kind == "run" else entry.body
-        if entry.kind in ("run", "environment") and isinstance(body, Mapping):
-            packages = body.get("packages")
-            named = packages.items() if isinstance(packages, Mapping) else ()
+        body = as_mapping(entry.body.get("environment")) if entry.kind == "run" else entry.body
+        if entry.kind in ("run", "environment"):
+            named = as_mapping(body.get("packages")).items()
             found |= {str(name): str(version) for name, version in named if version}
     return dict(sorted(found.items()))
 

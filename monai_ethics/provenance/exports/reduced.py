@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from monai_ethics.provenance.log.reading.bodies import as_list, as_mapping, as_mappings
 from monai_ethics.provenance.log.reading.entries import Entry
 from monai_ethics.provenance.log.tree.digits import is_record_id
 
@@ -128,12 +129,12 @@ def made_of(entry: Entry, *, released: Collection[str], layers: Sequence[str]) -
     """
     body = entry.body
     kind = _kind(body)
-    parents = [(str(p.get("id")), str(p.get("role"))) for p in _mappings(body.get("parents"))]
+    parents = [(str(p.get("id")), str(p.get("role"))) for p in as_mappings(body.get("parents"))]
     named = [pair for pair in parents if pair[0] in released or (pair[1] in MODEL_ROLES and is_record_id(pair[0]))]
     seen = set(named)
     unnamed = dict(sorted(Counter(role for name, role in parents if (name, role) not in seen).items()))
-    activity, model = _mapping(body.get("activity")), _mapping(body.get("model"))
-    image = next(iter(_mappings(body.get("subjects"))), {}) if kind == "image" else {}
+    activity, model = as_mapping(body.get("activity")), as_mapping(body.get("model"))
+    image = next(iter(as_mappings(body.get("subjects"))), {}) if kind == "image" else {}
     generated = kind == "image" and body.get("synthetic") == "yes"
     conditioned = activity.get("conditioning") if generated and not unnamed else None
     return Made(
@@ -146,21 +147,21 @@ def made_of(entry: Entry, *, released: Collection[str], layers: Sequence[str]) -
         unnamed=unnamed,
         license=_text(body.get("license")) or _text(model.get("license") if kind == "model" else None),
         intended_use=_text(body.get("intended_use")),
-        limits=[str(item) for item in _list(body.get("limits"))],
-        consent=_text(_mapping(body.get("consent")).get("basis")) if kind == "set" else "",
-        set={name: value for name, value in _mapping(activity.get("set")).items() if name in _SET},
+        limits=[str(item) for item in as_list(body.get("limits"))],
+        consent=_text(as_mapping(body.get("consent")).get("basis")) if kind == "set" else "",
+        set={name: value for name, value in as_mapping(activity.get("set")).items() if name in _SET},
         activity=_texts(activity, _ACTIVITY if kind == "set" else _ACTIVITY[:3]),
         model=_texts({**model, **_bundle(model)}, _MODEL),
         conditioning=_text(conditioned),
-        digests=_texts(_mapping(image.get("digests")), SIGNED_DIGESTS) if generated else {},
+        digests=_texts(as_mapping(image.get("digests")), SIGNED_DIGESTS) if generated else {},
         media_type=_text(image.get("media_type")),
-        shape=[int(size) for size in _list(image.get("shape")) if isinstance(size, int)],
+        shape=[int(size) for size in as_list(image.get("shape")) if isinstance(size, int)],
         layers=layers,
     )
 
 
 def _kind(body: Mapping[str, Any]) -> str:
-    activity = _mapping(body.get("activity"))
+    activity = as_mapping(body.get("activity"))
     if "set" in activity:
         return "set"
     if body.get("type") == "training":
@@ -169,7 +170,7 @@ def _kind(body: Mapping[str, Any]) -> str:
 
 
 def _bundle(model: Mapping[str, Any]) -> dict[str, Any]:
-    bundle = _mapping(model.get("bundle"))
+    bundle = as_mapping(model.get("bundle"))
     given = {"generator": bundle.get("name"), "version": bundle.get("version")}
     return {name: value for name, value in given.items() if value and not model.get(name)}
 
@@ -185,15 +186,3 @@ def _text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(map(_text, value))
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else "" if value is None else str(value)
-
-
-def _list(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, (list, tuple)) else ()
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _mappings(value: Any) -> list[Mapping[str, Any]]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, (list, tuple)) else []

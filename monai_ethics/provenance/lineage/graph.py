@@ -12,6 +12,7 @@ from typing import Any
 
 from monai_ethics.errors import ProvenanceError
 from monai_ethics.provenance.log.files.payload import payload_json, read_payload
+from monai_ethics.provenance.log.reading.bodies import as_list, as_mapping, as_mappings
 from monai_ethics.provenance.log.reading.entries import Entry
 from monai_ethics.provenance.log.tree.digits import is_hex
 
@@ -107,31 +108,31 @@ class Facts:
 
     def _record(self, body: Mapping[str, Any], run_id: str, links: Links) -> None:
         name, kind = str(body.get("id")), str(body.get("type"))
-        activity = _mapping(body.get("activity"))
+        activity = as_mapping(body.get("activity"))
         # a run that made images has a record of its own besides theirs
         ran = "engines" in activity and kind in ("synthesis", "inference")
         this = ("set" if "set" in activity else "run" if ran else "record", name)
         self.named[name] = this[0]
         self.nodes[name] = (this[0], kind, str(body.get("synthetic", "unknown")))
         roles = set()
-        for parent in _mappings(body.get("parents")):
+        for parent in as_mappings(body.get("parents")):
             roles.add(str(parent.get("role")))
             if kind != "training" or parent.get("role") not in NOT_LEARNED:
                 self._edge(("record", str(parent.get("id"))), this, str(parent.get("role")))
         reads = kind in _READ or ran
         learned = kind == "training" and not {"training set", "synthetic set"} & roles
-        for subject in _mappings(body.get("subjects")):
+        for subject in as_mappings(body.get("subjects")):
             if learned or kind != "training":  # where there is a set, it says who is in it
                 self._subject(subject, this, reads=reads, links=links)
         self._model(body, this, kind=kind, run_id=run_id)
         if kind == "training" and not {"training set", "synthetic set", "input"} & roles:
             self.gaps[name, NO_SET] = None
-        if kind == "synthesis" and not ran and "model" not in roles and not _mapping(body.get("model")):
+        if kind == "synthesis" and not ran and "model" not in roles and not as_mapping(body.get("model")):
             self.gaps[name, NO_MODEL] = None
 
     def _model(self, body: Mapping[str, Any], this: tuple[str, str], *, kind: str, run_id: str) -> None:
         """Weights that a training made or began with, and that a result was made with."""
-        model = _mapping(body.get("model"))
+        model = as_mapping(body.get("model"))
         made = {str(model.get("weights_sha256")), *_weights(model, ".end")}
         begun = set(_weights(model, ".start"))
         if kind == "training":
@@ -151,7 +152,7 @@ class Facts:
         for name in names:
             self._edge(("subject", name), this, "patient")
         self._patients[this[1]] = names
-        digest = _mapping(subject.get("digests")).get("voxel_v1")
+        digest = as_mapping(subject.get("digests")).get("voxel_v1")
         if isinstance(digest, str) and reads:
             self._edge(("image", links.image(digest)), this, "input")
         elif isinstance(digest, str):
@@ -167,7 +168,7 @@ class Facts:
 
     def _registered(self, body: Mapping[str, Any], folder: Path, links: Links) -> None:
         record = str(body.get("record"))
-        digests = _mapping(body.get("digests"))
+        digests = as_mapping(body.get("digests"))
         if "digests" not in body:
             payload = self._private(body, folder)
             if payload is None:
@@ -185,7 +186,7 @@ class Facts:
         if payload is None:
             self.gaps[this[1], ERASED_LIST] = None
             return
-        for leaf in _mappings(payload.get("leaves")):
+        for leaf in as_mappings(payload.get("leaves")):
             role = SYNTHETIC_MEMBER if leaf.get("synthetic") in ("yes", "partial") else MEMBER
             subject = ("subject", subject_name(self.key_id, str(leaf.get("subject"))))
             known = leaf.get("patient") is True
@@ -211,13 +212,12 @@ class Facts:
 
     def _checkpoint(self, body: Mapping[str, Any], run_id: str) -> None:
         record = str(body.get("record") or self._trained.get(run_id) or "")
-        states = body.get("weights")
         if not record:
             return
         file = ("file", f"file:{body['sha256']}") if is_hex(body.get("sha256")) else None
         if file is not None:
             self._edge(("record", record), file, ITSELF)
-        for digest in states if isinstance(states, (list, tuple)) else ():
+        for digest in as_list(body.get("weights")):
             self._edge(("record", record), ("weights", f"weights:{digest}"), ITSELF)
             if file is not None:
                 self._edge(file, ("weights", f"weights:{digest}"), ITSELF)
@@ -228,11 +228,3 @@ def _weights(model: Mapping[str, Any], end: str) -> Iterator[str]:
     for key, value in model.items():
         if str(key).endswith(end) and isinstance(value, Mapping) and value.get("sha256"):
             yield str(value["sha256"])
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _mappings(value: Any) -> list[Mapping[str, Any]]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, (list, tuple)) else []

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from monai_ethics.provenance.log.reading.bodies import as_list, as_mapping, as_text, as_whole
 from monai_ethics.provenance.log.reading.entries import Entry, iter_entries
 
 __all__ = ["Key", "Made", "Published", "Repair", "Run", "Set", "Trail", "trail_of"]
@@ -159,29 +160,28 @@ class _Gathered:
         )
 
     def _open(self, entry: Entry, body: Mapping[str, Any]) -> None:
-        self.log_id = self.log_id or _text(body.get("log_id"))
-        run = Run(run_id=entry.run_id, time=entry.time, tool=_text(body.get("tool")))
+        self.log_id = self.log_id or as_text(body.get("log_id"))
+        run = Run(run_id=entry.run_id, time=entry.time, tool=as_text(body.get("tool")))
         self.runs.setdefault(entry.run_id, run)
         while len(self.runs) > MOST:
             del self.runs[next(iter(self.runs))]
 
     def _run(self, entry: Entry, body: Mapping[str, Any]) -> None:
         old = self.runs.get(entry.run_id) or Run(run_id=entry.run_id, time=entry.time, tool="")
-        launched = body.get("launched")
-        workflow = _text(launched.get("workflow")) if isinstance(launched, Mapping) else ""
+        workflow = as_text(as_mapping(body.get("launched")).get("workflow"))
         self.runs[entry.run_id] = Run(
             run_id=old.run_id,
             time=old.time,
             tool=old.tool,
-            status=_text(body.get("status")) or old.status,
+            status=as_text(body.get("status")) or old.status,
             workflow=workflow or old.workflow,
         )
 
     def _key(self, entry: Entry, body: Mapping[str, Any]) -> None:
         key = Key(
             time=entry.time,
-            fingerprint=_text(body.get("fingerprint")),
-            storage=_text(body.get("key")),
+            fingerprint=as_text(body.get("fingerprint")),
+            storage=as_text(body.get("key")),
             first=body.get("previous") is None,
             endorsed=bool(body.get("endorsement")),
         )
@@ -190,32 +190,31 @@ class _Gathered:
     def _repair(self, entry: Entry, body: Mapping[str, Any]) -> None:
         repair = Repair(
             time=entry.time,
-            truncated_bytes=_whole(body.get("truncated_bytes")),
-            unsealed_entries=_whole(body.get("unsealed_entries")),
+            truncated_bytes=as_whole(body.get("truncated_bytes")),
+            unsealed_entries=as_whole(body.get("unsealed_entries")),
         )
         self.repairs = [*self.repairs[-MOST + 1 :], repair]
 
     def _erasure(self, entry: Entry, body: Mapping[str, Any]) -> None:
-        gone = body.get("commitments")
-        count = len(gone) if isinstance(gone, list | tuple) else 0
-        self.redactions = [*self.redactions[-MOST + 1 :], (entry.time, count, _text(body.get("reason")))]
+        count = len(as_list(body.get("commitments")))
+        self.redactions = [*self.redactions[-MOST + 1 :], (entry.time, count, as_text(body.get("reason")))]
 
     def _training_set(self, entry: Entry, body: Mapping[str, Any]) -> None:
         names = ("n", "subjects", "unattributed")
-        role, root = _text(body.get("role")), _text(body.get("root"))
+        role, root = as_text(body.get("role")), as_text(body.get("root"))
         if len(self.sets) < MOST:
-            n, subjects, unattributed = (_whole(body.get(name)) for name in names)
+            n, subjects, unattributed = (as_whole(body.get(name)) for name in names)
             row = Set(role=role, n=n, subjects=subjects, unattributed=unattributed, root=root)
             self.sets.setdefault((role, root), row)
 
     def _record(self, entry: Entry, body: Mapping[str, Any]) -> None:
         self.synthetic += body.get("synthetic") in ("yes", "partial")
-        use = _text(body.get("intended_use"))
+        use = as_text(body.get("intended_use"))
         if use and len(self.intended) < MOST:
             self.intended.setdefault(use)
         model = body.get("model")
         if isinstance(model, Mapping) and len(self.models) < MOST:
-            made = Made(name=_name(model), weights=_text(model.get("weights_sha256")))
+            made = Made(name=_name(model), weights=as_text(model.get("weights_sha256")))
             if made.name or made.weights:
                 self.models.setdefault(made)
 
@@ -223,10 +222,9 @@ class _Gathered:
         self.synthetic += body.get("synthetic") in ("yes", "partial")
 
     def _public_export(self, entry: Entry, body: Mapping[str, Any]) -> None:
-        left = body.get("left_out")
-        hidden = _whole(left.get("estimates")) if isinstance(left, Mapping) else 0
+        hidden = as_whole(as_mapping(body.get("left_out")).get("estimates"))
         self.published = Published(
-            least=_whole(body.get("least")), hidden=hidden, source=_text(body.get("source_head"))
+            least=as_whole(body.get("least")), hidden=hidden, source=as_text(body.get("source_head"))
         )
 
 
@@ -244,15 +242,7 @@ _LOOKS: Mapping[str, Callable[[_Gathered, Entry, Mapping[str, Any]], None]] = {
 
 
 def _name(model: Mapping[str, Any]) -> str:
-    bundle = model.get("bundle")
-    parts = (bundle.get("name"), bundle.get("version")) if isinstance(bundle, Mapping) else ()
-    words = [_text(part) for part in (*parts, model.get("generator"), model.get("version"))]
+    bundle = as_mapping(model.get("bundle"))
+    parts = (bundle.get("name"), bundle.get("version"), model.get("generator"), model.get("version"))
+    words = [as_text(part) for part in parts]
     return " ".join(word for word in words if word)
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _whole(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
