@@ -15,7 +15,7 @@ from monai_ethics.errors import InputError
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.calibration import FEWEST_OUTCOMES, Calibration, no_probabilities, ratio_group
 from monai_ethics.fairness.data.binary import BinaryScores
-from monai_ethics.fairness.data.groups import label_text, labels_of
+from monai_ethics.fairness.data.groups import attribute_of, label_text, labels_of
 from monai_ethics.fairness.data.probabilities import Forecasts, forecasts
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
 from monai_ethics.fairness.gap import (
@@ -156,12 +156,9 @@ class CalibrationGap:
         """
         return self.finding(data, self.compare(data))
 
-    def _name(self, data: BinaryScores) -> str:
-        return self.attribute or (next(iter(data.groups)) if len(data.groups) == 1 else "")
-
     def compare(self, data: BinaryScores) -> CalibrationComparison | None:
         """The omnibus test alone, or ``None`` if the data have no attribute to compare."""
-        name = self._name(data)
+        name = attribute_of(self.attribute, data)
         if not name:
             return None
         if reason := no_probabilities(data):
@@ -248,7 +245,7 @@ class CalibrationGap:
         Returns:
             The finding.
         """
-        name = self._name(data)
+        name = attribute_of(self.attribute, data)
         found = found or CalibrationComparison(reason=f"there are {len(data.groups)} attributes and none was named")
         numbers = None
         adjusted, ends = 1.0, ""

@@ -11,6 +11,7 @@ import numpy as np
 
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.data.binary import BinaryScores
+from monai_ethics.fairness.data.groups import attribute_of
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
 from monai_ethics.fairness.gap import ALONE, Family, GapNumbers, gap_curves, gap_estimates
 from monai_ethics.fairness.group_rates import GroupRates
@@ -18,7 +19,6 @@ from monai_ethics.fairness.methods.epsilon import EpsilonByChance, epsilon_by_ch
 from monai_ethics.fairness.methods.rate_comparison import RateComparison, compare_rate
 from monai_ethics.fairness.methods.ratios import ratio_detectable
 from monai_ethics.fairness.rate_finding import (
-    attribute_of,
     comparison_settings,
     method_text,
     pair_numbers,
@@ -114,7 +114,7 @@ class DifferentialFairness:
     def compare(self, data: BinaryScores) -> DecisionGap | None:
         """The omnibus test alone, or ``None`` without decisions or an attribute to compare."""
         attribute = attribute_of(self.attribute, data)
-        if attribute is None or not data.y_pred:
+        if not attribute or not data.y_pred:
             return None
         rates = compare_rate(
             data,
@@ -150,7 +150,7 @@ class DifferentialFairness:
         Returns:
             The finding.
         """
-        attribute = attribute_of(self.attribute, data) or ""
+        attribute = attribute_of(self.attribute, data)
         rates = None if found is None else found.rates
         reason = why_not(data, rates, self.min_group_size)
         statement = (

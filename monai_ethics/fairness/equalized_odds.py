@@ -9,14 +9,13 @@ from typing import Any, ClassVar
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Curve, Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.data.binary import BinaryScores
-from monai_ethics.fairness.data.groups import label_text
+from monai_ethics.fairness.data.groups import attribute_of, label_text
 from monai_ethics.fairness.gap import ALONE, Family, GapNumbers, PairNumbers, gap_curves, gap_estimates
 from monai_ethics.fairness.group_rates import GroupRates
 from monai_ethics.fairness.methods.odds import average_odds
 from monai_ethics.fairness.methods.rate_comparison import RateComparison, compare_odds
 from monai_ethics.fairness.methods.ratios import ratio_detectable
 from monai_ethics.fairness.rate_finding import (
-    attribute_of,
     comparison_settings,
     method_text,
     pair_numbers,
@@ -104,7 +103,7 @@ class EqualizedOdds:
     def compare(self, data: BinaryScores) -> RateComparison | None:
         """The joint test alone, or ``None`` without decisions or an attribute to compare."""
         attribute = attribute_of(self.attribute, data)
-        if attribute is None or not data.y_pred:
+        if not attribute or not data.y_pred:
             return None
         return compare_odds(
             data, attribute, min_group_size=self.min_group_size, n_permutations=self.n_permutations, seed=self.seed
@@ -126,7 +125,7 @@ class EqualizedOdds:
         Returns:
             The finding.
         """
-        attribute = attribute_of(self.attribute, data) or ""
+        attribute = attribute_of(self.attribute, data)
         estimates: list[Estimate] = []
         curves: list[Curve] = []
         reason = why_not(data, found, self.min_group_size)

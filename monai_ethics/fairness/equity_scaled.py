@@ -11,7 +11,7 @@ import numpy as np
 
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Estimate, Finding, Source, Stage, Verdict
-from monai_ethics.fairness.data.groups import Group, label_text, repeated, split
+from monai_ethics.fairness.data.groups import Group, attribute_of, label_text, repeated, split
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS, ScoreTable
 from monai_ethics.fairness.group_scores import GroupScores
 from monai_ethics.fairness.methods.comparison import judgeable
@@ -96,8 +96,7 @@ class EquityScaled:
             Verdict `measured`; `not_assessable` with fewer than 2 groups of `min_group_size` patients, or for scores
             that are not of 0 to 1 with more better.
         """
-        only = next(iter(data.groups)) if len(data.groups) == 1 else ""
-        attribute = self.attribute or only
+        attribute = attribute_of(self.attribute, data)
         groups = split(data, attribute) if attribute else []
         judged = judgeable(groups, self.min_group_size)
         reason = self._why_not(data, attribute, groups, judged)

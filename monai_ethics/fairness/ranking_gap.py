@@ -13,7 +13,7 @@ import numpy as np
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Finding, Source, Stage, Verdict
 from monai_ethics.fairness.data.binary import BinaryScores
-from monai_ethics.fairness.data.groups import label_text, labels_of
+from monai_ethics.fairness.data.groups import attribute_of, label_text, labels_of
 from monai_ethics.fairness.data.rankings import Ranking, ranking
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
 from monai_ethics.fairness.gap import (
@@ -183,12 +183,9 @@ class RankingGap:
         """
         return self.finding(data, self.compare(data))
 
-    def _name(self, data: BinaryScores) -> str:
-        return self.attribute or (next(iter(data.groups)) if len(data.groups) == 1 else "")
-
     def compare(self, data: BinaryScores) -> RankingComparison | None:
         """The omnibus test alone, or ``None`` if the data have no attribute to compare."""
-        name = self._name(data)
+        name = attribute_of(self.attribute, data)
         if not name:
             return None
         found = compared_cases(data, name, self.measure, self.min_group_size)
@@ -224,7 +221,7 @@ class RankingGap:
         Returns:
             The finding.
         """
-        name = self._name(data)
+        name = attribute_of(self.attribute, data)
         found = found or RankingComparison(reason=f"there are {len(data.groups)} attributes and none was named")
         adjusted, numbers = 1.0, None
         if found.omnibus is not None and found.cases is not None:

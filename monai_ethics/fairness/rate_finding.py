@@ -16,7 +16,6 @@ from monai_ethics.fairness.rate_wording import impossibility
 from monai_ethics.fairness.wording import is_exploratory
 
 __all__ = [
-    "attribute_of",
     "comparison_settings",
     "method_text",
     "pair_numbers",
@@ -37,13 +36,6 @@ EXPLORATORY = (
     "Exploratory: intersections are corrected for their own number only, apart from the attributes. "
     "Confirm what they show on other data."
 )
-
-
-def attribute_of(name: str, data: BinaryScores) -> str | None:
-    """The attribute that was named, or the only one there is."""
-    if name:
-        return name
-    return next(iter(data.groups)) if len(data.groups) == 1 else None
 
 
 def why_not(data: BinaryScores, found: RateComparison | None, min_group_size: int) -> str | None:

@@ -9,13 +9,13 @@ from typing import ClassVar
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Curve, Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.data.binary import BinaryScores
+from monai_ethics.fairness.data.groups import attribute_of
 from monai_ethics.fairness.data.rates import RATE_WORDS
 from monai_ethics.fairness.gap import ALONE, Family, GapNumbers, gap_curves, gap_estimates
 from monai_ethics.fairness.group_rates import GroupRates
 from monai_ethics.fairness.methods.rate_comparison import RateComparison, compare_rate
 from monai_ethics.fairness.methods.ratios import ratio_detectable
 from monai_ethics.fairness.rate_finding import (
-    attribute_of,
     comparison_settings,
     method_text,
     pair_numbers,
@@ -112,7 +112,7 @@ class RateGap:
     def compare(self, data: BinaryScores) -> RateComparison | None:
         """The omnibus test alone, or ``None`` without decisions or an attribute to compare."""
         attribute = attribute_of(self.attribute, data)
-        if attribute is None or not data.y_pred:
+        if not attribute or not data.y_pred:
             return None
         return compare_rate(
             data,
@@ -139,7 +139,7 @@ class RateGap:
         Returns:
             The finding.
         """
-        attribute = attribute_of(self.attribute, data) or ""
+        attribute = attribute_of(self.attribute, data)
         estimates: list[Estimate] = []
         curves: list[Curve] = []
         reason = why_not(data, found, self.min_group_size)

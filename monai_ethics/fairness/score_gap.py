@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from monai_ethics.evidence import Curve, Estimate, Finding, Source, Stage, Verdict
-from monai_ethics.fairness.data.groups import Group, label_text, labels_of
+from monai_ethics.fairness.data.groups import Group, attribute_of, label_text, labels_of
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS, ScoreTable
 from monai_ethics.fairness.gap import ALONE, Family, GapNumbers, PairNumbers, gap_curves, gap_estimates, parity_level
 from monai_ethics.fairness.group_scores import GroupScores
@@ -101,8 +101,8 @@ class ScoreGap:
 
     def compare(self, data: ScoreTable) -> Comparison | None:
         """The omnibus test alone, or ``None`` if the table has no attribute to compare."""
-        attribute = self._name(data)
-        if attribute is None:
+        attribute = attribute_of(self.attribute, data)
+        if not attribute:
             return None
         return compare(
             data,
@@ -111,11 +111,6 @@ class ScoreGap:
             n_permutations=self.n_permutations,
             seed=self.seed,
         )
-
-    def _name(self, data: ScoreTable) -> str | None:
-        if self.attribute:
-            return self.attribute
-        return next(iter(data.groups)) if len(data.groups) == 1 else None
 
     def finding(
         self,
@@ -133,7 +128,7 @@ class ScoreGap:
         Returns:
             The finding.
         """
-        attribute = self._name(data) or ""
+        attribute = attribute_of(self.attribute, data)
         estimates: list[Estimate] = []
         curves: list[Curve] = []
         reason = None

@@ -16,7 +16,18 @@ from monai_ethics.fairness.attributes.strata import cross
 from monai_ethics.fairness.data.scores import ESTIMAND, ScoreTable
 from monai_ethics.statistics.intervals import Floats
 
-__all__ = ["CASE_MIX", "Group", "Grouped", "at_worst", "label_text", "labels_of", "repeated", "split", "spoken_label"]
+__all__ = [
+    "CASE_MIX",
+    "Group",
+    "Grouped",
+    "at_worst",
+    "attribute_of",
+    "label_text",
+    "labels_of",
+    "repeated",
+    "split",
+    "spoken_label",
+]
 
 NOT_RECORDED = "(not recorded)"
 
@@ -59,6 +70,11 @@ def label_text(label: str | None) -> str:
 def spoken_label(label: str | None) -> str:
     """A label within a sentence; the brackets of a band such as ``[18, 40)`` stay."""
     return NOT_RECORDED.strip("()") if label is None else label
+
+
+def attribute_of(name: str, table: Grouped) -> str:
+    """The attribute that was named, or else the only one there is; empty where none can be told."""
+    return name or (next(iter(table.groups)) if len(table.groups) == 1 else "")
 
 
 def labels_of(table: Grouped, attribute: str) -> tuple[str | None, ...]:
