@@ -17,7 +17,7 @@ from monai_ethics.bundle.engines import EngineRef, find_engines, is_rank_depende
 from monai_ethics.bundle.inspect import default_run_id, list_id
 from monai_ethics.bundle.loading import load_config
 from monai_ethics.bundle.names import INJECTOR, display_id
-from monai_ethics.bundle.rewrite import rewrite, wrap_savers
+from monai_ethics.bundle.rewrite import item_at, rewrite, wrap_savers
 from monai_ethics.errors import InputError
 
 __all__ = ["overlay", "tracking_settings", "write_overlay"]
@@ -53,7 +53,7 @@ def overlay(
     content: dict[str, Any] = {}
     for path, value in _changes(config, after):
         key = _writable(path, raw)
-        content[display_id(key)] = _for_overlay(value if key == path else _get(after, key))
+        content[display_id(key)] = _for_overlay(value if key == path else item_at(after, key))
     return {**_session_items(config, engines, run_id=run_id, settings=settings), **content}
 
 
@@ -191,9 +191,3 @@ def _writable(path: str, raw: Any) -> str:
         if isinstance(raw, str):
             return "::".join(parts[: depth + 1])
     return path
-
-
-def _get(config: Any, path: str) -> Any:
-    for part in path.split("::"):
-        config = config[int(part) if isinstance(config, list) else part]
-    return config

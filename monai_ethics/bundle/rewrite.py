@@ -18,7 +18,7 @@ from monai_ethics.bundle.engines import EngineRef, find_engines, is_generative, 
 from monai_ethics.bundle.expressions import engine_calls, set_argument
 from monai_ethics.bundle.names import INJECTOR, SAVER_NAMES
 
-__all__ = ["own_id", "rewrite", "wrap_savers"]
+__all__ = ["item_at", "own_id", "rewrite", "wrap_savers"]
 
 OURS = re.compile(rf"\$?{INJECTOR}\.handlers\('[^@]*', (.*)\)", re.DOTALL)
 
@@ -80,7 +80,7 @@ def wrap_savers(config: dict[str, Any], *, run_id: str = "run") -> list[str]:
 
 
 def _rewrite_component(config: dict[str, Any], ref: EngineRef) -> bool:
-    node = _get(config, ref.id)
+    node = item_at(config, ref.id)
     key = ref.handlers_key or ""
     own = own_id(ref.id)
     ours = f"${INJECTOR}.handlers({_literal(ref.id)}, @{own})"
@@ -99,7 +99,7 @@ def _rewrite_component(config: dict[str, Any], ref: EngineRef) -> bool:
 
 def _rewrite_expression(config: dict[str, Any], ref: EngineRef) -> bool:
     path, _, number = ref.id.partition("(")
-    text: str = _get(config, path)
+    text: str = item_at(config, path)
     call = engine_calls(text)[int(number.rstrip(")") or 0)]
     key = ref.handlers_key or ""
     span = call.keywords.get(key)
@@ -139,7 +139,8 @@ def _copy_repeats(node: Any, seen: set[int]) -> None:
             _copy_repeats(value, seen)
 
 
-def _get(config: Any, path: str) -> Any:
+def item_at(config: Any, path: str) -> Any:
+    """The item of a config at a path such as ``train::handlers::0``."""
     for part in path.split("::"):
         config = config[int(part) if isinstance(config, list) else part]
     return config
@@ -147,5 +148,5 @@ def _get(config: Any, path: str) -> Any:
 
 def _put(config: Any, path: str, value: Any) -> None:
     head, _, last = path.rpartition("::")
-    parent = _get(config, head) if head else config
+    parent = item_at(config, head) if head else config
     parent[int(last) if isinstance(parent, list) else last] = value

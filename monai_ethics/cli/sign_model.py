@@ -49,8 +49,8 @@ def command(
 
 
 def _release(folder: Path, out: Path, evidence: Path, *, site: Path | None, fields: dict[str, str]) -> dict[str, Any]:
-    from monai_ethics.provenance.images.digest import file_sha256
     from monai_ethics.provenance.log.reading.entries import raw_lines
+    from monai_ethics.provenance.log.tree.canonical import file_sha256
     from monai_ethics.provenance.log.writing.writer import EvidenceLog
     from monai_ethics.provenance.registry.release import record_release
     from monai_ethics.provenance.signed.manifest import manifest_of

@@ -107,8 +107,9 @@ def _import_reader(path: str) -> None:
 
 
 def _digest(path: str) -> dict[str, Any]:
-    from monai_ethics.provenance.images.digest import digest_image, file_sha256
+    from monai_ethics.provenance.images.digest import digest_image
     from monai_ethics.provenance.images.read import read_image
+    from monai_ethics.provenance.log.tree.canonical import file_sha256
     from monai_ethics.provenance.marks.sidecar import sidecar_marks
 
     file = Path(path)

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["CHECKPOINTS", "OutputFile", "OutputSweep", "file_digest"]
+from monai_ethics.provenance.log.tree.canonical import file_sha256
+
+__all__ = ["CHECKPOINTS", "OutputFile", "OutputSweep"]
 
 CHECKPOINTS = frozenset((".pt", ".pth", ".ckpt", ".ts", ".onnx", ".safetensors", ".bin"))
 MOST = 50_000  # files looked at in one folder
@@ -84,13 +85,7 @@ class OutputSweep:
         out = []
         for path in sorted(found):
             try:
-                out.append(OutputFile(path=path, role=found[path], size=path.stat().st_size, sha256=file_digest(path)))
+                out.append(OutputFile(path=path, role=found[path], size=path.stat().st_size, sha256=file_sha256(path)))
             except OSError:
                 continue
         return out
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

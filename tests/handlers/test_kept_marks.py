@@ -6,8 +6,8 @@ import pytest
 
 from monai_ethics.handlers._kept_marks import register_kept
 from monai_ethics.handlers._sweep import OutputFile
-from monai_ethics.provenance.images.digest import file_sha256
 from monai_ethics.provenance.log.reading.entries import read_entries
+from monai_ethics.provenance.log.tree.canonical import file_sha256
 from monai_ethics.provenance.log.writing.writer import EvidenceLog
 from monai_ethics.provenance.marks.sidecar import sidecar_path, write_least
 from monai_ethics.provenance.registry.stamp import stamp_file

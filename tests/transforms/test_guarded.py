@@ -141,7 +141,7 @@ def test_items_without_a_file_and_unread_formats_pass_the_deny_list_only(site, t
 
 
 def test_a_sidecar_speaks_for_a_format_that_is_not_read(site, tmp_path):
-    from monai_ethics.provenance.images.digest import file_sha256
+    from monai_ethics.provenance.log.tree.canonical import file_sha256
 
     path = tmp_path / "a.nrrd"
     path.write_bytes(b"NRRD0004")

@@ -17,7 +17,7 @@ from monai_ethics.provenance.images.orientation import reorient
 from monai_ethics.provenance.images.read import Image, Marks, read_image
 from monai_ethics.provenance.images.robust import robust_v1
 from monai_ethics.provenance.images.voxels import arrange, slice_digests, slice_v1, voxel_v1
-from monai_ethics.provenance.log.tree.canonical import canonical, sha256_hex
+from monai_ethics.provenance.log.tree.canonical import canonical, file_sha256, sha256_hex
 
 __all__ = [
     "ATTRIBUTES",
@@ -26,7 +26,6 @@ __all__ = [
     "compare_attrs",
     "digest_file",
     "digest_image",
-    "file_sha256",
     "geometry_v1",
     "slice_digests",
     "slice_v1",
@@ -124,12 +123,6 @@ def digest_image(
         attrs_v1=attrs_v1(attributes, key=key),
         robust_v1=robust_v1(array, affine=affine, axes=axes) if robust else None,
     )
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of the bytes of a file."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def geometry_v1(shape: Sequence[int], affine: np.ndarray | None) -> str:

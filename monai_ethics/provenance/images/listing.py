@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import InputError
-from monai_ethics.provenance.images.digest import FileDigests, digest_file, file_sha256
+from monai_ethics.provenance.images.digest import FileDigests, digest_file
 from monai_ethics.provenance.images.read import is_dicom
+from monai_ethics.provenance.log.tree.canonical import file_sha256
 from monai_ethics.provenance.marks.peek import peek_marks
 from monai_ethics.provenance.marks.sidecar import SIDECAR, sidecar_marks
 from monai_ethics.provenance.marks.taint import carries_synthetic

@@ -11,9 +11,10 @@ from typing import Any
 
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.evidence import FrozenDict
-from monai_ethics.provenance.images.digest import FileDigests, digest_image, file_sha256, slice_digests
+from monai_ethics.provenance.images.digest import FileDigests, digest_image, slice_digests
 from monai_ethics.provenance.images.read import Image, read_image
 from monai_ethics.provenance.keys.standing import Revocations
+from monai_ethics.provenance.log.tree.canonical import file_sha256
 from monai_ethics.provenance.marks.compare import CHANGED, compare_clear, compare_file
 from monai_ethics.provenance.marks.sidecar import SIDECAR_SCHEMA, read_sidecar
 from monai_ethics.provenance.marks.taint import carries_synthetic

@@ -24,7 +24,7 @@ from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.provenance.keys.home import key_home, stored_secret
 from monai_ethics.provenance.keys.key import private_pem, public_pem
 from monai_ethics.provenance.log.files.storage import write_atomically
-from monai_ethics.provenance.log.tree.canonical import canonical, strict_loads
+from monai_ethics.provenance.log.tree.canonical import canonical, file_sha256, strict_loads
 from monai_ethics.provenance.signed.envelope import PAYLOAD_TYPE, STATEMENT_TYPE, pre_authentication
 
 __all__ = ["ManifestCheck", "load_or_create_ec_key", "manifest_of", "sign_manifest", "verify_manifest"]
@@ -77,7 +77,7 @@ def manifest_of(folder: Path, *, leave_out: Sequence[Path] = ()) -> dict[str, An
     if not folder.is_dir():
         raise InputError("Expected the folder of a model: got something else. Give the folder.")
     ignored = sorted({*GIT, *_evidence(folder), *_inside(folder, leave_out)})
-    files = {name: _sha256(folder / name) for name in _files(folder, frozenset(ignored))}
+    files = {name: file_sha256(folder / name) for name in _files(folder, frozenset(ignored))}
     if not files:
         raise InputError("Expected a folder with files: got an empty one. Give the folder of the model.")
     ordered = sorted(files, key=lambda name: PurePosixPath(name).parts)
@@ -119,11 +119,6 @@ def _inside(folder: Path, paths: Sequence[Path]) -> Iterator[str]:
     for path in paths:
         if path.resolve().is_relative_to(root):
             yield path.resolve().relative_to(root).as_posix()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def load_or_create_ec_key(home: Path | None = None) -> ec.EllipticCurvePrivateKey:
@@ -207,7 +202,7 @@ def verify_manifest(folder: Path, signature: Path, public: bytes) -> ManifestChe
         raise SchemaError(_OTHER) from error
     if not sound:
         raise SchemaError(_OTHER)
-    present = {name: _sha256(folder / name) for name in _files(folder, frozenset(map(str, ignored)))}
+    present = {name: file_sha256(folder / name) for name in _files(folder, frozenset(map(str, ignored)))}
     places = list(enumerate(listed, start=1))
     return ManifestCheck(
         signed=_holds(key, one, payload),

@@ -15,11 +15,11 @@ from monai_ethics.provenance.images.digest import (
     attrs_v1,
     compare_attrs,
     digest_file,
-    file_sha256,
     geometry_v1,
     slice_digests,
     voxel_v1,
 )
+from monai_ethics.provenance.log.tree.canonical import file_sha256
 
 RNG = np.random.default_rng(0)
 VOLUME = RNG.integers(-500, 3000, size=(12, 10, 8)).astype(np.int16)

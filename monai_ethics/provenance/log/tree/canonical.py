@@ -7,13 +7,14 @@ import hashlib
 import json
 import math
 import unicodedata
+from pathlib import Path
 from typing import Any, NoReturn
 
 import rfc8785
 
 from monai_ethics.errors import InputError, SchemaError
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "canonical", "sha256_hex", "strict_loads"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "canonical", "file_sha256", "sha256_hex", "strict_loads"]
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
@@ -91,6 +92,12 @@ def strict_loads(data: bytes, *, limit: int = MAX_BYTES) -> Any:
 def sha256_hex(data: bytes) -> str:
     """SHA-256 as 64 lower-case hex digits."""
     return hashlib.sha256(data).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of the bytes of a file, read in parts."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
