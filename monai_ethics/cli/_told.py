@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from monai_ethics.evidence import UNJUDGED, Finding, Verdict
+from monai_ethics.reporting.names import as_told, in_words
 
 __all__ = ["changes", "told"]
 
@@ -25,6 +26,7 @@ def told(findings: Sequence[Finding]) -> list[str]:
         What was judged, and comparisons that differ, in full, planned ones and small p-values first; the other
         comparisons by what was compared; what could not be judged by its reason; the first descriptions in full.
     """
+    findings = list(map(as_told, findings))
     gaps = {place: p for place, finding in enumerate(findings) if (p := _p(finding)) is not None}
     differ = [place for place, p in gaps.items() if p <= 1 - _level(findings[place])]
     differ.sort(key=lambda place: (_unplanned(findings[place]), gaps[place]))
@@ -43,6 +45,7 @@ def told(findings: Sequence[Finding]) -> list[str]:
 
 def changes(findings: Sequence[Finding]) -> list[str]:
     """Findings that all are of one kind: each with an answer in full, the others gathered by their reason."""
+    findings = list(map(as_told, findings))
     answered = [f"{item.verdict.value}: {item.statement}" for item in findings if item.verdict not in UNJUDGED]
     left = _open([item for item in findings if item.verdict in UNJUDGED])
     return [*answered, *(f"{Verdict.NOT_ASSESSABLE.value}: {line}" for line in left)]
@@ -75,7 +78,7 @@ def _level(finding: Finding) -> float:
 
 
 def _subject(finding: Finding) -> str:
-    return finding.subjects[0] if finding.subjects else finding.title
+    return in_words(finding.subjects[0]) if finding.subjects else finding.title
 
 
 def _by_quantity(findings: Iterable[Finding]) -> list[str]:

@@ -74,15 +74,19 @@ def for_svg(text: object, *, width: int = 34) -> str:
 
 def for_markdown(text: object) -> str:
     """Text for Markdown, in running text or a table cell: no markup, no link, no HTML of its own."""
-    out = clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    out = MARKDOWN.sub(r"\\\1", out).replace("://", ":\\//").replace("www.", "www\\.")
-    return LINE_START.sub(r"\1\\\2", out)
+    return LINE_START.sub(r"\1\\\2", _unmarked(clean(text)))
 
 
 def coded_markdown(text: object) -> str:
     """Text for Markdown in which a name between backticks is shown as code."""
     parts = CODE.split(clean(text))
-    return "".join(f"`{part}`" if place % 2 else for_markdown(part) for place, part in enumerate(parts))
+    told = (f"`{part}`" if place % 2 else _unmarked(part) for place, part in enumerate(parts))
+    return LINE_START.sub(r"\1\\\2", "".join(told))
+
+
+def _unmarked(text: str) -> str:
+    out = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return MARKDOWN.sub(r"\\\1", out).replace("://", ":\\//").replace("www.", "www\\.")
 
 
 def for_terminal(text: object) -> str:

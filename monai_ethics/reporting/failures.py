@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from monai_ethics.evidence import UNJUDGED, Estimate, Verdict
 from monai_ethics.reporting.asked import Asked
-from monai_ethics.reporting.quantity import counted, group_label, interval, name_label, percent, value_label
+from monai_ethics.reporting.quantity import counted, group_label, interval, percent, value_label
 from monai_ethics.reporting.sections import Section, TableCell
 from monai_ethics.reporting.shapes import direction, is_of_people, primary, rates
+from monai_ethics.reporting.telling import brief
 from monai_ethics.reporting.words import words_of
 
 __all__ = ["MODES", "Mode", "failures"]
@@ -207,7 +208,7 @@ def _number(row: Estimate) -> str:
     if row.value is None:
         return f"no number: {row.reason}"
     ends = f", {interval(row)} ({percent(row.level)} interval)" if row.low is not None else ", no interval"
-    return f"{name_label(row.name)} {value_label(row)}{ends}"
+    return f"{brief(row.name)} {value_label(row)}{ends}"
 
 
 def _worst(mode: Mode, item: Asked) -> Iterator[tuple[Asked, Estimate, str]]:

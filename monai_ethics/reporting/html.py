@@ -15,7 +15,7 @@ from monai_ethics.evidence import Estimate
 from monai_ethics.reporting import published, quantity
 from monai_ethics.reporting.escape import clean, coded, for_html, json_text, link
 from monai_ethics.reporting.names import name_told
-from monai_ethics.reporting.telling import limit_label
+from monai_ethics.reporting.telling import brief, brief_with_name, limit_label
 from monai_ethics.reporting.view import View
 from monai_ethics.reporting.words import STAGE_NOTE, VERDICTS, Words, words_of
 
@@ -41,6 +41,8 @@ def environment() -> Environment:
     )
     found.globals["name_counts"] = quantity.WHOLE.__contains__
     found.filters.update(
+        brief=brief,
+        brief_with_name=brief_with_name,
         coded=coded,
         counted=quantity.counted,
         data=data,
@@ -84,11 +86,11 @@ def data(value: float | None, text: str) -> Markup:
 
 
 def estimands(rows: Sequence[Estimate]) -> dict[str, str]:
-    """What each number stands for, for the names that have one meaning in all rows; the others say it in their row."""
+    """What each number stands for; empty for a name whose rows differ, which say it themselves."""
     found: dict[str, set[str]] = {}
     for row in rows:
         found.setdefault(row.name, set()).add(row.estimand)
-    return {name: next(iter(texts)) for name, texts in found.items() if len(texts) == 1}
+    return {name: next(iter(texts)) if len(texts) == 1 else "" for name, texts in found.items()}
 
 
 def image(svg: str) -> str:

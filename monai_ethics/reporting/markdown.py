@@ -26,7 +26,7 @@ from monai_ethics.reporting.quantity import (
 )
 from monai_ethics.reporting.represented import Represented
 from monai_ethics.reporting.sections import Section, TableCell
-from monai_ethics.reporting.telling import limit_label
+from monai_ethics.reporting.telling import brief, brief_with_name, limit_label
 from monai_ethics.reporting.view import View
 from monai_ethics.reporting.words import STAGE_NOTE, VERDICTS, words_of
 
@@ -194,7 +194,7 @@ def _ends(view: View) -> Iterator[str]:
     rows = (
         (
             item.label or pair.subject,
-            f"{name_label(pair.name)} by {pair.attribute}",
+            f"{brief(pair.name)} by {pair.attribute}",
             *(f"{word}: {group_label(row.group)}, {value_label(row)} ({interval(row)})" for word, row in pair.ends),
             f"{pair.groups} groups, {pair.withheld} not judged",
         )
@@ -278,7 +278,7 @@ def _plain(value: float | None, unit: str) -> str:
 
 def _cells(row: Estimate) -> tuple[object, ...]:
     return (
-        name_label(row.name),
+        brief_with_name(row.name),
         group_label(row.group),
         value_label(row),
         interval(row),
@@ -297,7 +297,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[st
     yield f"| {' | '.join(map(esc, names))} |"
     yield f"|{'---|' * len(names)}"
     for row in rows:
-        yield f"| {' | '.join(esc(cell) for cell in row)} |"
+        yield f"| {' | '.join(coded(cell) for cell in row)} |"
 
 
 def _last(view: View) -> Iterator[str]:

@@ -11,7 +11,7 @@ from monai_ethics.reporting.asked import Asked
 from monai_ethics.reporting.published import GROUPS
 from monai_ethics.reporting.quantity import counted, group_label, name_label
 from monai_ethics.reporting.shapes import is_rate, scores
-from monai_ethics.reporting.telling import COUNTED
+from monai_ethics.reporting.telling import COUNTED, brief
 
 __all__ = ["Absent", "Count", "Open", "Represented", "represented"]
 
@@ -166,7 +166,7 @@ def _open(
     most = max(judged or [row for _, row in rows], key=lambda row: row.n)
     by_item: dict[str, tuple[Asked, list[str]]] = {}
     for item, row in rows:
-        by_item.setdefault(item.anchor, (item, []))[1].append(name_label(row.name))
+        by_item.setdefault(item.anchor, (item, []))[1].append(brief(row.name))
     what = tuple(
         dict.fromkeys(_missing(item, names, some=(at, group) in scored) for at, (item, names) in by_item.items())
     )

@@ -8,7 +8,18 @@ from collections.abc import Iterable, Mapping
 from monai_ethics.evidence import Limit, Side
 from monai_ethics.reporting.quantity import group_label, name_label
 
-__all__ = ["BETTER", "COUNTED", "RATES", "brief", "by_weight", "capital", "heading", "limit_label", "spoken"]
+__all__ = [
+    "BETTER",
+    "COUNTED",
+    "RATES",
+    "brief",
+    "brief_with_name",
+    "by_weight",
+    "capital",
+    "heading",
+    "limit_label",
+    "spoken",
+]
 
 RATES: Mapping[str, str] = {
     "tpr": "share found among those with the finding (sensitivity, TPR)",
@@ -66,8 +77,13 @@ SCORES: Mapping[str, str] = {
     "real_synthetic_gap": "score on real less score on synthetic test images",
 }
 BRIEF: Mapping[str, str] = {
+    "max_min_gap": "largest gap",
+    "gap_null_mean": "mean gap by chance",
+    "gap_null_95th": "gap by chance, 95th percentile",
     "p_adjusted": "adjusted p-value",
     "p_value": "p-value",
+    "failure_rate": "share missed",
+    "false_positive_rate": "share of false positives",
     "tpr": "sensitivity (TPR)",
     "fpr": "false alarms (FPR)",
     "fnr": "missed (FNR)",
@@ -124,6 +140,11 @@ def capital(text: str) -> str:
 def brief(name: str) -> str:
     """A name in the few words that an axis has room for."""
     return BRIEF.get(name) or name_label(name)
+
+
+def brief_with_name(name: str) -> str:
+    """A name in a few words, and the name itself as code where the words are others."""
+    return name_label(name) if name not in BRIEF else f"{BRIEF[name]} (`{name}`)"
 
 
 def limit_label(limit: Limit) -> str:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from monai_ethics.evidence import UNJUDGED, Verdict
 from monai_ethics.reporting.asked import Asked
-from monai_ethics.reporting.quantity import group_label, name_label
+from monai_ethics.reporting.quantity import group_label
+from monai_ethics.reporting.telling import brief
 
 __all__ = ["Withheld", "withheld"]
 
@@ -54,7 +55,7 @@ def withheld(asked: Sequence[Asked]) -> tuple[Withheld, ...]:
             if row.value is None:
                 key = (item.label or finding.title, group_label(row.group), f"{row.n} {row.n_unit}")
                 found = heap(item, row.reason, whole=False, verdict=Verdict.NOT_ASSESSABLE)
-                found.parts.setdefault(key, []).append(name_label(row.name))
+                found.parts.setdefault(key, []).append(brief(row.name))
     order = sorted(heaps.items(), key=lambda pair: not pair[0][0])
     return tuple(
         Withheld(reason=common(found.reasons), what=_names(found), anchor=found.anchor, verdict=verdict)

@@ -48,7 +48,7 @@ def test_what_was_not_planned_comes_after_what_was(findings):
 
 def test_a_comparison_without_a_difference_is_a_word_in_the_line_of_its_quantity(findings):
     lines = told([with_p(item, 0.5) for item in findings])
-    line = next(line for line in lines if line.strip().startswith("finding_tpr: by "))
+    line = next(line for line in lines if line.strip().startswith("finding: sensitivity (TPR): by "))
     assert "sex" in line
     assert lines[1].startswith("Differs: 0 of ")
     assert len(lines) < 25

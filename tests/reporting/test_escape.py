@@ -57,6 +57,7 @@ def test_markdown_has_no_markup_of_its_own(text, written):
 def test_a_name_between_backticks_is_code_and_nothing_else_is():
     assert coded("`val_x` <b>") == Markup("<code>val_x</code> &lt;b&gt;")
     assert coded_markdown("*a* `val_x` www.e.org") == r"\*a\* `val_x` www\.e.org"
+    assert coded_markdown("gap (`max_gap`): 1") == "gap (`max_gap`): 1"
     for text in ("`a b`", "`<script>`", "`", "``", "`a"):
         assert "<code>" not in coded(text)
         assert coded_markdown(text) == for_markdown(text)

@@ -128,7 +128,7 @@ def test_what_a_group_missed_stands_beside_its_median():
     found, _ = table(replace(GROUPS, estimates=[*GROUPS.estimates, *rates]))
     assert found["A group of patients is served less well"][1].startswith("site: B")
     number, whom, _ = found["A group of patients is served less well, continued"]
-    assert number.startswith("failure rate 0.300")
+    assert number.startswith("share missed 0.300")
     assert whom.startswith("site: A")
 
 
@@ -149,7 +149,7 @@ def test_no_copy_found_does_not_hide_what_a_test_found():
     looked = finding("synthesis.memorization_membership", [row("identical_images", 0.0, {}), row("p_value", 0.001, {})])
     _, report = table(looked)
     rows = failures(view_of(report).asked).rows
-    assert {cells[1].text.split()[0] for cells in rows} >= {"identical", "p"}
+    assert {cells[1].text.split()[0] for cells in rows} >= {"identical", "p-value"}
 
 
 def test_many_groups_are_shortened_to_those_that_failed_first():

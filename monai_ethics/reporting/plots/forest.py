@@ -7,7 +7,7 @@ from monai_ethics.evidence import Finding
 from monai_ethics.reporting.plots.few import few
 from monai_ethics.reporting.plots.rows import lines_by_attribute, paint_rows, span
 from monai_ethics.reporting.plots.style import Picture
-from monai_ethics.reporting.quantity import name_label, unit_label
+from monai_ethics.reporting.quantity import unit_label
 from monai_ethics.reporting.shapes import direction, grouped, label
 from monai_ethics.reporting.telling import brief, capital, spoken
 
@@ -29,8 +29,8 @@ def forest(finding: Finding, name: str, *, salt: str, lead: bool = True) -> Pict
         caption=f"{capital(spoken(name))} by group. The dot is the value, the line its interval; a "
         f"long line means that the value is not known well. The dashed line is the value of everyone together.{part}"
         f"{left}",
-        alt=f"Forest plot of the {name_label(name)} in {sum(1 for row in rows if row.group)} groups; "
+        alt=f"Forest plot of the {brief(name)} in {sum(1 for row in rows if row.group)} groups; "
         "the table below holds every number.",
-        title=f"{name_label(name)} by group",
+        title=f"{brief(name)} by group",
         lead=lead,
     )

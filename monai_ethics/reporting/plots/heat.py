@@ -10,9 +10,9 @@ from typing import Any
 from monai_ethics.evidence import Estimate, Finding
 from monai_ethics.reporting.plots.few import ordered
 from monai_ethics.reporting.plots.style import INK, MUTED, Canvas, Picture, draw
-from monai_ethics.reporting.quantity import MISSING, TIMES, interval, name_label, number, unit_label, value_label
+from monai_ethics.reporting.quantity import MISSING, TIMES, interval, number, unit_label, value_label
 from monai_ethics.reporting.shapes import grouped, is_of_people
-from monai_ethics.reporting.telling import COUNTED, capital, heading, spoken
+from monai_ethics.reporting.telling import COUNTED, brief, capital, heading, spoken
 
 __all__ = ["heat_maps"]
 
@@ -131,11 +131,11 @@ def _picture(cross: Cross, name: str, *, salt: str, lead: bool) -> Picture:
         svg=_paint(cross, rows, columns, salt=salt),
         caption=f"{capital(spoken(name))} {among}, {ends}. A deeper tint is a higher value, neither good nor bad."
         f"{judged}{left}{lost}",
-        alt=f"Table of the {name_label(name)} by {what}: {len(cross.cells)} groups, {held} not judged, {none} with "
+        alt=f"Table of the {brief(name)} by {what}: {len(cross.cells)} groups, {held} not judged, {none} with "
         "nobody; the table below holds every number."
         if people
-        else f"Table of the {name_label(name)} by {what}, {len(cross.cells)} cells; the one below holds every number.",
-        title=f"{name_label(name)} by {what}",
+        else f"Table of the {brief(name)} by {what}, {len(cross.cells)} cells; the one below holds every number.",
+        title=f"{brief(name)} by {what}",
         lead=lead,
     )
 

@@ -9,7 +9,7 @@ from monai_ethics.evidence import Curve, Finding
 from monai_ethics.reporting.plots.few import curves_of
 from monai_ethics.reporting.plots.lines import LINES, Plane, by_attribute, group_text, paint_lines
 from monai_ethics.reporting.plots.style import Picture
-from monai_ethics.reporting.quantity import TIMES, name_label, number
+from monai_ethics.reporting.quantity import TIMES, number
 from monai_ethics.reporting.telling import brief, by_weight, capital, spoken
 
 __all__ = ["by_threshold", "roc"]
@@ -75,7 +75,7 @@ def by_threshold(finding: Finding, *, salt: str) -> Iterator[Picture]:
                 caption=f"{capital(spoken(rate))} at each threshold, by {attribute}. {READ}{line} A threshold must be "
                 f"chosen on other patients than these.{left}",
                 alt=f"{capital(spoken(rate))} over the threshold for {_names(curves)}.",
-                title=f"{name_label(rate)} by threshold and {attribute}",
+                title=f"{brief(rate)} by threshold and {attribute}",
                 lead=first,
             )
             first = False

@@ -7,7 +7,6 @@ from monai_ethics.evidence import Finding
 from monai_ethics.reporting.plots.few import few
 from monai_ethics.reporting.plots.rows import lines_by_attribute, paint_rows, span
 from monai_ethics.reporting.plots.style import Picture
-from monai_ethics.reporting.quantity import name_label
 from monai_ethics.reporting.shapes import grouped
 from monai_ethics.reporting.telling import brief, capital, spoken
 
@@ -26,7 +25,7 @@ def shares(finding: Finding, name: str, *, salt: str) -> Picture:
     return Picture(
         svg=svg,
         caption=f"{capital(spoken(name))} by group: the bar is the share, the line its interval.{left}",
-        alt=f"Bars of the {name_label(name)} in {sum(1 for row in rows if row.group)} groups; "
+        alt=f"Bars of the {brief(name)} in {sum(1 for row in rows if row.group)} groups; "
         "the table below holds every number.",
-        title=f"{name_label(name)} by group",
+        title=f"{brief(name)} by group",
     )
