@@ -6,19 +6,15 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["EthicsWorkflow", "find_engines", "launch", "overlay_handlers", "overlay_session", "rewrite", "wrap_saver"]
+__all__ = ["EthicsWorkflow", "find_engines", "overlay_handlers", "overlay_session", "wrap_saver"]
 
 _HOMES = {
     "EthicsWorkflow": "workflow",
     "find_engines": "engines",
-    "launch": "launch",
     "overlay_handlers": "standalone",
     "overlay_session": "standalone",
-    "rewrite": "rewrite",
     "wrap_saver": "saver",
 }
-# modules that share their name with the function they export: the function stays reachable as module.function
-_SAME = {"launch", "rewrite"}
 
 
 def __getattr__(name: str) -> Any:

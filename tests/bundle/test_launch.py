@@ -134,9 +134,8 @@ def test_a_config_workflow_of_the_bundles_own_is_wrapped(base, write_bundle, fak
 
 
 def test_another_workflow_class_is_recorded_only(write_bundle, base, fakes, monkeypatch, capsys):
-    from monai_ethics.bundle import launch as _  # noqa: F401
+    from monai_ethics.bundle import launch as module
 
-    module = sys.modules["monai_ethics.bundle.launch"]
     monkeypatch.setattr(module, "new_session", sys.modules["monai_ethics.bundle.workflow"].new_session)
     write_bundle(base)
     Path("own_workflow_b.py").write_text(OWN)
