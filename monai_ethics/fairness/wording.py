@@ -39,7 +39,8 @@ def quantity(table: ScoreTable, value: float) -> str:
         return HALF_MISSED
     if table.of_misses:
         return f"{100 * value:.3g} %"
-    return f"{value:.3g} {'' if table.unit in ('1', 'unknown') else table.unit}".rstrip()
+    number, unit = f"{value:.3g}", "" if table.unit in ("1", "unknown") else table.unit
+    return f"{number} {'voxel' if (number, unit) == ('1', 'voxels') else unit}".rstrip()
 
 
 def at_extreme(places: Sequence[float] | Floats, *, highest: bool) -> list[int]:

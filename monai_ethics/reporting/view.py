@@ -340,4 +340,5 @@ def _holds(words: str, key: str) -> bool:
 def _estimate_words(finding: Finding) -> list[str]:
     words = [f"{estimate.name} {estimate.method or ''}" for estimate in finding.estimates]
     words += [curve.name for curve in finding.curves]
+    words += {key for estimate in finding.estimates for key in estimate.group}
     return [*words, "interval"] if any(estimate.low is not None for estimate in finding.estimates) else words

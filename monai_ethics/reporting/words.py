@@ -183,6 +183,17 @@ GLOSSARY: tuple[tuple[tuple[str, ...], str, str], ...] = (
         "False positive rate",
         "Of those in whom there was nothing to find, the share in whom something was found.",
     ),
+    (
+        ("roi_size_band",),
+        "roi_size_band",
+        "Groups of cases by the size of what was to be found, in the unit that stands beside it. “No reference” is "
+        "where there was nothing to find.",
+    ),
+    (
+        ("exploratory",),
+        "Exploratory, sex*site",
+        "Two attributes looked at together: F*A is sex F at site A. It was not planned: confirm it on other data.",
+    ),
     (("median",), "Median", "The middle value: half of the patients lie above it and half below."),
     (
         ("interval", "level"),

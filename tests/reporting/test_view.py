@@ -139,3 +139,12 @@ def test_words_of_synthetic_images_are_explained_where_they_are_used(report):
     assert {"Floor", "Excess", "Coverage", "Frechet distance", "Vendi score", "Smallest detectable number"} <= terms
     assert "Minimum detectable gap" not in terms
     assert view.questions[0].people == ((60, "patients"),), "a space is no group of people"
+
+
+def test_our_own_names_of_groups_are_explained(report):
+    first = report.findings[0]
+    rows = [replace(row, group={"roi_size_band": "no reference"}) if row.group else row for row in first.estimates]
+    terms = {term for term, _ in view_of(replace(report, findings=[replace(first, estimates=rows)])).glossary}
+    assert "roi_size_band" in terms
+    crossed = replace(first, statement="It differs by sex*site (exploratory).")
+    assert "Exploratory, sex*site" in {term for term, _ in view_of(replace(report, findings=[crossed])).glossary}
