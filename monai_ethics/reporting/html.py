@@ -73,9 +73,9 @@ def badge(words: Words, *, count: int | None = None) -> Markup:
     """Verdict as an icon with its own shape, and in words."""
     number = Markup("<b>{}</b> ").format(count) if count is not None else ""
     return Markup(
-        '<span class="verdict v-{0}"><svg aria-hidden="true" width="18" height="18"><use href="#i-{0}"/></svg>'
-        "<span>{1}{2}</span></span>"
-    ).format(words.verdict.value, number, words.word)
+        '<span class="verdict v-{}"><svg aria-hidden="true" width="18" height="18"><use href="#i-{}"/></svg>'
+        "<span>{}{}</span></span>"
+    ).format(words.tone, words.verdict.value, number, words.word)
 
 
 def data(value: float | None, text: str) -> Markup:

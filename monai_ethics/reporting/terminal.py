@@ -66,7 +66,7 @@ def _public(view: View) -> list[Text]:
 def _answer(item: Asked) -> Text:
     words = words_of(item.finding)
     line = Text("  ")
-    line.append(f"{words.mark} {words.word}: ", style=STYLES.get(words.verdict, "bold"))
+    line.append(f"{words.mark} {words.word}: ", style=STYLES.get(words.color or words.verdict, "bold"))
     line.append(for_terminal(item.finding.statement))
     return line
 

@@ -32,7 +32,8 @@ class Words:
     """How a verdict is said.
 
     Args:
-        verdict: what is said; it chooses icon and color.
+        verdict: what is said; it chooses the icon.
+        color: verdict in whose color it is said, if not in its own: nothing shown is not good news.
         word: one to four words beside the icon.
         plain: what it means, one sentence.
         mark: a character for text-only renderings; each verdict has its own.
@@ -42,6 +43,12 @@ class Words:
     word: str
     plain: str
     mark: str
+    color: Verdict | None = None
+
+    @property
+    def tone(self) -> str:
+        """Name of its color."""
+        return (self.color or self.verdict).value
 
     @property
     def within(self) -> str:
@@ -99,6 +106,7 @@ P_VALUES: Mapping[Verdict, Words] = {
         word="p-value within its limit",
         plain="The limit is on a p-value. To meet it means that nothing was shown, not that there is nothing.",
         mark="✓",
+        color=Verdict.MEASURED,
     ),
 }
 ORDER: tuple[Verdict, ...] = tuple(VERDICTS)

@@ -51,6 +51,7 @@ def test_every_rendering_says_that_a_limit_met_shows_no_absence(report, judged):
         assert "p-value within its limit" in told
     assert "limit on p-value: at least 0.05, set by Imaging board" in page
     assert "Limit: p-value: at least 0.05. Set by: Imaging board" in text
+    assert "v-passed" not in page.split("</style>")[1]  # nothing shown is not told in the color of good news
     assert view_of(report).cautions == ()
 
 
