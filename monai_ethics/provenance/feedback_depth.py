@@ -7,7 +7,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Finding, Observation, Source, Stage, Verdict
@@ -129,7 +129,7 @@ class FeedbackDepth:
             accounting=accounting,
         )
 
-    def _finding(self, verdict: Verdict, statement: str, **content: object) -> Finding:
+    def _finding(self, verdict: Verdict, statement: str, **content: Any) -> Finding:
         return Finding(
             **question_of(self),
             verdict=verdict,
@@ -145,7 +145,7 @@ class FeedbackDepth:
                     locator="bias of user interaction and feedback loops",
                 ),
             ),
-            **content,  # type: ignore[arg-type]
+            **content,
         )
 
     @staticmethod

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Direction, Finding, Limit, Observation, Source, Stage, Verdict
@@ -119,9 +119,7 @@ class LicenseCompatibility:
             return "in conflict"
         return "permitted" if len(known) == len(terms) else "license not in the table"
 
-    def _finding(
-        self, verdict: Verdict, statement: str, *, accounting: Mapping[str, int], **content: object
-    ) -> Finding:
+    def _finding(self, verdict: Verdict, statement: str, *, accounting: Mapping[str, int], **content: Any) -> Finding:
         return Finding(
             **question_of(self),
             verdict=verdict,
@@ -133,7 +131,7 @@ class LicenseCompatibility:
                 "A recorded license is what somebody said of the data.",
             ),
             sources=(Source(title="SPDX License List", locator="https://spdx.org/licenses/"),),
-            **content,  # type: ignore[arg-type]
+            **content,
         )
 
     @staticmethod

@@ -7,7 +7,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Finding, Observation, Source, Stage, Verdict
@@ -129,7 +129,7 @@ class MarkPropagation:
             accounting=accounting,
         )
 
-    def _finding(self, verdict: Verdict, statement: str, **content: object) -> Finding:
+    def _finding(self, verdict: Verdict, statement: str, **content: Any) -> Finding:
         return Finding(
             **question_of(self),
             verdict=verdict,
@@ -140,7 +140,7 @@ class MarkPropagation:
                 "What a record says is judged; `monai-ethics verify` says whether a file still carries its mark.",
             ),
             sources=(Source(title="DICOM PS3.3", locator="C.12.1 SOP Common Module, Synthetic Data (0008,001C)"),),
-            **content,  # type: ignore[arg-type]
+            **content,
         )
 
     @staticmethod

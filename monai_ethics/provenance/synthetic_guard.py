@@ -7,7 +7,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Direction, Finding, Limit, Observation, Source, Stage, Verdict
@@ -273,7 +273,7 @@ class SyntheticGuard:
             limit=limit,
         )
 
-    def _finding(self, verdict: Verdict, statement: str, **content: object) -> Finding:
+    def _finding(self, verdict: Verdict, statement: str, **content: Any) -> Finding:
         return Finding(
             **question_of(self),
             verdict=verdict,
@@ -284,7 +284,7 @@ class SyntheticGuard:
                 "A copy that was changed on purpose, and an image of a generator that registered nothing, are unknown.",
             ),
             sources=(Source(title="DICOM PS3.3", locator="C.12.1 SOP Common Module, Synthetic Data (0008,001C)"),),
-            **content,  # type: ignore[arg-type]
+            **content,
         )
 
     @staticmethod

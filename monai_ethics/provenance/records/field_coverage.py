@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Estimate, Finding, Observation, Source, Stage, Verdict
@@ -91,7 +91,7 @@ class FieldCoverage:
             reason="A complete count of these items, not a sample of more.",
         )
 
-    def _finding(self, verdict: Verdict, statement: str, n: int, whole: int, **content: object) -> Finding:
+    def _finding(self, verdict: Verdict, statement: str, n: int, whole: int, **content: Any) -> Finding:
         return Finding(
             **question_of(self),
             verdict=verdict,
@@ -100,7 +100,7 @@ class FieldCoverage:
             parameters={"listed": self.listed},
             limitations=(_LIMIT,),
             sources=(self.source,),
-            **content,  # type: ignore[arg-type]
+            **content,
         )
 
     @classmethod
