@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from monai_ethics.errors import EthicsError, InputError
 from monai_ethics.provenance.log.tree.digits import is_record_id
+from monai_ethics.provenance.marks.taint import carries_synthetic
 
 if TYPE_CHECKING:
     from monai_ethics.handlers.session import RunSession
@@ -142,7 +143,7 @@ def _origin(digest: str | None, item: Mapping[str, Any], known: Known) -> tuple[
     if digest in known.synthetic:
         record = known.synthetic[digest]
         return str(known.records.get(record, {}).get("synthetic", "yes")), record
-    if item.get("marked") in ("yes", "partial"):
+    if carries_synthetic(item.get("marked")):
         return str(item["marked"]), _full(item.get("record"), known)
     if digest in known.real:
         return "no", known.real[digest]

@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 
 from monai_ethics.errors import InputError
 from monai_ethics.evidence import Finding, Observation, Source, Stage, Verdict
+from monai_ethics.provenance.marks.taint import carries_synthetic
 from monai_ethics.provenance.records.counts import IN_LOGS, counted
 from monai_ethics.registry import question_of
 
 __all__ = ["Derivations", "MarkPropagation"]
 
-MARKED = ("yes", "partial")
 KINDS = ("marked", "unmarked child of a marked one", "unmarked further on", "nothing synthetic before it", "image only")
 
 
@@ -79,14 +79,14 @@ class MarkPropagation:
             for parent in parents:
                 if parent in places:
                     children[places[parent]].append(child)
-        marked = [place for place, state in enumerate(data.synthetic) if state in MARKED]
+        marked = [place for place, state in enumerate(data.synthetic) if carries_synthetic(state)]
         right_behind = _behind(marked, children, data, through_records=False)
         tainted = _behind(marked, children, data, through_records=True)
         kinds = []
         for place, state in enumerate(data.synthetic):
             if state is None:
                 kinds.append(KINDS[4])
-            elif state in MARKED:
+            elif carries_synthetic(state):
                 kinds.append(KINDS[0])
             elif place in right_behind:
                 kinds.append(KINDS[1])

@@ -14,6 +14,7 @@ from monai_ethics.evidence import Direction, Finding, Limit, Observation, Source
 from monai_ethics.provenance.images.digest import FileDigests
 from monai_ethics.provenance.images.read import Marks
 from monai_ethics.provenance.images.robust import NEAR
+from monai_ethics.provenance.marks.taint import carries_synthetic
 from monai_ethics.provenance.records.counts import counted
 from monai_ethics.provenance.registry.known import match
 from monai_ethics.provenance.registry.near import Near, nearest
@@ -31,7 +32,6 @@ CLASSES = (
     "conflict",
 )
 POLICIES = ("deny-list", "allow-list")
-_MARKED = ("yes", "partial")
 _KNOWN = ("synthetic-declared", "synthetic-by-digest", "conflict")
 
 
@@ -122,7 +122,7 @@ def classify(
     contradiction = _contradiction(digests.marks, synthetic=synthetic, real=real)
     if contradiction:
         return "conflict", contradiction, real or synthetic or digests.marks.record
-    if digests.marks.synthetic in _MARKED:
+    if carries_synthetic(digests.marks.synthetic):
         return _marked(digests, synthetic)
     if synthetic:
         return "synthetic-by-digest", "not marked, but its voxels or a slice are registered as synthetic", synthetic
@@ -142,7 +142,7 @@ def _contradiction(marks: Marks, *, synthetic: str | None, real: str | None) -> 
         return "says that it is not synthetic, but is registered as synthetic"
     if marks.contradiction:
         return marks.contradiction
-    return "marked as synthetic, but registered as acquired" if real and marks.synthetic in _MARKED else ""
+    return "marked as synthetic, but registered as acquired" if real and carries_synthetic(marks.synthetic) else ""
 
 
 def _marked(digests: FileDigests, synthetic: str | None) -> tuple[str, str, str | None]:
@@ -203,7 +203,7 @@ class SyntheticGuard:
         rows = []
         for item, digests, fake, real in zip(data.items, data.digests, near, near_real, strict=True):
             kind, why, record = classify(digests, data.known_synthetic, data.known_real, near=fake, near_real=real)
-            refused = self._refuses(kind, marked=digests.marks.synthetic in _MARKED)
+            refused = self._refuses(kind, marked=carries_synthetic(digests.marks.synthetic))
             away = fake.distance if fake is not None and kind == "near-copy" else None
             rows.append(Admitted(item=item, kind=kind, refused=refused, why=why, record=record, distance=away))
         return rows

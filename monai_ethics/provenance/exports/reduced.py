@@ -11,6 +11,7 @@ from typing import Any
 from monai_ethics.provenance.log.reading.bodies import as_list, as_mapping, as_mappings
 from monai_ethics.provenance.log.reading.entries import Entry
 from monai_ethics.provenance.log.tree.digits import is_record_id
+from monai_ethics.provenance.marks.taint import carries_synthetic
 
 __all__ = ["MODEL_ROLES", "Checkpoint", "Made", "counted", "is_released", "made_of"]
 
@@ -95,7 +96,7 @@ class Made:
     @property
     def is_synthetic_image(self) -> bool:
         """Whether it is an image that is synthetic, wholly or in part."""
-        return self.kind == "image" and self.synthetic in ("yes", "partial")
+        return self.kind == "image" and carries_synthetic(self.synthetic)
 
     @property
     def label(self) -> str:
@@ -116,7 +117,7 @@ def is_released(body: Mapping[str, Any]) -> bool:
     """Whether a record may leave: it is of a set, a run or a model, or of an image with a synthetic part."""
     if body.get("type") in _PEOPLE:
         return False
-    return _kind(body) != "image" or body.get("synthetic") in ("yes", "partial")
+    return _kind(body) != "image" or carries_synthetic(body.get("synthetic"))
 
 
 def made_of(entry: Entry, *, released: Collection[str], layers: Sequence[str]) -> Made:

@@ -10,6 +10,7 @@ from monai_ethics.evidence import INTRINSIC_LIMITS
 from monai_ethics.provenance.exports.material import NO_CLAIM, Material, Told
 from monai_ethics.provenance.exports.reduced import Made, counted
 from monai_ethics.provenance.marks.statement import source_type
+from monai_ethics.provenance.marks.taint import carries_synthetic
 from monai_ethics.provenance.records.licenses import terms_of
 from monai_ethics.provenance.records.record import SYNTHETIC_LIMITS, SYNTHETIC_USE
 
@@ -62,7 +63,7 @@ def uses_of(made: Sequence[Made]) -> list[str]:
 
 def model_limits(model: Made) -> list[str]:
     """Limits of a model: its own, and those of its images where it was trained on synthetic ones."""
-    intrinsic = INTRINSIC_LIMITS if model.synthetic in ("yes", "partial") else ()
+    intrinsic = INTRINSIC_LIMITS if carries_synthetic(model.synthetic) else ()
     return list(dict.fromkeys([*model.limits, *intrinsic]))
 
 

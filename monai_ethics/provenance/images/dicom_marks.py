@@ -11,6 +11,7 @@ from monai_ethics.errors import SchemaError
 from monai_ethics.provenance.images.read import MARK_SCHEMA, Marks
 from monai_ethics.provenance.log.tree.canonical import strict_loads
 from monai_ethics.provenance.log.tree.digits import is_record_id
+from monai_ethics.provenance.marks.taint import carries_synthetic
 
 __all__ = [
     "CREATOR",
@@ -49,7 +50,7 @@ def marks_of(dataset: Any) -> Marks:
     record = mark.get("record") or (records[-1] if records else None)
     told = flag or said or ("yes" if synthesized else None)
     contradiction = ""
-    if told == "no" and (synthesized or said in ("yes", "partial")):
+    if told == "no" and (synthesized or carries_synthetic(said)):
         contradiction = "says that it is not synthetic, but names what synthesized it"
     elif record and records and not any(record.startswith(word) for word in records):
         contradiction = "names one record in its private block and another in its contributing equipment"

@@ -13,6 +13,7 @@ import numpy as np
 from monai_ethics._optional import need
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.provenance.log.tree.canonical import strict_loads
+from monai_ethics.provenance.marks.taint import carries_synthetic
 
 __all__ = ["MARK_SCHEMA", "Image", "Marks", "is_dicom", "parse_mark", "read_image"]
 
@@ -61,7 +62,7 @@ class Marks:
         """
         said = [layer["synthetic"] for layer in layers.values() if "synthetic" in layer]
         records = [layer["record"] for layer in layers.values() if "record" in layer]
-        tainted = [state for state in said if state in ("yes", "partial")]
+        tainted = [state for state in said if carries_synthetic(state)]
         contradiction = ""
         if tainted and "no" in said:
             contradiction = "says in one place that it is synthetic, and in another that it is not"

@@ -15,6 +15,7 @@ from monai_ethics.provenance.log.files.payload import payload_json, read_payload
 from monai_ethics.provenance.log.reading.bodies import as_list, as_mapping, as_mappings
 from monai_ethics.provenance.log.reading.entries import Entry
 from monai_ethics.provenance.log.tree.digits import is_hex
+from monai_ethics.provenance.marks.taint import carries_synthetic
 
 __all__ = ["CONTENT", "INITIAL", "ROLES", "Facts", "Links", "subject_name"]
 
@@ -187,7 +188,7 @@ class Facts:
             self.gaps[this[1], ERASED_LIST] = None
             return
         for leaf in as_mappings(payload.get("leaves")):
-            role = SYNTHETIC_MEMBER if leaf.get("synthetic") in ("yes", "partial") else MEMBER
+            role = SYNTHETIC_MEMBER if carries_synthetic(leaf.get("synthetic")) else MEMBER
             subject = ("subject", subject_name(self.key_id, str(leaf.get("subject"))))
             known = leaf.get("patient") is True
             if not known and leaf.get("synthetic") != "yes":

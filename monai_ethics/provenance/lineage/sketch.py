@@ -11,6 +11,7 @@ from typing import Any
 from monai_ethics.provenance.lineage.gaps import open_gaps
 from monai_ethics.provenance.lineage.graph import INITIAL, ITSELF, ROLES
 from monai_ethics.provenance.lineage.store import Store
+from monai_ethics.provenance.marks.taint import carries_synthetic
 
 __all__ = ["Arrow", "Box", "Node", "Sketch", "edges_of", "folded", "kind_name", "nodes_of", "sketch"]
 
@@ -202,7 +203,7 @@ def sketch(
     shown = {number: node for number, node in shown.items() if number not in bare}
     edges = [edge for edge in edges if edge[0] not in bare]
     standing = folded(shown, edges)
-    marked = {number for number, node in shown.items() if node.synthetic in ("yes", "partial")}
+    marked = {number for number, node in shown.items() if carries_synthetic(node.synthetic)}
     kept = {number: node for number, node in shown.items() if standing[number] == number}
     whole = len(kept) <= small
     wanted = {standing[number] for number in asked if number in standing}

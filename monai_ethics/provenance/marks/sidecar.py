@@ -205,7 +205,7 @@ def sidecar_marks(path: Path, digests: FileDigests) -> Marks:
 
     A sidecar that belongs to other bytes and other voxels says that the file was derived from what it describes.
     """
-    if digests.marks.synthetic in ("yes", "partial"):
+    if carries_synthetic(digests.marks.synthetic):
         return digests.marks
     try:
         data = read_sidecar(path)

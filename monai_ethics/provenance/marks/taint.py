@@ -38,7 +38,7 @@ def combined(states: Iterable[str | None]) -> str:
     found = {state_of(state) for state in states}
     if len(found) == 1:
         return found.pop()
-    return "partial" if found & {"yes", "partial"} else "unknown"
+    return "partial" if any(map(carries_synthetic, found)) else "unknown"
 
 
 def derived_from(state: str | None) -> str:
@@ -46,6 +46,6 @@ def derived_from(state: str | None) -> str:
     return state_of(state)
 
 
-def carries_synthetic(state: str | None) -> bool:
+def carries_synthetic(state: object) -> bool:
     """Whether content of this state holds any synthetic part, and must be marked wherever it is written."""
     return state_of(state) in ("yes", "partial")

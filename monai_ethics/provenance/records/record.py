@@ -11,6 +11,7 @@ from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.evidence import INTRINSIC_LIMITS, FrozenDict, plain
 from monai_ethics.provenance.log.tree.canonical import canonical, sha256_hex
 from monai_ethics.provenance.log.tree.digits import is_record_id
+from monai_ethics.provenance.marks.taint import STATES
 
 __all__ = ["RECORD_SCHEMA", "SYNTHETIC_LIMITS", "SYNTHETIC_USE", "Record", "described_synthesis", "record_id"]
 
@@ -27,7 +28,6 @@ TYPES = (
     "consent",
     "withdrawal",
 )
-SYNTHETIC = ("yes", "no", "partial", "unknown")
 DIGESTS = {"voxel_v1", "slices_root", "geometry_v1", "attrs_v1"}
 _LATER = ("license", "consent")  # left out where empty, so that records written before have the id they had
 SYNTHETIC_USE = "Research and development of methods, declared as synthetic wherever it is used."
@@ -99,8 +99,8 @@ class Record:
             object.__setattr__(self, item.name, plain(getattr(self, item.name)))
         if self.type not in TYPES:
             raise InputError(f"A record's type must be one of {', '.join(TYPES)}: got another. Choose one.")
-        if self.synthetic not in SYNTHETIC:
-            raise InputError(f"`synthetic` must be one of {', '.join(SYNTHETIC)}: got another. Choose one.")
+        if self.synthetic not in STATES:
+            raise InputError(f"`synthetic` must be one of {', '.join(STATES)}: got another. Choose one.")
         for subject in self.subjects:
             if not isinstance(subject, Mapping) or not set(subject.get("digests", {})) <= DIGESTS:
                 raise InputError(

@@ -19,6 +19,7 @@ from monai_ethics.provenance.log.reading.entries import Covered, Entry, iter_ent
 from monai_ethics.provenance.log.verifying.verify import as_signed
 from monai_ethics.provenance.log.writing.relied import relied_on
 from monai_ethics.provenance.log.writing.writer import EvidenceLog
+from monai_ethics.provenance.marks.taint import carries_synthetic
 
 __all__ = ["Known", "load_known", "match", "register"]
 
@@ -122,7 +123,7 @@ def load_known(folders: Sequence[Path], *, trusted: Sequence[bytes] = ()) -> Kno
         notes.append(f"registry {position}: {result.status}")
         under.append(relied_on(folder, result))
         for entry in iter_entries(folder, under=under[-1]):
-            if entry.kind == "record" and entry.body.get("synthetic") in ("yes", "partial"):
+            if entry.kind == "record" and carries_synthetic(entry.body.get("synthetic")):
                 records[str(entry.body.get("id"))] = entry.body
             if entry.kind != "registered":
                 continue

@@ -11,6 +11,7 @@ from typing import Any
 
 from monai_ethics.provenance.log.reading.bodies import as_list, as_mapping, as_text, as_whole
 from monai_ethics.provenance.log.reading.entries import Entry, iter_entries
+from monai_ethics.provenance.marks.taint import carries_synthetic
 
 __all__ = ["Key", "Made", "Published", "Repair", "Run", "Set", "Trail", "trail_of"]
 
@@ -208,7 +209,7 @@ class _Gathered:
             self.sets.setdefault((role, root), row)
 
     def _record(self, entry: Entry, body: Mapping[str, Any]) -> None:
-        self.synthetic += body.get("synthetic") in ("yes", "partial")
+        self.synthetic += carries_synthetic(body.get("synthetic"))
         use = as_text(body.get("intended_use"))
         if use and len(self.intended) < MOST:
             self.intended.setdefault(use)
@@ -219,7 +220,7 @@ class _Gathered:
                 self.models.setdefault(made)
 
     def _registered(self, entry: Entry, body: Mapping[str, Any]) -> None:
-        self.synthetic += body.get("synthetic") in ("yes", "partial")
+        self.synthetic += carries_synthetic(body.get("synthetic"))
 
     def _public_export(self, entry: Entry, body: Mapping[str, Any]) -> None:
         hidden = as_whole(as_mapping(body.get("left_out")).get("estimates"))
