@@ -36,10 +36,12 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the finding as JSON for machines.")] = False,
 ) -> None:
     """Hold sentences that are to be published against the results they name; exits with 1 if one is unsupported."""
+    from monai_ethics._input import read_input
     from monai_ethics._resources import policy_path
     from monai_ethics.lifecycle.policy import read_policy
+    from monai_ethics.lifecycle.policy_file import LARGEST
 
-    data = claims.read_bytes()
+    data = read_input(claims, most=LARGEST)
     judged = _judge(evidence, data, read_policy(policy or policy_path("claims")), run_id)
     fingerprint = _write(out or evidence, judged, data)
     counts = judged[0].accounting

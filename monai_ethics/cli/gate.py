@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monai_ethics.errors import GateError, ProvenanceError
+from monai_ethics.errors import GateError, InputError, ProvenanceError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +40,7 @@ def command(
     from monai_ethics.lifecycle.policy import gate, read_policy
     from monai_ethics.provenance.log.files.storage import write_text
 
+    _require_outside(junit, evidence, site)
     asked = read_policy(policy)
     integrity, under = _integrity(evidence, site)
     result = gate(_findings(evidence, run_id, integrity, under=under), asked)
@@ -52,6 +54,13 @@ def command(
             f"Expected everything the policy asks for to hold: {refused} of {len(result.rows)} rows refuse. "
             "Read them in the gate's output."
         )
+
+
+def _require_outside(junit: Path | None, *logs: Path | None) -> None:
+    """Refuse to write over what is to be judged."""
+    target = None if junit is None else Path(os.path.realpath(junit))
+    if any(target and log and target.is_relative_to(os.path.realpath(log)) for log in logs):
+        raise InputError("Expected `--junit` outside evidence and site log: got a file in one. Name another place.")
 
 
 def _findings(evidence: Path, run_id: str | None, integrity: GateRow, *, under: Covered | None) -> Sequence[Finding]:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from monai_ethics._input import read_input
 from monai_ethics.evidence import Direction, Estimate, Finding, Limit, Side, Source, Verdict
-from monai_ethics.lifecycle.policy_file import load_policy_mapping
+from monai_ethics.lifecycle.policy_file import LARGEST, load_policy_mapping
 
 __all__ = ["GateResult", "GateRow", "Policy", "PolicyLimit", "RequiredCheck", "apply_policy", "gate", "read_policy"]
 
@@ -157,7 +158,7 @@ def read_policy(path: str | Path) -> Policy:
         InputError: if the file is no policy; one sentence that names the key.
         OSError: if the file cannot be read.
     """
-    data = Path(path).read_bytes()
+    data = read_input(path, most=LARGEST)
     content = load_policy_mapping(data)
     required = [{"check": item} if isinstance(item, str) else item for item in content.get("required_checks", [])]
     return Policy(

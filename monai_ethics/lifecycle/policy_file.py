@@ -13,9 +13,10 @@ import yaml
 
 from monai_ethics.errors import InputError
 
-__all__ = ["load_mapping", "load_policy_mapping"]
+__all__ = ["LARGEST", "load_mapping", "load_policy_mapping"]
 
 LARGEST = 1_000_000  # bytes
+LARGEST_NUMBER = 2**53  # every whole number up to it is one of JSON's
 NAME = re.compile(r"[A-Za-z0-9_.\- ]{1,60}")
 SCALAR = "tag:yaml.org,2002:"
 JSON_TYPES = {"string": "text", "number": "a number", "array": "a list", "object": "a mapping"}
@@ -37,12 +38,22 @@ class _Loader(yaml.SafeLoader):
             raise InputError("A mapping must not repeat a key: got one twice. Remove one of them.")
         return super().construct_mapping(node, deep=deep)
 
+    def construct_number(self, node: yaml.ScalarNode) -> int | float:
+        text = str(self.construct_scalar(node))
+        try:
+            value: int | float = int(text)
+        except ValueError:
+            value = float(text)
+        if not -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
+            raise InputError("A number must lie between -2^53 and 2^53: got another. Write a smaller one.")
+        return value
+
 
 _Loader.yaml_constructors = {
     tag: build
     for tag, build in yaml.SafeLoader.yaml_constructors.items()
     if tag is None or tag.removeprefix(SCALAR) in ("null", "bool", "int", "float", "str", "seq", "map")
-}  # dates, sets and the like are no JSON
+} | {f"{SCALAR}{kind}": _Loader.construct_number for kind in ("int", "float")}  # dates, sets and the like are no JSON
 _Loader.yaml_implicit_resolvers = {}  # YAML 1.1 reads `on` as true and 010 as eight
 _Loader.add_implicit_resolver(f"{SCALAR}null", re.compile(r"^(?:null|~|)$"), ["n", "~", ""])
 _Loader.add_implicit_resolver(f"{SCALAR}bool", re.compile(r"^(?:true|false)$"), ["t", "f"])

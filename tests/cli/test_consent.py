@@ -64,6 +64,12 @@ def test_a_person_agrees_withdraws_and_is_forgotten(site, tmp_path, capsys):
     assert "1 person, 1 withdrawal, 1 forgotten" in capsys.readouterr().out
 
 
+def test_a_slip_in_the_year_does_not_end_the_registry(capsys):
+    assert consent("record", "--patient", "DOE-4711", "--purposes", "training", "--from", "0202-03-01") == 0
+    assert consent("status", "--patient", "DOE-4711") == 0
+    assert "training      consented" in capsys.readouterr().out
+
+
 def test_a_withdrawal_names_the_models_and_asks_what_becomes_of_each(trained, capsys):
     folder, model = trained
     assert consent("withdraw", "--patient", "DOE-4711", "--evidence", folder, "--json") == 0

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -93,6 +94,30 @@ def test_the_end_of_a_key_refuses_where_others_may_have_it(evidence, policy, tmp
     assert main(["keys", "revoke", "--site", str(tmp_path / "site"), "--reason", reason]) == 0
     assert main(words) == code
     assert ("wrong-key" in capsys.readouterr().out) is bool(code)
+
+
+@pytest.mark.parametrize(
+    "name", ["log.jsonl", "head.json", "gate.xml", "private/x", "../evidence/log.jsonl", "../link"]
+)
+def test_the_answer_is_not_written_over_what_is_judged(evidence, policy, tmp_path, capsys, name):
+    (tmp_path / "link").symlink_to(evidence / "log.jsonl")
+    before = {path: path.read_bytes() for path in evidence.rglob("*") if path.is_file()}
+    words = ["--policy", str(policy), "--site", str(evidence), "--junit", str(evidence / name)]
+    assert main(["gate", str(evidence), *words]) == 2
+    assert main(["gate", str(tmp_path / "other"), *words]) == 2  # nor over the site log
+    assert capsys.readouterr().err.count("Expected `--junit` outside evidence and site log") == 2
+    assert {path: path.read_bytes() for path in evidence.rglob("*") if path.is_file()} == before
+
+
+def test_an_answer_into_a_pipe_that_nobody_reads_is_not_waited_for(evidence, policy, tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    words = ["--policy", str(policy), "--run-id", "good", "--junit", str(tmp_path / "pipe")]
+    assert main(["gate", str(evidence), *words]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    assert main(["gate", str(evidence), *words]) == 0
+    assert os.read(reader, 100).startswith(b"<?xml")
+    os.close(reader)
 
 
 def test_a_policy_that_is_none_leaves_no_file(evidence, policy, tmp_path, capsys):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from monai_ethics.provenance.images.dicom import read_patient
 from monai_ethics.provenance.images.listing import item_files
 from monai_ethics.provenance.images.read import is_dicom
 from monai_ethics.provenance.log.files.payload import pseudonym_of, read_pseudonym_key
+from monai_ethics.provenance.log.tree.digits import time_text
 from monai_ethics.provenance.log.writing.writer import utc_now
 from monai_ethics.provenance.records.patients import PATIENT, patient_identifier, patient_numbers
 from monai_ethics.provenance.registry.admission import Judgement, Namer, Refusal
@@ -89,7 +90,7 @@ class ConsentJudge:
             people=[name(PATIENT, _identifier(person)) if person is not None else None for person in people],
             decisions=[decisions[person] if person is not None else silent for person in people],
             purpose=self.purpose,
-            at=at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            at=time_text(at),
         )
         refusals = tuple(
             Refusal(position=place, item=who or item, kind=f"{reason}: {self.purpose}", why=reason)

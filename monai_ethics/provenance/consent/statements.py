@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 from monai_ethics.errors import InputError, SchemaError
 from monai_ethics.provenance.consent.terms import DUO, PURPOSES
-from monai_ethics.provenance.log.tree.digits import is_hex, is_record_id
+from monai_ethics.provenance.log.tree.digits import is_hex, is_record_id, time_text
 
 __all__ = ["BASES", "DISPOSITIONS", "Consent", "Disposition", "Withdrawal", "moment"]
 
@@ -40,7 +40,7 @@ def moment(text: str | date, *, end: bool = False) -> datetime:
 
 
 def _written(time: datetime | None) -> str | None:
-    return None if time is None else time.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if time is None else time_text(time)
 
 
 def _subject(token: str) -> None:

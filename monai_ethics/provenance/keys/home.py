@@ -25,6 +25,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from monai_ethics._input import read_input
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.keys.environment import KEY_PASSPHRASE, SIGNING_KEY, take
 from monai_ethics.provenance.keys.key import EPHEMERAL, PERSISTENT, Signer, SigningKey, private_pem, public_pem
@@ -45,6 +46,7 @@ __all__ = [
 
 PRIVATE_NAME = "ed25519.pem"
 PUBLIC_NAME = "ed25519.pub.pem"
+_LONGEST = 1023  # bytes of a passphrase that OpenSSL takes
 _WRAPPED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
 _IN_USE: dict[Path, Signer] = {}  # by key home: the child process that signs for this process
 
@@ -105,9 +107,13 @@ def open_key(home: Path, *, create: bool = True) -> OwnKey:
         create: whether a key is made where the home has none; else that raises `FileNotFoundError`.
 
     Raises:
-        InputError: if a key was given that cannot be opened, or the home lies in a bundle.
+        InputError: if a key was given that cannot be opened, its passphrase is too long, or the home lies in a bundle.
     """
     passphrase, text = take(KEY_PASSPHRASE), take(SIGNING_KEY)
+    if passphrase and len(passphrase) > _LONGEST:
+        raise PassphraseError(
+            f"Expected a passphrase of at most {_LONGEST} bytes in {KEY_PASSPHRASE}: got a longer one. Set another."
+        )
     if text:
         return OwnKey(SigningKey(_opened(text, passphrase, strict=True), PERSISTENT), "environment")
     _refuse_bundled(home)
@@ -127,7 +133,7 @@ def open_key(home: Path, *, create: bool = True) -> OwnKey:
         return OwnKey(SigningKey.generate(), EPHEMERAL)
     public, beside = public_pem(private.public_key()), home / PUBLIC_NAME
     with contextlib.suppress(OSError):  # of a home that can only be read
-        if not beside.exists() or beside.read_bytes() != public:
+        if not beside.is_file() or read_input(beside, most=len(public)) != public:
             write_atomically(beside, public)
     return OwnKey(SigningKey(private, PERSISTENT), "encrypted file" if _WRAPPED in data else "file")
 
@@ -183,14 +189,14 @@ def sign_with(signer: Signer | None, *, home: Path | None = None) -> None:
 
 
 def _refuse_inside(home: Path, evidence: Path) -> None:
-    home, evidence = home.resolve(), evidence.resolve()
+    home, evidence = Path(os.path.realpath(home)), Path(os.path.realpath(evidence))  # which a loop of links ends
     if home.is_relative_to(evidence) or evidence.is_relative_to(home):
         raise InputError(_INSIDE)
     _refuse_bundled(home)
 
 
 def _refuse_bundled(home: Path) -> None:
-    home = home.resolve()
+    home = Path(os.path.realpath(home))
     if any((folder / "configs" / "metadata.json").exists() for folder in (home, *home.parents)):
         raise InputError(_INSIDE)
 

@@ -46,12 +46,8 @@ def _take(line: bytes, found: dict[str, str]) -> None:
     with contextlib.suppress(SchemaError, InputError, KeyError, TypeError):
         entry = strict_loads(line)
         digits, reason = str(entry["body"]["fingerprint"]).lower(), str(entry["body"]["reason"])
-        if entry["kind"] == KIND and _is_news(found.get(digits), reason):
+        if entry["kind"] == KIND and (digits not in found or (is_grave(reason) and not is_grave(found[digits]))):
             found[digits] = reason
-
-
-def _is_news(before: str | None, reason: str) -> bool:
-    return before is None or (is_grave(reason) and not is_grave(before))
 
 
 def refuse_revoked(public: bytes, site: Path | None = None) -> None:
@@ -89,6 +85,7 @@ def revoke(site: Path, digits: str, *, reason: str) -> bool:
         InputError: if the reason is another one, or the key is the one that would sign.
     """
     from monai_ethics.provenance.keys.home import load_or_create_key
+    from monai_ethics.provenance.log.verifying.audit import audit
     from monai_ethics.provenance.log.writing.site import open_site
 
     if reason not in REASONS:
@@ -101,7 +98,9 @@ def revoke(site: Path, digits: str, *, reason: str) -> bool:
             "Expected a key that signs no longer: got the present one. Run `monai-ethics keys rotate` first, "
             "then revoke the old one."
         )
-    if not _is_news(revoked_in(site).get(digits), reason):
+    # an entry that nobody signed yet, of a process that was cut off, does not count: it is written again
+    signed = audit(site).revoked.get(digits, ()) if (site / LOG_NAME).exists() else ()
+    if any(end.grave or not is_grave(reason) for end in signed):
         return False
     with open_site(site, run_id="keys") as log:
         log.append(KIND, {"fingerprint": digits, "reason": reason})

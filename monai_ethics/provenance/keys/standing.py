@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
+
+from monai_ethics.provenance.log.tree.digits import is_hex
 
 __all__ = ["KIND", "REASONS", "Revocation", "Revocations", "counts", "is_grave", "take_revocation"]
 
 KIND = "key_revocation"
 REASONS = ("compromised", "lost", "superseded", "retired")
 _PUT_AWAY = ("superseded", "retired")  # nobody but its owner ever had the key
-_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
 class Revocation(NamedTuple):
@@ -59,5 +59,5 @@ def take_revocation(known: dict[str, tuple[Revocation, ...]], body: Mapping[str,
     """Note what an entry says: of each key the first grave end and the first other one; another form says nothing."""
     name, end = str(body.get("fingerprint")).lower(), Revocation(position, is_grave(body.get("reason")))
     before = known.get(name, ())
-    if _FINGERPRINT.fullmatch(name) and all(one.grave != end.grave for one in before):
+    if is_hex(name) and all(one.grave != end.grave for one in before):
         known[name] = (*before, end)

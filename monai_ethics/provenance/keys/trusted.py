@@ -9,10 +9,13 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from monai_ethics._input import read_input
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.keys.key import fingerprint
 
 __all__ = ["fingerprint_of", "read_trusted"]
+
+_MOST = 64_000  # bytes of a public key file: the key has 113
 
 
 def read_trusted(words: list[str]) -> list[bytes]:
@@ -42,7 +45,7 @@ def _read_trusted(word: str, called: str) -> bytes:
     if _is_fingerprint(word):
         return bytes.fromhex(word.removeprefix("sha256:"))
     try:
-        public = serialization.load_pem_public_key(Path(word).read_bytes())
+        public = serialization.load_pem_public_key(read_input(word, most=_MOST))
         if isinstance(public, Ed25519PublicKey):
             return public.public_bytes_raw()
     except (OSError, ValueError, UnsupportedAlgorithm):

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import os
 import stat
 
 import pytest
@@ -71,6 +72,22 @@ def test_a_home_that_cannot_be_made_gives_an_ephemeral_key(tmp_path, capsys):
     (tmp_path / "file").write_bytes(b"")
     assert load_or_create_key(tmp_path / "e", home=tmp_path / "file" / "keys").storage == "ephemeral"
     assert "MONAI_ETHICS_KEY_HOME" in capsys.readouterr().err
+
+
+def test_a_home_that_leads_back_to_itself_gives_an_ephemeral_key(tmp_path, capsys):
+    (tmp_path / "keys").symlink_to(tmp_path / "keys")
+    assert load_or_create_key(tmp_path / "e", home=tmp_path / "keys").storage == "ephemeral"
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("put", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.touch()])
+def test_a_public_key_file_that_is_none_is_written_again(key_home, tmp_path, put):
+    public = load_or_create_key(tmp_path).public
+    beside = key_home / "ed25519.pub.pem"
+    beside.unlink()
+    put(beside)
+    assert load_or_create_key(tmp_path).public == public
+    assert read_trusted([str(beside)]) == [public]
 
 
 def test_a_home_inside_evidence_or_bundle_is_refused(tmp_path):

@@ -12,6 +12,7 @@ from monai_ethics.provenance.keys.key import fingerprint
 from monai_ethics.provenance.keys.revocation import REASONS, revoke, revoked_in
 from monai_ethics.provenance.keys.rotation import rotate_key
 from monai_ethics.provenance.log.reading.entries import read_entries
+from monai_ethics.provenance.log.verifying.audit import audit
 from monai_ethics.provenance.log.verifying.verify import verify_evidence
 from monai_ethics.provenance.log.writing.writer import EvidenceLog
 
@@ -32,6 +33,18 @@ def test_the_entry_names_the_old_key_and_the_new_one_signs_it(key_home, site):
     assert verify_evidence(site, trusted=[new]).status == "trusted"
     assert not revoke(site, fingerprint(old).upper(), reason="lost")
     assert len([entry for entry in read_entries(site) if entry.kind == "key_revocation"]) == 1
+
+
+def test_a_revocation_that_nobody_signed_is_made_again(key_home, site):
+    old = load_or_create_key(site).public
+    rotate_key(key_home)
+    log = EvidenceLog.open(site, run_id="cut off")
+    log.append("key_revocation", {"fingerprint": fingerprint(old), "reason": "lost"})
+    log.close()
+    assert audit(site).revoked == {}
+    assert revoked_in(site) == {fingerprint(old): "lost"}  # a signer is refused as early as can be
+    assert revoke(site, fingerprint(old), reason="lost")
+    assert list(audit(site).revoked) == [fingerprint(old)]
 
 
 def test_the_present_key_does_not_revoke_itself(key_home, site):

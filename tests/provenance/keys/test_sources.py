@@ -19,6 +19,15 @@ from monai_ethics.provenance.keys.rotation import rotate_key
 PASSPHRASE, KEY = environment.KEY_PASSPHRASE, environment.SIGNING_KEY
 
 
+def test_a_passphrase_that_is_too_long_is_told_and_makes_no_key(key_home, monkeypatch):
+    monkeypatch.setenv(PASSPHRASE, "x" * 1024)
+    with pytest.raises(InputError, match="at most 1023 bytes"):
+        open_key(key_home)
+    assert not key_home.exists()
+    monkeypatch.setenv(PASSPHRASE, "x" * 1023)
+    assert open_key(key_home).kept == "encrypted file"
+
+
 def test_the_environment_comes_before_the_key_home_and_loses_the_key(key_home, tmp_path, hand_over):
     load_or_create_key(tmp_path)
     public = hand_over()

@@ -123,10 +123,16 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644, replace: boo
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all; what is no plain file, such as ``/dev/stdout``, is written to as it is."""
+    """Write a text file whole or not at all; what is no plain file, such as ``/dev/stdout``, is written to as it is.
+
+    A pipe that nobody reads raises `OSError` in place of being waited for.
+    """
     data = text.encode("utf-8", "backslashreplace")
     if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
-        path.write_bytes(data)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK, 0o666)
+        os.set_blocking(handle, True)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
     else:
         write_atomically(path, data)
 

@@ -76,6 +76,8 @@ def load_site(site: Path, *, trusted: Sequence[bytes] = (), log_id: str | None =
     try:
         found = audit(site, watch=watch)
     except InputError as error:
+        if isinstance(error.__cause__, PermissionError):  # there is one
+            raise
         raise InputError("Expected a site log: got a folder without one. Give the folder that keeps it.") from error
     result = judge(found, Outside(trusted=trusted))
     if result.head is None or not result.log_intact:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -63,6 +64,8 @@ def lock_folder(folder: Path) -> int:
     """
     with writable():
         make_folder(folder)
+        if not os.access(folder, os.W_OK | os.X_OK):  # its log might be written and its head not
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         handle = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

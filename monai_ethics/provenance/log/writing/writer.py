@@ -31,6 +31,7 @@ from monai_ethics.provenance.log.files.payload import (
 from monai_ethics.provenance.log.files.storage import sync_folder, write_atomically
 from monai_ethics.provenance.log.reading.entries import ENTRY_SCHEMA, LOG_NAME
 from monai_ethics.provenance.log.tree.canonical import MAX_BYTES, canonical
+from monai_ethics.provenance.log.tree.digits import time_text
 from monai_ethics.provenance.log.tree.head import HEAD_NAME, Head, read_head, sign_head
 from monai_ethics.provenance.log.writing.appending import Appender
 from monai_ethics.provenance.log.writing.folder import (
@@ -239,7 +240,7 @@ class EvidenceLog:
         return line
 
     def _time(self) -> str:
-        return self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return time_text(self._clock())
 
     def _open(self) -> Appender:
         if self._appender is None:
