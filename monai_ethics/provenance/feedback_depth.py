@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from monai_ethics.errors import InputError
-from monai_ethics.evidence import Finding, Observation, Source, Stage, Verdict
+from monai_ethics.evidence import Estimate, Finding, Observation, Source, Stage, Verdict
 from monai_ethics.provenance.records.counts import IN_LOGS, counted
 from monai_ethics.registry import question_of
 
@@ -84,48 +84,17 @@ class FeedbackDepth:
             reason = f"The logs hold {len(rows)} records of synthesis; two are needed to compare generations."
             return self._finding(Verdict.NOT_ASSESSABLE, reason, reason=reason, accounting=accounting)
         deep = [row for row in rows if row[1] is None or row[1] > 1]
-        quiet = [row for row in deep if row[3]]
+        numbers = {
+            "beyond_first_generation": len(deep),
+            "beyond_first_generation_undeclared": sum(undeclared for *_, undeclared in deep),
+            "depth_is_lower_bound": sum(unseen for _, _, unseen, _ in rows),
+        }
         deepest = max((depth for _, depth, _, _ in rows if depth is not None), default=0)
-        lower = sum(row[2] for row in rows)
-        statement = (
-            f"{len(deep)} of {len(rows)} synthetic images were made by models that had learned from synthetic images; "
-            f"for {len(quiet)} of them a set does not say that it holds synthetic ones. "
-            f"The deepest chain has {deepest} {'synthesis' if deepest == 1 else 'syntheses'}."
-        )
-        if lower:
-            statement += f" For {lower} the ancestry has gaps: their depth is a lower bound."
         return self._finding(
             Verdict.MEASURED,
-            statement,
-            estimates=[
-                *(
-                    counted(name, value, len(rows), estimand="number of recorded synthetic images", why=IN_LOGS)
-                    for name, value in (
-                        ("beyond_first_generation", len(deep)),
-                        ("beyond_first_generation_undeclared", len(quiet)),
-                        ("depth_is_lower_bound", lower),
-                    )
-                ),
-                counted(
-                    "deepest_chain",
-                    deepest,
-                    len(rows),
-                    unit="syntheses",
-                    n_unit="images",
-                    estimand="most syntheses on a recorded way to a synthetic image",
-                    why=IN_LOGS,
-                ),
-            ],
-            observations=[
-                Observation(
-                    label="in a circle" if depth is None else f"depth {depth}",
-                    items=(item,),
-                    value=None,
-                    unit="1",
-                    note="a set in its ancestry does not say so" if undeclared else "declared",
-                )
-                for item, depth, _, undeclared in sorted(deep, key=lambda row: not row[3])[: self.listed]
-            ],
+            _statement(numbers, deepest, n=len(rows)),
+            estimates=_estimates(numbers, deepest, n=len(rows)),
+            observations=[_listed(row) for row in sorted(deep, key=lambda row: not row[3])[: self.listed]],
             accounting=accounting,
         )
 
@@ -158,3 +127,35 @@ class FeedbackDepth:
             unseen=[index % 5 == 0 for index in range(n)],
             undeclared=[index % 3 == 2 for index in range(n)],
         )
+
+
+def _statement(numbers: Mapping[str, int], deepest: int, *, n: int) -> str:
+    deep, quiet, lower = numbers.values()
+    gaps = f" For {lower} the ancestry has gaps: their depth is a lower bound." if lower else ""
+    return (
+        f"{deep} of {n} synthetic images were made by models that had learned from synthetic images; "
+        f"for {quiet} of them a set does not say that it holds synthetic ones. "
+        f"The deepest chain has {deepest} {'synthesis' if deepest == 1 else 'syntheses'}.{gaps}"
+    )
+
+
+def _estimates(numbers: Mapping[str, int], deepest: int, *, n: int) -> list[Estimate]:
+    what = "most syntheses on a recorded way to a synthetic image"
+    return [
+        *(
+            counted(name, value, n, estimand="number of recorded synthetic images", why=IN_LOGS)
+            for name, value in numbers.items()
+        ),
+        counted("deepest_chain", deepest, n, unit="syntheses", n_unit="images", estimand=what, why=IN_LOGS),
+    ]
+
+
+def _listed(row: tuple[str, int | None, bool, bool]) -> Observation:
+    item, depth, _, undeclared = row
+    return Observation(
+        label="in a circle" if depth is None else f"depth {depth}",
+        items=(item,),
+        value=None,
+        unit="1",
+        note="a set in its ancestry does not say so" if undeclared else "declared",
+    )

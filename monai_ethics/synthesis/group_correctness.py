@@ -187,11 +187,16 @@ class GroupCorrectness:
     def _estimates(
         self, data: Requests, labels: Sequence[str], large: Sequence[str], test: StratifiedTest
     ) -> tuple[Estimate, ...]:
-        everyone = self._rows(data, labels, large)
         shares = [self._share(data, labels, label).value or 0.0 for label in large]
-        kept: dict[str, Any] = {"unit": "1", "n": len(everyone), "n_unit": "images"}
-        no_interval = "no interval: read it beside its distribution when labels are exchanged"
-        rows = [
+        rows = self._of_test(test, shares, n=len(self._rows(data, labels, large)))
+        for label in sorted(set(labels)):
+            rows += self._of_group(data, labels, label, lacks=self._lacks(data, labels, label))
+        rows += [self._pair(data, labels, pair) for pair in combinations(large, 2)]
+        return tuple(rows)
+
+    def _of_test(self, test: StratifiedTest, shares: Sequence[float], *, n: int) -> list[Estimate]:
+        kept: dict[str, Any] = {"unit": "1", "n": n, "n_unit": "images"}
+        return [
             Estimate(
                 name="p_value",
                 value=test.p_value,
@@ -211,7 +216,7 @@ class GroupCorrectness:
                 name="max_min_gap",
                 value=max(shares) - min(shares),
                 estimand="largest less smallest share of a group",
-                reason=no_interval,
+                reason="no interval: read it beside its distribution when labels are exchanged",
                 **kept,
             ),
             Estimate(
@@ -229,10 +234,6 @@ class GroupCorrectness:
                 **kept,
             ),
         ]
-        for label in sorted(set(labels)):
-            rows += self._of_group(data, labels, label, lacks=self._lacks(data, labels, label))
-        rows += [self._pair(data, labels, pair) for pair in combinations(large, 2)]
-        return tuple(rows)
 
     def _of_group(self, data: Requests, labels: Sequence[str], label: str, *, lacks: str | None) -> list[Estimate]:
         known = [UNRECORDED if item is None else item for item in data.real_groups.get(self.attribute, ())]
