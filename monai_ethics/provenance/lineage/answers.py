@@ -129,7 +129,8 @@ def find_file(store: Store, path: Path) -> int:
     Raises:
         InputError: if no given log knows the file, or it cannot be read.
     """
-    from monai_ethics.provenance.images.digest import digest_file, file_sha256
+    from monai_ethics.provenance.images.digest import digest_file
+    from monai_ethics.provenance.log.tree.canonical import file_sha256
     from monai_ethics.provenance.marks.sidecar import sidecar_marks
 
     rows = _named(store, [f"file:{file_sha256(path)}"])

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from monai_ethics.errors import GateError, InputError, SchemaError
-from monai_ethics.provenance.images.digest import FileDigests, digest_file, file_sha256
+from monai_ethics.provenance.images.digest import FileDigests, digest_file
 from monai_ethics.provenance.images.read import Marks, is_dicom
 from monai_ethics.provenance.keys.key import Signer
 from monai_ethics.provenance.log.files.storage import write_atomically
-from monai_ethics.provenance.log.tree.canonical import MAX_BYTES, canonical, sha256_hex, strict_loads
+from monai_ethics.provenance.log.tree.canonical import MAX_BYTES, canonical, file_sha256, sha256_hex, strict_loads
 from monai_ethics.provenance.marks.statement import source_type, subjects_of
 from monai_ethics.provenance.marks.taint import carries_synthetic
 from monai_ethics.provenance.signed.envelope import Statement, read_statement, signed_statement
