@@ -67,11 +67,7 @@ def command(
     from monai_ethics.fairness.plan import read_plan
     from monai_ethics.fairness.run import run_findings
 
-    _check_words(evidence, scores, out, attributes)
-    if evidence is not None and target != "y":
-        raise InputError("Expected no `--target` with EVIDENCE: its targets have their names. Leave it out.")
-    if scores and run_id is not None:
-        raise InputError("Expected no `--run-id` with `--scores`: it chooses a run of EVIDENCE. Leave it out.")
+    folder = _folder(evidence, scores, out, attributes=attributes, target=target, run_id=run_id)
     given = {
         "measures": measures,
         "control": control,
@@ -99,9 +95,6 @@ def command(
         findings = run_findings(
             tables, labels, plan=plan, progress=lambda done, total: steps.step("comparisons", done, total)
         )
-    folder = evidence if evidence is not None else out
-    if folder is None:
-        raise InputError("Expected `--out` with `--scores`: got none. Name the evidence folder to write.")
     named = {"attributes": attributes, "population": population}
     fingerprint = write_findings(
         folder,
@@ -117,15 +110,31 @@ def command(
     print(f"The report is in {where}.\nSealed; keep this fingerprint elsewhere: {fingerprint}")
 
 
-def _check_words(evidence: Path | None, scores: list[Path] | None, out: Path | None, attributes: Path | None) -> None:
+def _folder(
+    evidence: Path | None,
+    scores: list[Path] | None,
+    out: Path | None,
+    *,
+    attributes: Path | None,
+    target: str,
+    run_id: str | None,
+) -> Path:
+    """The folder that is written; words that do not go together are refused."""
     if (evidence is None) == (not scores):
         raise InputError("Expected either EVIDENCE or `--scores`: got both or neither. Give one of them.")
-    if evidence is not None and attributes is None:
+    if evidence is None:
+        if out is None:
+            raise InputError("Expected `--out` with `--scores`: got none. Name the evidence folder to write.")
+        if run_id is not None:
+            raise InputError("Expected no `--run-id` with `--scores`: it chooses a run of EVIDENCE. Leave it out.")
+        return out
+    if attributes is None:
         raise InputError("Expected `--attributes` with EVIDENCE: got none. Fill the table `cases` of the run.")
-    if evidence is not None and out is not None:
+    if out is not None:
         raise InputError("Expected no `--out` with EVIDENCE: findings are appended to it. Leave it out.")
-    if scores and out is None:
-        raise InputError("Expected `--out` with `--scores`: got none. Name the evidence folder to write.")
+    if target != "y":
+        raise InputError("Expected no `--target` with EVIDENCE: its targets have their names. Leave it out.")
+    return evidence
 
 
 def _tell(findings: list[Finding], joined: Joined | None, groups: Strata, plan: Plan) -> None:
