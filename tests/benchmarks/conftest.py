@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Paired measurements: ours and a peer by turns in one process, so that a busy machine slows both."""
+"""Paired measurements: ours and a peer by turns in one process, so that a busy machine slows both.
+
+Figures are for who prints them with ``-s``; without it nothing is repeated, and what has figures alone is left out.
+"""
 
 import gc
 import statistics
@@ -19,6 +22,11 @@ class Paired(NamedTuple):
     theirs: float
     n: int
 
+    @property
+    def calls(self):
+        """Calls of each side, the warm-up included."""
+        return self.n + 1 if self.n > 1 else 1
+
     def __str__(self):
         return f"{self.median:.2f} ({self.low:.2f}-{self.high:.2f}, {self.n} pairs)"
 
@@ -29,29 +37,47 @@ def spread(ours, theirs):
     return Paired(middle(ratios), ratios[0], ratios[-1], middle(ours), middle(theirs), len(ratios))
 
 
-def measure(ours, theirs, *, repeats, clock=time.process_time):
-    """Call both once to warm up, then by turns, each pair in the other order."""
-    sides = (ours, theirs)
-    for call in sides:
-        call()
-    taken = ([], [])
-    for number in range(repeats):
-        for side in (0, 1) if number % 2 else (1, 0):
+def measure(ours, theirs, *, repeats, clock):
+    """Call both by turns, each pair in the other order; the first of several pairs warms up."""
+    sides, taken = (ours, theirs), ([], [])
+    for number in range(repeats + 1 if repeats > 1 else 1):
+        for side in (1, 0) if number % 2 else (0, 1):
             gc.collect()
             start = clock()
             sides[side]()
             taken[side].append(clock() - start)
-    return spread(*taken)
+    return spread(*(seconds[-repeats:] for seconds in taken))
 
 
 def print_row(*cells):
     print("\n| " + " | ".join(str(cell) for cell in cells) + " |")
 
 
+def is_printed(config):
+    return config.getoption("capture") == "no"
+
+
+def pytest_collection_modifyitems(config, items):
+    left = [] if is_printed(config) else [item for item in items if item.get_closest_marker("figures")]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+
+
+@pytest.fixture(scope="session")
+def repeated(pytestconfig):
+    """`repeated(n)`: how often to measure; once if nobody reads the figures."""
+    return lambda wanted: wanted if is_printed(pytestconfig) else 1
+
+
 @pytest.fixture
-def paired():
+def paired(repeated):
     """`paired(ours, theirs, repeats=..., clock=...)` measures; seconds of CPU unless a clock is given."""
-    return measure
+
+    def run(ours, theirs, *, repeats, clock=time.process_time):
+        return measure(ours, theirs, repeats=repeated(repeats), clock=clock)
+
+    return run
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def show(row, name, costs):
     row(name, *cells, f"{middle[2]:.0f} MB", len(costs))
 
 
-def test_cost_of_starting(tmp_path, row):
+def test_cost_of_starting(tmp_path, row, repeated):
     commands = {
         "`python -c pass`": ("-c", "pass"),
         "`import monai_ethics`": ("-c", "import monai_ethics"),
@@ -60,16 +60,21 @@ def test_cost_of_starting(tmp_path, row):
         "`monai-ethics verify --help`": ("-m", "monai_ethics", "verify", "--help"),
     }
     costs = {name: [] for name in commands}
-    for _ in range(REPEATS):
+    for _ in range(repeated(REPEATS)):
         for name, words in commands.items():
             cost, printed = run(*words, out=tmp_path / "out")
             costs[name].append(cost)
             assert ("Usage" in printed) == ("--help" in words)
     for name, taken in costs.items():
         show(row, name, taken)
+
+
+@pytest.mark.figures
+def test_cost_of_importing_monai(tmp_path, row):
     show(row, "`import monai` (for comparison)", [run("-c", "import monai", out=tmp_path / "out")[0]])
 
 
+@pytest.mark.figures
 def test_cost_of_the_demo(tmp_path, row):
     cost, printed = run("-m", "monai_ethics", "demo", "--out", str(tmp_path / "demo"), "--json", out=tmp_path / "out")
     show(row, "`monai-ethics demo`", [cost])

@@ -44,9 +44,9 @@ def children():
     return used.ru_utime + used.ru_stime
 
 
-def per_signature(signer):
+def per_signature(signer, repeats):
     times = []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         start = time.perf_counter()
         for _ in range(SIGNATURES):
             signer.sign(MESSAGE)
@@ -54,13 +54,14 @@ def per_signature(signer):
     return times
 
 
-def test_cost_of_the_signing_process(key_home):
+def test_cost_of_the_signing_process(key_home, repeated):
+    starts, repeats = max(repeated(STARTS), 2), max(repeated(REPEATS), 2)  # a quartile is one of two at least
     loaded = [
         float(subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=True).stdout)
-        for _ in range(STARTS)
+        for _ in range(starts)
     ]
     started, ended, before = [], [], children()
-    for _ in range(STARTS):
+    for _ in range(starts):
         begin = time.perf_counter()
         signer = ChildSigner.start()
         assert signer.wait_ready()
@@ -68,21 +69,21 @@ def test_cost_of_the_signing_process(key_home):
         begin = time.perf_counter()
         signer.stop()
         ended.append(time.perf_counter() - begin)
-    alone = (children() - before) / STARTS
+    alone = (children() - before) / starts
     signer = ChildSigner.start()
     assert signer.wait_ready()
     assert len(signer.sign(MESSAGE)) == 64
     ours, before = time.process_time(), children()
-    through = per_signature(signer)
+    through = per_signature(signer, repeats)
     ours = time.process_time() - ours
     signer.stop()
     theirs, direct = children() - before - alone, time.process_time()
-    itself = per_signature(SigningKey.generate())
-    direct, count = time.process_time() - direct, REPEATS * SIGNATURES
-    print(f"\nimports of the parent, n={STARTS}: {middle(loaded, 'ms', 1e3)}")
-    print(f"start until ready, n={STARTS}: {middle(started, 'ms', 1e3)}; CPU of a child {alone * 1e3:.0f} ms")
-    print(f"end, n={STARTS}: {middle(ended, 'ms', 1e3)}")
-    print(f"a signature by the child, n={REPEATS} x {SIGNATURES}: {middle(through, 'us', 1e6)}")
+    itself = per_signature(SigningKey.generate(), repeats)
+    direct, count = time.process_time() - direct, repeats * SIGNATURES
+    print(f"\nimports of the parent, n={starts}: {middle(loaded, 'ms', 1e3)}")
+    print(f"start until ready, n={starts}: {middle(started, 'ms', 1e3)}; CPU of a child {alone * 1e3:.0f} ms")
+    print(f"end, n={starts}: {middle(ended, 'ms', 1e3)}")
+    print(f"a signature by the child, n={repeats} x {SIGNATURES}: {middle(through, 'us', 1e6)}")
     print(f"  CPU of this process {ours / count * 1e6:.0f} us, of the child {theirs / count * 1e6:.0f} us")
-    print(f"a signature by the process itself, n={REPEATS} x {SIGNATURES}: {middle(itself, 'us', 1e6)}")
+    print(f"a signature by the process itself, n={repeats} x {SIGNATURES}: {middle(itself, 'us', 1e6)}")
     print(f"  CPU {direct / count * 1e6:.0f} us; one-minute load {os.getloadavg()[0]:.1f}")

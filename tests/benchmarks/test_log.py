@@ -43,16 +43,15 @@ def our_lines(log, count, *, each):
 @pytest.mark.parametrize(("count", "each"), [(SINGLE, 1), (BATCH, BATCH)])
 def test_cost_of_appending(tmp_path, paired, row, count, each):
     handle = os.open(tmp_path / "plain.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    sides = {"repeats": REPEATS}
     with EvidenceLog.open(tmp_path / "evidence", run_id="benchmark") as log:
         calls = (lambda: our_lines(log, count, each=each), lambda: plain_lines(handle, count, each=each))
-        wall = paired(*calls, **sides, clock=time.perf_counter)
-        cpu = paired(*calls, **sides)
+        wall = paired(*calls, repeats=REPEATS, clock=time.perf_counter)
+        cpu = paired(*calls, repeats=REPEATS)
     os.close(handle)
     what = "append, one fsync each" if each == 1 else f"append, one fsync for {each} entries"
     row(what, f"{count / wall.ours:.0f} entries/s", wall, cpu, f"{cpu.ours / count * 1e6:.0f} us of CPU an entry")
     written = [entry.body for entry in read_entries(tmp_path / "evidence") if entry.kind == "note"]
-    assert len(written) == 2 * (REPEATS + 1) * count
+    assert len(written) == (wall.calls + cpu.calls) * count
     assert all(body == BODY for body in written)
     assert len((tmp_path / "plain.jsonl").read_bytes().splitlines()) == len(written)
 
@@ -91,7 +90,7 @@ def test_cost_of_appending_from_threads(tmp_path, paired, row, monkeypatch):
             clock=time.perf_counter,
         )
     os.close(handle)
-    entries = (REPEATS + 1) * count
+    entries = wall.calls * count
     ours = len(synced) - synced.count(handle)
     row(
         f"append, {THREADS} threads, beside an fsync each",

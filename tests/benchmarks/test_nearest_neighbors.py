@@ -43,11 +43,11 @@ def seconds(function, *data):
 
 @pytest.mark.parametrize(("n", "d"), SIZES)
 @pytest.mark.parametrize("peer", [by_scikit_learn, by_cdist])
-def test_cost_beside_a_peer_and_what_a_copy_measures(n, d, peer):
+def test_cost_beside_a_peer_and_what_a_copy_measures(repeated, n, d, peer):
     x, y = np.random.default_rng(0).standard_normal((2, n, d)).astype(np.float32)
     y[:COPIES] = x[:COPIES]
     ours, theirs = by_us(x, y), peer(x, y)  # also the warm-up
-    ratios = sorted(seconds(by_us, x, y) / seconds(peer, x, y) for _ in range(REPEATS))
+    ratios = sorted(seconds(by_us, x, y) / seconds(peer, x, y) for _ in range(repeated(REPEATS)))
     low, median, high = ratios[0], ratios[len(ratios) // 2], ratios[-1]
     print(
         f"\n| {n} x {n}, d={d} | ours / {peer.__name__[3:]} | {median:.2f} ({low:.2f}-{high:.2f}) "

@@ -44,16 +44,20 @@ def seconds(call):
     return time.process_time() - start, value
 
 
-def beside(ours, theirs, spread_of, *, pairs, warm_up=True):
+@pytest.fixture
+def beside(spread_of, repeated):
     """Ratio of the peer's time to ours over pairs in alternating order; slow peers are not warmed up."""
-    ours()
-    if warm_up:
-        theirs()
-    taken = ([], [])
-    for number in range(pairs):
-        for side in (0, 1) if number % 2 else (1, 0):
-            taken[side].append(seconds((ours, theirs)[side])[0])
-    return spread_of(taken[1], taken[0])
+
+    def run(ours, theirs, *, pairs, warm_up=True):
+        pairs, taken = repeated(pairs), ([], [])
+        for call in (ours, theirs) if warm_up else (ours,):
+            call()
+        for number in range(pairs):
+            for side in (0, 1) if number % 2 else (1, 0):
+                taken[side].append(seconds((ours, theirs)[side])[0])
+        return spread_of(taken[1], taken[0])
+
+    return run
 
 
 def told(row, what, peer, ratio):
@@ -77,17 +81,17 @@ def by_monai(x, y):
 @pytest.mark.parametrize(
     ("n", "d", "peer", "pairs"),
     [
-        (200, 2048, by_monai, 3),
-        (200, 2048, by_eigenvalues, 3),
+        pytest.param(200, 2048, by_monai, 3, marks=pytest.mark.figures),
+        pytest.param(200, 2048, by_eigenvalues, 3, marks=pytest.mark.figures),
         (3000, 512, by_monai, 3),
         (3000, 512, by_eigenvalues, 3),
     ],
 )
-def test_frechet_distance(n, d, peer, pairs, spread_of, row):
+def test_frechet_distance(n, d, peer, pairs, beside, row):
     x, y = normal(n, d), normal(n, d, seed=1) + 0.1
     peer(x[:30, :8], y[:30, :8])  # imports
     slow = n < d
-    found = beside(lambda: frechet_distance(x, y), lambda: peer(x, y), spread_of, pairs=pairs, warm_up=not slow)
+    found = beside(lambda: frechet_distance(x, y), lambda: peer(x, y), pairs=pairs, warm_up=not slow)
     told(row, f"FID, N={n}, d={d}", {by_monai: "MONAI", by_eigenvalues: "torch-fidelity"}[peer], found)
     if not slow:
         assert frechet_distance(x, y) == pytest.approx(peer(x, y), rel=1e-5)
@@ -106,13 +110,13 @@ def by_us(x, y):
 
 
 @pytest.mark.parametrize("coarse", [True, False], ids=["as it is", "without bfloat16"])
-@pytest.mark.parametrize(("n", "d", "pairs"), [(2000, 512, 5), (5000, 2048, 5)])
-def test_precision_recall_density_and_coverage(n, d, pairs, coarse, spread_of, row, monkeypatch):
+@pytest.mark.parametrize(("n", "d", "pairs"), [(2000, 512, 5), pytest.param(5000, 2048, 5, marks=pytest.mark.figures)])
+def test_precision_recall_density_and_coverage(n, d, pairs, coarse, beside, row, monkeypatch):
     has_coarse = rounded.coarse_pays("cpu", n * n, d)
     if not coarse:
         monkeypatch.setattr(rounded, "coarse_pays", lambda *_: False)
     x, y = normal(n, d, dtype=torch.float32), normal(n, d, seed=1, dtype=torch.float32)
-    found = beside(lambda: by_us(x, y), lambda: by_prdc(x, y), spread_of, pairs=pairs, warm_up=n < 5000)
+    found = beside(lambda: by_us(x, y), lambda: by_prdc(x, y), pairs=pairs, warm_up=n < 5000)
     told(row, f"PRDC, N={n}, d={d}, {'bfloat16 filter' if coarse and has_coarse else 'float32'}", "prdc", found)
     if n < 5000:
         assert by_us(x, y) == pytest.approx(by_prdc(x.double(), y.double()), abs=1e-12)
@@ -136,6 +140,7 @@ OURS = (
 THEIRS = ("from prdc import compute_prdc", "compute_prdc(x, y, 5)")
 
 
+@pytest.mark.figures
 def test_memory_of_precision_recall_density_and_coverage(row):
     pytest.importorskip("prdc")
     if not Path("/proc/self/status").exists():
@@ -151,8 +156,8 @@ def test_memory_of_precision_recall_density_and_coverage(row):
     row("PRDC, N=10000, d=512: MB beyond the features, ours / prdc", text, f"whole process: {whole}")
 
 
-@pytest.mark.parametrize(("side", "pairs"), [("score_X", 3), ("score_dual", 5)])
-def test_vendi_score(side, pairs, spread_of, row):
+@pytest.mark.parametrize(("side", "pairs"), [pytest.param("score_X", 3, marks=pytest.mark.figures), ("score_dual", 5)])
+def test_vendi_score(side, pairs, beside, row):
     peer = pytest.importorskip("vendi_score.vendi")
     x = normal(5000, 512)
 
@@ -161,7 +166,7 @@ def test_vendi_score(side, pairs, spread_of, row):
             warnings.simplefilter("ignore")
             return float(getattr(peer, side)(x.numpy()))
 
-    found = beside(lambda: vendi_score(x), theirs, spread_of, pairs=pairs, warm_up=side == "score_dual")
+    found = beside(lambda: vendi_score(x), theirs, pairs=pairs, warm_up=side == "score_dual")
     told(row, "Vendi, N=5000, d=512", f"vendi-score, {'primal' if side == 'score_X' else 'dual'}", found)
     if side == "score_dual":
         assert vendi_score(x) == pytest.approx(theirs(), rel=1e-9)
@@ -178,17 +183,23 @@ def by_subsets(x, y, subsets=20, size=1000):
     return total / subsets
 
 
-def test_kid(spread_of, row):
+@pytest.mark.figures
+def test_kid_beside_subsets(beside, row):
     x, y = normal(2000, 2048), normal(2000, 2048, seed=1) + 0.1
-    found = beside(lambda: kid(x, y), lambda: by_subsets(x, y), spread_of, pairs=3, warm_up=False)
+    found = beside(lambda: kid(x, y), lambda: by_subsets(x, y), pairs=3, warm_up=False)
     told(row, "KID, N=2000, d=2048, all rows at once", "20 subsets of 1000 (torch-fidelity takes 100)", found)
+
+
+def test_kid(beside, row):
+    x, y = normal(2000, 2048), normal(2000, 2048, seed=1) + 0.1
     peer = pytest.importorskip("torchmetrics.image.kid")
-    found = beside(lambda: kid(x, y), lambda: float(peer.poly_mmd(x, y)), spread_of, pairs=3)
+    found = beside(lambda: kid(x, y), lambda: float(peer.poly_mmd(x, y)), pairs=3)
     told(row, "KID, N=2000, d=2048, all rows at once", "torchmetrics `poly_mmd`", found)
     assert kid(x, y) == pytest.approx(float(peer.poly_mmd(x, y)), rel=1e-9)
 
 
-def test_forty_replicates_of_every_statistic_from_one_matrix_of_products(spread_of, row):
+@pytest.mark.figures
+def test_forty_replicates_of_every_statistic_from_one_matrix_of_products(row):
     pool = normal(1500, 2048)
     order = np.random.default_rng(0).permutation(1500)
 
