@@ -13,7 +13,7 @@ from monai_ethics.errors import InputError
 from monai_ethics.evidence import Finding
 from monai_ethics.fairness.data.groups import CASE_MIX
 from monai_ethics.fairness.data.scores import ScoreTable
-from monai_ethics.fairness.gap import Family, GapCheck
+from monai_ethics.fairness.gap import Compared, Family, GapCheck
 from monai_ethics.fairness.methods.comparison import Comparison
 from monai_ethics.fairness.methods.joint import metrics_max_t
 from monai_ethics.fairness.score_gap import ScoreGap
@@ -95,7 +95,7 @@ def gap_findings(
         InputError: if the correction is another.
     """
     check_correction(correction, ("holm", "bh"))
-    todo: list[tuple[GapCheck, Any, Any]] = []
+    todo: list[tuple[GapCheck, Any, Compared | None]] = []
     for done, (check, data) in enumerate(wanted, start=1):
         todo.append((check, data, check.compare(data)))
         if progress is not None:
@@ -103,7 +103,7 @@ def gap_findings(
     findings: dict[int, Finding] = {}
     for name in dict.fromkeys(families := [family or _family_of(check) for check, _, _ in todo]):
         members = [i for i, mine in enumerate(families) if mine == name]
-        raw = {i: todo[i][2].p for i in members if todo[i][2] is not None and todo[i][2].p is not None}
+        raw = {i: found.p for i in members if (found := todo[i][2]) is not None and found.p is not None}
         adjusted = dict(zip(raw, adjust(list(raw.values()), correction), strict=True))
         for i in members:
             check, data, found = todo[i]

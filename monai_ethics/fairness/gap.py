@@ -87,8 +87,8 @@ class GapCheck(Protocol):
         """Name of the grouping; ``"a*b"`` is an intersection."""
         ...
 
-    def compare(self, data: Any) -> Any:
-        """The test alone (a `Compared`), or ``None`` if there is nothing to compare."""
+    def compare(self, data: Any) -> Compared | None:
+        """The test alone, or ``None`` if there is nothing to compare."""
         ...
 
     def finding(self, data: Any, found: Any, family: Family = ..., /) -> Finding:
