@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Container
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,7 +32,7 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # characters that reorder or hide their neighbors; plain right-to-left letters are untouched
 REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029\ufeff")
 MARKDOWN = re.compile(r"([\\`*_{}\[\]#|~$@!])")
-CODE = re.compile(r"`([A-Za-z0-9_.\-]+)`")  # a name for programs, as our sentences quote it
+CODE = re.compile(r"`([A-Za-z0-9_.]+)`")
 LINE_START = re.compile(r"^(\s*\d*)([-+=.)])(?=\s|$|[-+=])")
 
 
@@ -58,9 +59,13 @@ def for_html(text: object) -> Markup:
     return text if isinstance(text, Markup) else escape(clean(text))
 
 
-def coded(text: object) -> Markup:
-    """Text for an HTML element in which a name between backticks is shown as code."""
-    return Markup(CODE.sub(r"<code>\1</code>", str(for_html(text))))
+def coded(text: object, names: Container[str]) -> Markup:
+    """Text for an HTML element in which one of the names, between backticks, is shown as code."""
+    return Markup(CODE.sub(lambda found: _code(found, names), str(for_html(text))))
+
+
+def _code(found: re.Match[str], names: Container[str]) -> str:
+    return f"<code>{found[1]}</code>" if found[1] in names else found[0]
 
 
 def for_svg(text: object, *, width: int = 34) -> str:
@@ -77,11 +82,14 @@ def for_markdown(text: object) -> str:
     return LINE_START.sub(r"\1\\\2", _unmarked(clean(text)))
 
 
-def coded_markdown(text: object) -> str:
-    """Text for Markdown in which a name between backticks is shown as code."""
-    parts = CODE.split(clean(text))
-    told = (f"`{part}`" if place % 2 else _unmarked(part) for place, part in enumerate(parts))
-    return LINE_START.sub(r"\1\\\2", "".join(told))
+def coded_markdown(text: object, names: Container[str]) -> str:
+    """Text for Markdown in which one of the names, between backticks, is shown as code."""
+    given, out, end = clean(text), "", 0
+    for found in CODE.finditer(given):
+        if found[1] in names:
+            out += _unmarked(given[end : found.start()]) + found[0]
+            end = found.end()
+    return LINE_START.sub(r"\1\\\2", out + _unmarked(given[end:]))
 
 
 def _unmarked(text: str) -> str:

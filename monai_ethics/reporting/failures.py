@@ -208,7 +208,7 @@ def _number(row: Estimate) -> str:
     if row.value is None:
         return f"no number: {row.reason}"
     ends = f", {interval(row)} ({percent(row.level)} interval)" if row.low is not None else ", no interval"
-    return f"{brief(row.name)} {value_label(row)}{ends}"
+    return f"{brief(row.name)}: {value_label(row)}{ends}"
 
 
 def _worst(mode: Mode, item: Asked) -> Iterator[tuple[Asked, Estimate, str]]:

@@ -15,7 +15,7 @@ from monai_ethics.evidence import Estimate
 from monai_ethics.reporting import published, quantity
 from monai_ethics.reporting.escape import clean, coded, for_html, json_text, link
 from monai_ethics.reporting.names import name_told
-from monai_ethics.reporting.telling import brief, brief_with_name, limit_label
+from monai_ethics.reporting.telling import BRIEF, brief, capital, limit_label
 from monai_ethics.reporting.view import View
 from monai_ethics.reporting.words import STAGE_NOTE, VERDICTS, Words, words_of
 
@@ -39,10 +39,11 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
+    found.tests["brief"] = BRIEF.__contains__
     found.globals["name_counts"] = quantity.WHOLE.__contains__
     found.filters.update(
         brief=brief,
-        brief_with_name=brief_with_name,
+        capital=capital,
         coded=coded,
         counted=quantity.counted,
         data=data,

@@ -26,7 +26,7 @@ from monai_ethics.reporting.quantity import (
 )
 from monai_ethics.reporting.represented import Represented
 from monai_ethics.reporting.sections import Section, TableCell
-from monai_ethics.reporting.telling import brief, brief_with_name, limit_label
+from monai_ethics.reporting.telling import BRIEF, brief, brief_with_name, capital, limit_label
 from monai_ethics.reporting.view import View
 from monai_ethics.reporting.words import STAGE_NOTE, VERDICTS, words_of
 
@@ -50,7 +50,7 @@ def _first(view: View) -> Iterator[str]:
     if view.published:
         yield from ("## This is a copy for the public", "", *(f"- {esc(text)}" for text in view.published), "")
     yield from ("## At a glance", "")
-    yield from (f"- {esc(name)}: {coded(text)}" for name, text in view.facts)
+    yield from (f"- {esc(name)}: {coded(text, view.codes)}" for name, text in view.facts)
     yield f"- Evidence: {esc(view.in_one_line)}"
     if (view.integrity or {}).get("head"):
         yield f"- Fingerprint: {esc((view.integrity or {})['head'])}"
@@ -62,7 +62,7 @@ def _first(view: View) -> Iterator[str]:
     for item in view.answered:
         words = words_of(item.finding)
         about = f" ({esc(item.label)})" if item.label else ""
-        yield f"- {words.mark} **{words.word}**{about}: {coded(item.finding.statement)}"
+        yield f"- {words.mark} **{words.word}**{about}: {coded(item.finding.statement, view.codes)}"
     if not view.answered:
         yield "- Nothing has an answer: see what could not be judged."
     yield from _held(view)
@@ -86,7 +86,8 @@ def _held(view: View) -> Iterator[str]:
     yield from ("", "## What could not be judged, and why", "")
     for held in view.withheld:
         more = f"; and {len(held.what) - MOST} more, in the tables below" if len(held.what) > MOST else ""
-        yield f"- {VERDICTS[held.verdict].mark} {coded(held.reason)} — {'; '.join(map(esc, held.what[:MOST]))}{more}"
+        reason = coded(capital(held.reason), view.codes)
+        yield f"- {VERDICTS[held.verdict].mark} {reason} — {'; '.join(map(esc, held.what[:MOST]))}{more}"
     if not view.withheld:
         yield f"- {view.none_open}"
 
@@ -94,7 +95,7 @@ def _held(view: View) -> Iterator[str]:
 def _limits(view: View) -> Iterator[str]:
     yield from ("", "## What this report does not show", "", f"- {STAGE_NOTE}")
     yield from (f"- Synthetic images are involved: {esc(text)}" for text in view.synthetic)
-    yield from (f"- {coded(text)}" for text in view.limitations)
+    yield from (f"- {coded(text, view.codes)}" for text in view.limitations)
 
 
 def _readers(view: View) -> Iterator[str]:
@@ -102,7 +103,7 @@ def _readers(view: View) -> Iterator[str]:
     for reader in view.readers:
         yield from ("", f"### {esc(reader.title)}", "")
         for point in reader.points:
-            yield from (f"- **{esc(point.question)}** {coded(answer.text)}" for answer in point.answers)
+            yield from (f"- **{esc(point.question)}** {coded(answer.text, view.codes)}" for answer in point.answers)
 
 
 def _examined(view: View) -> Iterator[str]:
@@ -151,14 +152,14 @@ def _present(found: Represented | None) -> Iterator[str]:
     if found.open:
         yield ""
         rows = ((row.group, row.n, ", ".join(row.what)) for row in found.open)
-        yield from _table(("group that could not be judged", "at most", "no number for"), rows)
+        yield from _table(("group that could not be judged", "size, at most", "no number for"), rows)
     if found.absent:
         yield ""
         yield from _table(("not there at all", "what", "note"), ((row.who, row.what, row.note) for row in found.absent))
     if found.counts:
         yield ""
         cells = ((row.group, *(_count(cell) for cell in row.cells)) for row in found.counts)
-        yield from _table(("group", *map(name_label, found.columns)), cells)
+        yield from _table(("group", *map(brief, found.columns)), cells)
 
 
 def _count(row: Estimate | None) -> str:
@@ -218,15 +219,15 @@ def _questions(view: View) -> Iterator[str]:
         yield from ("", f"## {esc(concern.title)}")
         for question in concern.questions:
             for item in question.asked:
-                yield from _finding(item)
+                yield from _finding(item, view.codes)
 
 
-def _finding(item: Asked) -> Iterator[str]:
+def _finding(item: Asked, codes: frozenset[str]) -> Iterator[str]:
     finding, words = item.finding, words_of(item.finding)
     yield from ("", f"### {esc(finding.title)}{f' — {esc(item.label)}' if item.label else ''}", "")
-    yield f"{words.mark} **{words.word}.** {coded(finding.statement)}"
+    yield f"{words.mark} **{words.word}.** {coded(finding.statement, codes)}"
     if finding.reason:
-        yield from ("", f"Reason: {coded(finding.reason)}")
+        yield from ("", f"Reason: {coded(finding.reason, codes)}")
     if item.sentences:
         yield ""
         yield from (f"- {esc(text)}" for text in item.sentences)
@@ -250,9 +251,9 @@ def _finding(item: Asked) -> Iterator[str]:
         yield ""
         yield from _table(("what became of every case", "count"), finding.accounting.items())
     yield ""
-    yield from (f"- Does not show: {coded(text)}" for text in finding.limitations)
+    yield from (f"- Does not show: {coded(text, codes)}" for text in finding.limitations)
     yield from (f"- Source: {_source(source.title, source.locator, source.url)}" for source in finding.sources)
-    subjects = "; ".join(coded(name_told(str(name))) for name in finding.subjects)
+    subjects = "; ".join(coded(name_told(str(name)), codes) for name in finding.subjects)
     yield f"- Subjects: {subjects or 'none'}"
     yield f"- Check: {esc(finding.check)}; seed: {finding.seed}"
     yield f"- Stage: {esc(finding.stage)}; evaluation phase {finding.phase} of 5"
@@ -297,7 +298,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[st
     yield f"| {' | '.join(map(esc, names))} |"
     yield f"|{'---|' * len(names)}"
     for row in rows:
-        yield f"| {' | '.join(coded(cell) for cell in row)} |"
+        yield f"| {' | '.join(coded(cell, BRIEF) for cell in row)} |"
 
 
 def _last(view: View) -> Iterator[str]:

@@ -15,7 +15,7 @@ from monai_ethics.reporting.telling import BRIEF, RATES, SCORES, spoken
 from monai_ethics.reporting.texts import retold
 from monai_ethics.reporting.weighty import weighed
 
-__all__ = ["METRICS", "as_told", "in_words", "is_code", "name_told", "score_names", "scores"]
+__all__ = ["METRICS", "MISSED", "as_told", "in_words", "is_code", "name_told", "score_names", "scores"]
 
 #: names of scores as MONAI and its bundles give them, without `val_`, `test_` or `mean_`
 METRICS: Mapping[str, str] = {
@@ -83,13 +83,13 @@ def name_told(name: str) -> str:
     if is_code(name):
         return f"`{name}`, a name that the run gave"
     words = in_words(name)
-    return f"`{name}`, {words}" if words != name else name
+    return f"{words} (`{name}`)" if words != name else name
 
 
 def scores(findings: Iterable[Finding]) -> tuple[str, ...]:
     """Each score of the findings as `name_told`; rates of a target tell themselves."""
     names = dict.fromkeys(name for finding in findings for name in score_names(finding))
-    return tuple(name_told(name) for name in names if is_code(name) or _of_metric(name))
+    return tuple(name_told(name) for name in names if is_code(name) or (_of_metric(name) and MISSED not in name))
 
 
 def _of_metric(name: str) -> str | None:

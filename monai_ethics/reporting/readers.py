@@ -13,7 +13,7 @@ from monai_ethics.reporting.asked import Asked
 from monai_ethics.reporting.quantity import counted, group_label, interval, value_label
 from monai_ethics.reporting.represented import Represented
 from monai_ethics.reporting.shapes import Extremes, attribute_label, subject_label
-from monai_ethics.reporting.telling import brief
+from monai_ethics.reporting.telling import brief, capital
 from monai_ethics.reporting.trust import in_one_line
 from monai_ethics.reporting.words import ATTENTION, Words, words_of
 
@@ -145,7 +145,7 @@ def _apart(items: Sequence[Asked], ends: Sequence[tuple[Asked, Extremes]]) -> st
     """By what groups differ, in what, in counts of 100 where there are any, and who is at the weak end."""
     first = items[0].finding
     what, by = (
-        "; ".join(dict.fromkeys(subject_label(item.finding) or item.named for item in items)),
+        ", ".join(dict.fromkeys(subject_label(item.finding) or item.named for item in items)),
         attribute_label(first),
     )
     told = [item.headline for item in items if item.headline][:1]
@@ -177,7 +177,10 @@ def _clinicians(asked: Sequence[Asked], ends: Sequence[tuple[Asked, Extremes]], 
     none = Answer(text=text, anchor="found")
     failed = _few([_stated(item) for item in urgent], none=none, more="found")
     yield Point(question="Where did it fail?", answers=(*failed, *_alarms(asked), *_missed(asked)))
-    worst = [_end(item, pair) for item, pair in ends if pair.ends[0][0] == "worst"]
+    apart = {_compared(item) for item in asked if item.gap is not None and item.beyond_chance}
+    weak = [(item, pair) for item, pair in ends if pair.ends[0][0] == "worst"]
+    weak.sort(key=lambda found: (found[0].finding.run, *found[0].finding.subjects[:1], found[1].attribute) not in apart)
+    worst = [_end(item, pair) for item, pair in weak]
     none = Answer(text="No group is ranked: nothing was scored by group, or it is not recorded which way is good.")
     chance = [Answer(text="Some group is at this end by chance alone: see what the tests say.", anchor="compared")]
     chance += [Answer(text=published.WEAKEST)] if public else []
@@ -186,9 +189,14 @@ def _clinicians(asked: Sequence[Asked], ends: Sequence[tuple[Asked, Extremes]], 
     small = [answer for item in asked for answer in _smallest(item)]
     none = Answer(text="No result states how small a difference these patients could have shown.")
     yield Point(question="How small a difference could be seen?", answers=_few(small, none=none, more="compared"))
-    uses = [] if trail is None else [Answer(text=f"{text.rstrip('.')}.") for text in trail.intended]
+    uses = [] if trail is None else [Answer(text=f"{capital(text.rstrip('.'))}.") for text in trail.intended]
     none = Answer(text=published.INTENDED if public else "No record states an intended use.")
     yield Point(question="What is it intended for?", answers=_few(uses, none=none))
+
+
+def _compared(item: Asked) -> tuple[str | None, ...]:
+    """What was compared by what, in which run."""
+    return (item.finding.run, *item.finding.subjects[:1], attribute_label(item.finding))
 
 
 def _alarms(asked: Sequence[Asked]) -> tuple[Answer, ...]:
@@ -196,12 +204,13 @@ def _alarms(asked: Sequence[Asked]) -> tuple[Answer, ...]:
     found = [item for item in asked if item.beyond_chance and item.finding.verdict is Verdict.MEASURED]
     if not found:
         return ()
-    text = "chance alone would hardly explain, and not judged, because nobody set a limit for it"
-    return (
-        Answer(
-            text=f"{counted(len(found), 'results')} that {text}: {found[0].finding.statement}", anchor=found[0].anchor
-        ),
+    what = (
+        "1 result that chance alone would hardly explain is"
+        if len(found) == 1
+        else (f"{len(found):,} results that chance alone would hardly explain are")
     )
+    first = found[0].finding.statement
+    return (Answer(text=f"{what} not judged: nobody set a limit. {first}", anchor=found[0].anchor),)
 
 
 def _smallest(item: Asked) -> Iterator[Answer]:
@@ -262,7 +271,8 @@ def _auditors(asked: Sequence[Asked], integrity: Mapping[str, Any] | None) -> It
         ),
     )
     judged_text = (
-        f"{judged:,} of {len(asked):,} results are judged; each names who set its limit. The others are measured."
+        f"{judged:,} of {len(asked):,} results are judged; each names who set its limit. "
+        "The others are measured, or could not be judged."
     )
     yield Point(
         question="Against what was it judged?",

@@ -10,6 +10,7 @@ from monai_ethics.reporting.quantity import group_label, name_label
 
 __all__ = [
     "BETTER",
+    "BRIEF",
     "COUNTED",
     "RATES",
     "brief",
@@ -32,6 +33,11 @@ RATES: Mapping[str, str] = {
     "accuracy": "share called rightly",
     "ppv_at_reference_prevalence": "PPV if the finding were as common as in the reference",
     "prevalence": "share with the finding",
+    "missing_share": "share not recorded",
+    "closer_patients": "training patients nearer than any held-out patient",
+    "identical_images": "images that repeat a training image",
+    "refused": "refused items",
+    "completed": "completion of the run",
     "failure_rate": "share missed",
     "false_positive_rate": "share with something found among those with nothing to find",
     "correctness": "share of synthetic images in which what was requested is seen",
@@ -82,6 +88,11 @@ BRIEF: Mapping[str, str] = {
     "gap_null_95th": "gap by chance, 95th percentile",
     "p_adjusted": "adjusted p-value",
     "p_value": "p-value",
+    "missing_share": "share not recorded",
+    "closer_patients": "training patients nearer than any held-out patient",
+    "identical_images": "images that repeat a training image",
+    "refused": "refused items",
+    "completed": "completion of the run",
     "failure_rate": "share missed",
     "false_positive_rate": "share of false positives",
     "tpr": "sensitivity (TPR)",
@@ -144,7 +155,7 @@ def brief(name: str) -> str:
 
 def brief_with_name(name: str) -> str:
     """A name in a few words, and the name itself as code where the words are others."""
-    return name_label(name) if name not in BRIEF else f"{BRIEF[name]} (`{name}`)"
+    return f"{BRIEF[name]} (`{name}`)" if name in BRIEF else name_label(name)
 
 
 def limit_label(limit: Limit) -> str:

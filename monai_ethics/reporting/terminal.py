@@ -11,7 +11,8 @@ from rich.text import Text
 from monai_ethics.evidence import EvidenceReport, Verdict
 from monai_ethics.reporting.asked import Asked
 from monai_ethics.reporting.escape import for_terminal
-from monai_ethics.reporting.quantity import counted
+from monai_ethics.reporting.quantity import TIMES, counted
+from monai_ethics.reporting.telling import capital
 from monai_ethics.reporting.view import View, view_of
 from monai_ethics.reporting.words import VERDICTS, words_of
 
@@ -46,11 +47,12 @@ def print_summary(report: EvidenceReport, *, trail: Trail | None = None, console
 def summary(report: EvidenceReport, *, trail: Trail | None = None) -> list[Text]:
     """Lines of the summary as `rich.text.Text`, so that no name is ever read as markup or as an escape sequence."""
     view = view_of(report, trail=trail)
-    counts = ", ".join(f"{count} {words.within}" for words, count in view.verdicts)
+    counts = ", ".join(f"{count} {TIMES} {words.within}" for words, count in view.verdicts)
     lines = [*_public(view), Text(f"{counted(len(view.asked), 'results')}: {counts or 'none'}", style="bold")]
     lines += [*map(Text, view.cautions), Text("")]
     lines += [Text("What was found", style="underline")]
-    lines += [_answer(item) for item in view.answered[:MOST]] or [Text("  Nothing has an answer.")]
+    several = len({item.finding.run for item in view.asked}) > 1
+    lines += [_answer(item, several=several) for item in view.answered[:MOST]] or [Text("  Nothing has an answer.")]
     if len(view.answered) > MOST:
         lines.append(Text(f"  and {len(view.answered) - MOST} more in the report"))
     return [*lines, Text(""), *_open(view), *_limits(view)]
@@ -63,21 +65,22 @@ def _public(view: View) -> list[Text]:
     return [head, *(Text(f"  {for_terminal(text)}") for text in view.published), Text("")]
 
 
-def _answer(item: Asked) -> Text:
+def _answer(item: Asked, *, several: bool) -> Text:
+    """One result, with its run where there are several."""
     words = words_of(item.finding)
     line = Text("  ")
     line.append(f"{words.mark} {words.word}: ", style=STYLES.get(words.color or words.verdict, "bold"))
-    line.append(for_terminal(item.finding.statement))
+    line.append(for_terminal(f"{item.finding.statement}{f' ({item.finding.run})' if several else ''}"))
     return line
 
 
 def _open(view: View) -> list[Text]:
     lines = [Text("What could not be judged, and why", style="underline")]
     for held in view.withheld[:MOST]:
-        results = counted(len(held.what), "results")
+        results = counted(held.n, "results")
         line = Text("  ")
         line.append(f"{VERDICTS[held.verdict].mark} ", style=STYLES.get(held.verdict, "bold"))
-        line.append(f"{for_terminal(held.reason)} ({results})")
+        line.append(f"{for_terminal(capital(held.reason))} ({results})")
         lines.append(line)
     if len(view.withheld) > MOST:
         lines.append(Text(f"  and {len(view.withheld) - MOST} more reasons in the report"))

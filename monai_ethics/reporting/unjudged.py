@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from monai_ethics.evidence import UNJUDGED, Verdict
 from monai_ethics.reporting.asked import Asked
 from monai_ethics.reporting.quantity import group_label
-from monai_ethics.reporting.telling import brief
+from monai_ethics.reporting.telling import COUNTED, brief
 
 __all__ = ["Withheld", "withheld"]
 
@@ -19,9 +19,18 @@ NUMBER = re.compile(r"\d+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withheld:
-    """Results without a number that share one reason."""
+    """Results without a number that share one reason.
+
+    Args:
+        reason: why there is none.
+        n: how many results.
+        what: which ones; those of one question stand together.
+        anchor: where the first one stands.
+        verdict: of each of them.
+    """
 
     reason: str
+    n: int
     what: tuple[str, ...]
     anchor: str
     verdict: Verdict
@@ -31,7 +40,7 @@ class Withheld:
 class _Heap:
     anchor: str
     reasons: list[str] = field(default_factory=list)
-    whole: list[str] = field(default_factory=list)
+    whole: dict[str, list[str]] = field(default_factory=dict)
     parts: dict[tuple[str, str, str], list[str]] = field(default_factory=dict)
 
 
@@ -48,19 +57,26 @@ def withheld(asked: Sequence[Asked]) -> tuple[Withheld, ...]:
     for item in asked:
         finding = item.finding
         if finding.verdict in UNJUDGED:
-            name = f"{finding.title} ({item.label})" if item.label else finding.title
-            heap(item, finding.reason, whole=True, verdict=finding.verdict).whole.append(name)
+            found = heap(item, finding.reason, whole=True, verdict=finding.verdict)
+            found.whole.setdefault(finding.title, []).append(item.label)
             continue
         for row in finding.estimates:
             if row.value is None:
-                key = (item.label or finding.title, group_label(row.group), f"{row.n} {row.n_unit}")
+                size = "" if row.name in COUNTED else f"{row.n} {row.n_unit}"  # a count is of all, not of its group
+                key = (item.label or finding.title, group_label(row.group), size)
                 found = heap(item, row.reason, whole=False, verdict=Verdict.NOT_ASSESSABLE)
                 found.parts.setdefault(key, []).append(brief(row.name))
     order = sorted(heaps.items(), key=lambda pair: not pair[0][0])
     return tuple(
-        Withheld(reason=common(found.reasons), what=_names(found), anchor=found.anchor, verdict=verdict)
+        Withheld(
+            reason=common(found.reasons), n=_count(found), what=_names(found), anchor=found.anchor, verdict=verdict
+        )
         for (_, verdict, _), found in order
     )
+
+
+def _count(found: _Heap) -> int:
+    return sum(map(len, found.whole.values())) + len(found.parts)
 
 
 def _names(found: _Heap) -> tuple[str, ...]:
@@ -68,7 +84,11 @@ def _names(found: _Heap) -> tuple[str, ...]:
         f"{group} ({', '.join(filter(None, (label, *dict.fromkeys(names), count)))})"
         for (label, group, count), names in found.parts.items()
     )
-    return (*dict.fromkeys(found.whole), *parts)
+    whole = (
+        f"{title} ({'; '.join(labels)})" if any(labels) else title
+        for title, labels in ((title, dict.fromkeys(each)) for title, each in found.whole.items())
+    )
+    return (*whole, *parts)
 
 
 def common(texts: Iterable[str]) -> str:

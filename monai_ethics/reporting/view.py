@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from monai_ethics.evidence import UNJUDGED, EvidenceReport, Finding, Verdict
+from monai_ethics.evidence import UNJUDGED, EvidenceReport, Finding
 from monai_ethics.reporting.asked import Asked
 from monai_ethics.reporting.failures import failures
 from monai_ethics.reporting.frequencies import sentences
 from monai_ethics.reporting.looked import facts, methods, synthetic_limits, weakest
 from monai_ethics.reporting.matrix import Matrix, matrix_of, overview_of
-from monai_ethics.reporting.names import as_told
+from monai_ethics.reporting.names import MISSED, as_told, score_names
 from monai_ethics.reporting.plots.lineage import lineage_picture
 from monai_ethics.reporting.plots.style import Picture
 from monai_ethics.reporting.published import ANSWERED, NOT_DONE, is_public, notice, of_the_whole
@@ -26,7 +26,7 @@ from monai_ethics.reporting.shapes import NO_PEOPLE, Extremes, extremes, gap_of,
 from monai_ethics.reporting.shortened import room
 from monai_ethics.reporting.trust import command, in_one_line, remarks, seal, sections, status, unseen
 from monai_ethics.reporting.unjudged import Withheld, withheld
-from monai_ethics.reporting.words import ATTENTION, CONCERNS, GLOSSARY, P_VALUES, Words, tally
+from monai_ethics.reporting.words import ATTENTION, CONCERNS, GLOSSARY, MET, Words, tally
 
 if TYPE_CHECKING:
     from monai_ethics.provenance.lineage.sketch import Sketch
@@ -114,10 +114,15 @@ class View:
     trail: Trail | None = None
 
     @property
+    def codes(self) -> frozenset[str]:
+        """Names of scores, which sentences may quote as code."""
+        names = {name for item in self.asked for name in score_names(item.finding)}
+        return frozenset(names | {name.removesuffix(MISSED) for name in names})
+
+    @property
     def cautions(self) -> tuple[str, ...]:
         """What has to be known of a verdict before it is counted: that a limit on a p-value is none on a difference."""
-        met = P_VALUES[Verdict.PASSED]
-        return tuple(f"{words.word}: {words.plain}" for words, _ in self.verdicts if words == met)
+        return tuple(f"{words.word}: {words.plain}" for words, _ in self.verdicts if words == MET)
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -244,10 +249,12 @@ def view_of(
     ends = tuple((item, pair) for item in asked if item.gap is None for pair in extremes(item.finding))
     public = is_public(trail)
     found, limits = represented(asked, public=public), synthetic_limits(asked, trail, lineage)
-    stated = dict.fromkeys(text for item in asked for text in item.finding.limitations)
+    concerns = _concerns(asked)
+    in_order = (item for concern in concerns for question in concern.questions for item in question.asked)
+    stated = dict.fromkeys(text for item in in_order for text in item.finding.limitations)
     return View(
         report=report,
-        concerns=_concerns(asked),
+        concerns=concerns,
         verdicts=tally(report.findings),
         withheld=withheld(asked),
         represented=found,

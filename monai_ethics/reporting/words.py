@@ -16,8 +16,8 @@ __all__ = [
     "CONCERNS",
     "GLOSSARY",
     "INTEGRITY",
+    "MET",
     "ORDER",
-    "P_VALUES",
     "STAGE_NOTE",
     "STATUSES",
     "VERDICTS",
@@ -93,32 +93,24 @@ _SAID = (
     Words(verdict=Verdict.NOT_APPLICABLE, word="Does not apply", plain="The question does not arise here.", mark="-"),
 )
 VERDICTS: Mapping[Verdict, Words] = {words.verdict: words for words in _SAID}
-#: a limit that a p-value must reach: whoever meets it has shown nothing, which is not to have shown that nothing is
-P_VALUES: Mapping[Verdict, Words] = {
-    Verdict.FAILED: Words(
-        verdict=Verdict.FAILED,
-        word="p-value outside its limit",
-        plain="A p-value lies below the limit that a policy sets: chance alone would hardly explain what was found.",
-        mark="✕",
-    ),
-    Verdict.PASSED: Words(
-        verdict=Verdict.PASSED,
-        word="p-value within its limit",
-        plain="The limit is on a p-value. To meet it means that nothing was shown, not that there is nothing.",
-        mark="✓",
-        color=Verdict.MEASURED,
-    ),
-}
+#: whoever meets a limit that a p-value must reach has shown nothing, which is not to have shown that there is nothing
+MET = Words(
+    verdict=Verdict.PASSED,
+    word="Limit on p met",
+    plain="The limit is on a p-value. To meet it means that nothing was shown, not that there is nothing.",
+    mark="✓",
+    color=Verdict.MEASURED,
+)
 ORDER: tuple[Verdict, ...] = tuple(VERDICTS)
 ATTENTION = (Verdict.FAILED, Verdict.WARNED)
 
 
 def words_of(finding: Finding) -> Words:
-    """How the verdict of one result is said: of a limit on a p-value with what it is on."""
-    words, limit = VERDICTS[finding.verdict], finding.limit
-    if limit is None or limit.direction is not Direction.AT_LEAST or not is_p_value(limit.estimate):
-        return words
-    return P_VALUES.get(finding.verdict, words)
+    """How the verdict of one result is said: of a limit that a p-value meets, that it is one on a p-value."""
+    limit = finding.limit
+    if finding.verdict is not Verdict.PASSED or limit is None or not is_p_value(limit.estimate):
+        return VERDICTS[finding.verdict]
+    return MET if limit.direction is Direction.AT_LEAST else VERDICTS[finding.verdict]
 
 
 def tally(findings: Iterable[Finding]) -> tuple[tuple[Words, int], ...]:

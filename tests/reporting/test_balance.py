@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from monai_ethics.evidence import Curve, EvidenceReport, Finding, Stage, Verdict
-from monai_ethics.reporting.escape import for_markdown
+from monai_ethics.reporting.escape import coded_markdown
 from monai_ethics.reporting.html import render_html
 from monai_ethics.reporting.markdown import render_markdown
-from monai_ethics.reporting.quantity import group_label, name_label, value_label
+from monai_ethics.reporting.quantity import group_label, value_label
+from monai_ethics.reporting.telling import BRIEF, brief_with_name
 from monai_ethics.reporting.view import view_of
 
 SEEDS = [(24, 1), pytest.param((60, 2), marks=pytest.mark.slow), pytest.param((40, 3), marks=pytest.mark.slow)]
@@ -24,7 +25,8 @@ def missing_of(report, page, text):
     for finding in report.findings:
         for row in finding.estimates:
             cells = tuple(
-                for_markdown(cell) for cell in (name_label(row.name), group_label(row.group), value_label(row))
+                coded_markdown(cell, BRIEF)
+                for cell in (brief_with_name(row.name), group_label(row.group), value_label(row))
             )
             if cells not in rows or (row.value is not None and repr(row.value) not in values):
                 missing.append((finding.check, row.name, dict(row.group)))

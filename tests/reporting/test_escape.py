@@ -55,12 +55,12 @@ def test_markdown_has_no_markup_of_its_own(text, written):
 
 
 def test_a_name_between_backticks_is_code_and_nothing_else_is():
-    assert coded("`val_x` <b>") == Markup("<code>val_x</code> &lt;b&gt;")
-    assert coded_markdown("*a* `val_x` www.e.org") == r"\*a\* `val_x` www\.e.org"
-    assert coded_markdown("gap (`max_gap`): 1") == "gap (`max_gap`): 1"
-    for text in ("`a b`", "`<script>`", "`", "``", "`a"):
-        assert "<code>" not in coded(text)
-        assert coded_markdown(text) == for_markdown(text)
+    assert coded("`val_x` `val_y` <b>", {"val_x"}) == Markup("<code>val_x</code> `val_y` &lt;b&gt;")
+    assert coded_markdown("*a* `val_x` `y` www.e.org", {"val_x"}) == r"\*a\* `val_x` \`y\` www\.e.org"
+    assert coded_markdown("gap (`max_gap`): 1", {"max_gap"}) == "gap (`max_gap`): 1"
+    for text in ('`a"b`', "`<script>`", "`", "``", "`a"):
+        assert "<code>" not in coded(text, {"a", "b"} - {text})
+        assert coded_markdown(text, ()) == for_markdown(text)
 
 
 def test_a_long_name_is_shortened_in_the_middle_of_a_figure():

@@ -70,7 +70,7 @@ def test_the_worst_group_stands_with_its_interval_and_those_without_a_number():
 def test_of_sizes_the_smallest_is_told_though_another_is_worse():
     found, _ = table(GROUPS)
     number, whom, _ = found["Small findings are missed"]
-    assert number.startswith("median 0.500")
+    assert number.startswith("median: 0.500")
     assert whom.startswith("roi_size_band: (0, 120) voxels")
     assert "smallest of all sizes" in whom
 
@@ -84,7 +84,7 @@ def test_where_less_is_better_the_worst_is_the_highest():
 
 def test_memorization_tells_copies_before_a_calm_test_and_an_open_question_its_reason():
     found, _ = table(LOOKED)
-    assert found[MODES[4].name][0].startswith("identical images 3.000")
+    assert found[MODES[4].name][0].startswith("images that repeat a training image: 3.000")
     found, _ = table(finding("synthesis.memorization_membership", [], Verdict.NOT_ASSESSABLE))
     assert found[MODES[4].name][0] == "No holdout was given."
 
@@ -93,8 +93,8 @@ def test_none_of_a_bad_thing_never_stands_before_an_alarm():
     alarm = [row("identical_images", 0.0, {}), row("p_value", 0.002, {}), row("closer_patients", 9.0, {})]
     found, _ = table(finding("synthesis.memorization_membership", alarm))
     named = [cells[0] for name, cells in found.items() if name.startswith(MODES[4].name)]
-    assert named[0].startswith("closer patients 9")
-    assert named[-1].startswith("identical images 0")
+    assert named[0].startswith("training patients nearer than any held-out patient: 9")
+    assert named[-1].startswith("images that repeat a training image: 0")
 
 
 def test_more_findings_than_fit_are_cut_to_the_first_few():
@@ -128,14 +128,14 @@ def test_what_a_group_missed_stands_beside_its_median():
     found, _ = table(replace(GROUPS, estimates=[*GROUPS.estimates, *rates]))
     assert found["A group of patients is served less well"][1].startswith("site: B")
     number, whom, _ = found["A group of patients is served less well, continued"]
-    assert number.startswith("share missed 0.300")
+    assert number.startswith("share missed: 0.300")
     assert whom.startswith("site: A")
 
 
 def test_of_many_runs_the_worst_is_told():
     rows = [[row("median", value, {"site": "A"}), row("median", 0.9, {"site": "B"})] for value in (0.7, 0.8, 0.2, 0.6)]
     found, _ = table(*[replace(GROUPS, estimates=each, statement=str(each[0].value)) for each in rows])
-    assert found["A group of patients is served less well"][0].startswith("median 0.200")
+    assert found["A group of patients is served less well"][0].startswith("median: 0.200")
     assert "A group of patients is served less well, continued" not in found
 
 
@@ -149,7 +149,7 @@ def test_no_copy_found_does_not_hide_what_a_test_found():
     looked = finding("synthesis.memorization_membership", [row("identical_images", 0.0, {}), row("p_value", 0.001, {})])
     _, report = table(looked)
     rows = failures(view_of(report).asked).rows
-    assert {cells[1].text.split()[0] for cells in rows} >= {"identical", "p-value"}
+    assert {cells[1].text.split()[0] for cells in rows} >= {"images", "p-value:"}
 
 
 def test_many_groups_are_shortened_to_those_that_failed_first():

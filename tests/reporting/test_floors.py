@@ -146,7 +146,7 @@ def test_correctness_by_group_is_drawn_beside_its_gap():
         *(estimate("correctness_on_real_images", 0.8, group={"sex": sex}) for sex in "FM"),
     ]
     titles = [picture.title for picture in pictures(finding(*rows), salt="a")]
-    assert titles[-2:] == ["correctness by group", "correctness on real images by group"]
+    assert titles[-2:] == ["requested and seen by group", "seen in real images by group"]
 
 
 def test_the_gap_between_real_and_synthetic_tests_is_no_gap_between_groups():

@@ -60,6 +60,6 @@ def test_a_reason_names_some_results_and_counts_the_others(report):
         for i, row in enumerate([scores.estimates[0]] * 40)
     ]
     text = render_markdown(view_of(replace(report, findings=[replace(scores, estimates=rows)])))
-    line = next(line for line in text.splitlines() if line.startswith("- ? few"))
+    line = next(line for line in text.splitlines() if line.startswith("- ? Few"))
     assert line.endswith("; and 28 more, in the tables below")
     assert line.count("site: s") == 12

@@ -41,7 +41,7 @@ def test_a_name_is_told_in_words_where_words_are_known(name, words):
 
 def test_a_name_without_words_is_code_that_the_run_gave():
     assert name_told("my_score") == "`my_score`, a name that the run gave"
-    assert name_told("val_mean_dice") == "`val_mean_dice`, Dice overlap"
+    assert name_told("val_mean_dice") == "Dice overlap (`val_mean_dice`)"
     assert name_told("sex") == "sex"
     assert [name for name in ("my_score", "val_mean_dice", "sex", "a b_c", "<x>_y") if is_code(name)] == ["my_score"]
 
@@ -68,7 +68,7 @@ def test_names_stand_in_the_details_and_nowhere_else(report):
     text = re.sub(r"`[^`]*`", "", render_markdown(view).replace("\\", ""))
     assert "val_mean_dice" not in text
     assert "val_mean_dice" not in "\n".join(map(str, summary(report)))
-    assert dict(view.facts)["Scores"] == "`val_mean_dice`, Dice overlap; `val_hd95`, HD95 outline distance"
+    assert dict(view.facts)["Scores"] == "Dice overlap (`val_mean_dice`); HD95 outline distance (`val_hd95`)"
 
 
 def test_a_name_that_the_run_gave_is_code_on_the_page_and_in_the_text(report):

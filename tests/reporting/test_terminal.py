@@ -6,6 +6,7 @@ from rich.console import Console
 
 from monai_ethics.provenance.log.reading.trail import Published, Trail
 from monai_ethics.reporting.names import as_told
+from monai_ethics.reporting.quantity import TIMES
 from monai_ethics.reporting.terminal import print_summary, summary
 
 
@@ -17,7 +18,7 @@ def printed(report, *, terminal):
 
 def test_the_summary_names_answers_and_open_questions(report):
     text = printed(report, terminal=False)
-    assert "2 outside the limit" in text
+    assert f"2 {TIMES} outside the limit" in text
     assert as_told(report.findings[4]).statement in text
     assert "val_mean_dice" not in text
     assert "What could not be judged, and why" in text
