@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterable, Mapping, MutableMapping
+from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from monai_ethics.bundle.engines import walk
 from monai_ethics.errors import InputError
 
-__all__ = ["FLAGS", "KEYS", "SECTION", "checked", "claim_flags", "pop_settings", "switch"]
+__all__ = ["FLAGS", "KEYS", "SECTION", "checked", "claim_flags", "place", "pop_settings", "switch"]
 
 SECTION = "ethics"
 KEYS = (
@@ -122,6 +125,21 @@ def switch(value: Any, *, name: str, default: bool | None) -> bool | None:
     if word not in ("true", "false"):
         raise InputError(f"`ethics#{name}` must be true or false: got something else. Write one of them.")
     return word == "true"
+
+
+def place(value: Any, *, name: str) -> Path | None:
+    """A setting that is a path; a command line reads digits as a number, a flag without a word as true.
+
+    Args:
+        value: as given; ``None`` for none.
+        name: name of the setting.
+
+    Raises:
+        InputError: if it is something else.
+    """
+    if value == "" or isinstance(value, bool) or not isinstance(value, (str, int, os.PathLike, NoneType)):
+        raise InputError(f"`ethics#{name}` must be a path: got something else. Write it as text, such as ./{name}.")
+    return None if value is None else Path(str(value))
 
 
 def claim_flags(overrides: MutableMapping[str, Any], config: Any) -> list[str]:

@@ -23,7 +23,7 @@ from monai_ethics.bundle.injector import Injector
 from monai_ethics.bundle.names import INJECTOR, display_id
 from monai_ethics.bundle.rewrite import rewrite, wrap_savers
 from monai_ethics.bundle.saver import mark_new_images
-from monai_ethics.bundle.settings import SECTION, checked, pop_settings, switch
+from monai_ethics.bundle.settings import SECTION, checked, place, pop_settings, switch
 from monai_ethics.errors import EthicsError, InputError
 from monai_ethics.provenance.keys.delegate import start_signer, stop_signer
 from monai_ethics.transforms.keeping import keep_marks
@@ -186,9 +186,9 @@ class EthicsWorkflow(ConfigWorkflow):
             )
         root = self.config_root_path.parent if self.config_root_path.name == "configs" else self.config_root_path
         outputs = Path(str(self._ethics_value("output_dir") or self._ethics_value("bundle_root") or root))
-        settings.setdefault("out", outputs / "evidence")
-        out = Path(str(settings["out"])).resolve()
-        if self.config_root_path.resolve() in (out, *out.parents):
+        settings["out"] = place(settings.get("out"), name="out") or outputs / "evidence"
+        out = Path(os.path.realpath(settings["out"]))
+        if Path(os.path.realpath(self.config_root_path)) in (out, *out.parents):
             raise InputError(
                 "Evidence must lie outside the bundle's configs: got a folder among them. Set `ethics#out`."
             )
@@ -277,11 +277,11 @@ def new_session(settings: dict[str, Any], *, config: dict[str, Any]) -> Any:
 
     strata = settings.get("strata")
     return RunSession(
-        out=Path(str(settings["out"])).absolute(),  # a bundle may change the current directory
+        out=(place(settings["out"], name="out") or Path("evidence")).absolute(),  # a bundle may change the directory
         run_id=settings.get("name"),
         attributes=settings.get("attributes"),
         strata=list(strata) if isinstance(strata, tuple) else strata,
-        policy=settings.get("policy"),
+        policy=place(settings.get("policy"), name="policy"),
         threshold=settings.get("threshold"),
         plan=settings.get("plan"),
         log=bool(switch(settings.get("log"), name="log", default=True)),
@@ -289,7 +289,7 @@ def new_session(settings: dict[str, Any], *, config: dict[str, Any]) -> Any:
         synthesis=settings.get("synthesis"),
         record=settings.get("record"),
         guard=settings.get("guard"),
-        site=settings.get("site"),
+        site=place(settings.get("site"), name="site"),
         config=config,
     )
 

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from monai_ethics.bundle.settings import checked, claim_flags, pop_settings
+from monai_ethics.bundle.settings import checked, claim_flags, place, pop_settings
 from monai_ethics.bundle.workflow import new_session
 from monai_ethics.errors import InputError
 
@@ -105,6 +107,18 @@ def test_switches_are_read_as_a_command_gives_them(given, read):
 def test_a_switch_is_true_or_false():
     with pytest.raises(InputError, match="`ethics#synthetic` must be true or false"):
         checked({"synthetic": "yes"}, {})
+
+
+@pytest.mark.parametrize("value", [True, False, "", [], ["a", "b"], {"a": 1}, float("inf"), 1.5])
+def test_a_place_is_a_path(value):
+    with pytest.raises(InputError, match="`ethics#site` must be a path"):
+        place(value, name="site")
+
+
+def test_a_place_may_have_a_number_for_a_name_as_a_command_line_gives_it():
+    assert [place(value, name="site") for value in (2026, "a", Path("a"), None)] == [
+        *(Path("2026"), Path("a"), Path("a"), None),
+    ]
 
 
 def test_a_threshold_reaches_the_session(tmp_path):

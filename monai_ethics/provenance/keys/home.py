@@ -66,16 +66,21 @@ class OwnKey(NamedTuple):
 def key_home() -> Path:
     """Folder of the signing key: ``MONAI_ETHICS_KEY_HOME``, by default ``~/.config/monai_ethics/keys``."""
     given = os.environ.get("MONAI_ETHICS_KEY_HOME")
-    return Path(given) if given else Path("~/.config/monai_ethics/keys").expanduser()
+    with contextlib.suppress(RuntimeError):  # a container's user may have no home: no key can be kept there
+        return Path(given) if given else Path("~/.config/monai_ethics/keys").expanduser()
+    return Path(os.devnull) / "keys"
 
 
-def load_or_create_key(evidence: Path, *, home: Path | None = None, site: Path | None = None) -> Signer:
+def load_or_create_key(
+    evidence: Path, *, home: Path | None = None, site: Path | None = None, given: Signer | None = None
+) -> Signer:
     """The signing key of this user; only the one writer of an evidence folder calls this.
 
     Args:
         evidence: the evidence folder, which must not hold the key.
         home: folder of the key; `key_home` by default.
         site: site log that may have revoked the key; by default the one that ``MONAI_ETHICS_SITE`` names, if any.
+        given: a key that signs in place of this user's.
 
     Returns:
         The child process that holds the key, where one was started; else the stored key, a new one on first use, or
@@ -89,7 +94,7 @@ def load_or_create_key(evidence: Path, *, home: Path | None = None, site: Path |
 
     home = (home or key_home()).absolute()
     _refuse_inside(home, evidence.absolute())
-    signer = _IN_USE.get(home)
+    signer = given or _IN_USE.get(home)
     if signer is None:
         own = open_key(home)
         if own.kept == EPHEMERAL:

@@ -74,6 +74,13 @@ def test_a_home_that_cannot_be_made_gives_an_ephemeral_key(tmp_path, capsys):
     assert "MONAI_ETHICS_KEY_HOME" in capsys.readouterr().err
 
 
+def test_a_user_without_a_home_gets_an_ephemeral_key(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("MONAI_ETHICS_KEY_HOME")
+    monkeypatch.setattr("pathlib.Path.expanduser", lambda _: (_ for _ in ()).throw(RuntimeError("no home directory")))
+    assert load_or_create_key(tmp_path / "e").storage == "ephemeral"
+    assert "MONAI_ETHICS_KEY_HOME" in capsys.readouterr().err
+
+
 def test_a_home_that_leads_back_to_itself_gives_an_ephemeral_key(tmp_path, capsys):
     (tmp_path / "keys").symlink_to(tmp_path / "keys")
     assert load_or_create_key(tmp_path / "e", home=tmp_path / "keys").storage == "ephemeral"

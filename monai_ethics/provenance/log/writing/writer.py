@@ -18,7 +18,6 @@ from monai_ethics.errors import InputError, ProvenanceError, SchemaError
 from monai_ethics.evidence import Finding, plain
 from monai_ethics.provenance.keys.home import key_home, load_or_create_key
 from monai_ethics.provenance.keys.key import Signer
-from monai_ethics.provenance.keys.revocation import refuse_revoked
 from monai_ethics.provenance.keys.rotation import key_entries
 from monai_ethics.provenance.log.files.payload import (
     commitment_of,
@@ -121,9 +120,7 @@ class EvidenceLog:
             raise InputError("A run id must be 1 to 128 printable characters: got another text. Give a shorter one.")
         lock = lock_folder(folder)
         try:
-            signing = key or load_or_create_key(folder, site=Path(site) if site else None)
-            if key is not None:
-                refuse_revoked(key.public, Path(site) if site else None)
+            signing = load_or_create_key(folder, site=Path(site) if site else None, given=key)
         except BaseException:
             os.close(lock)
             raise

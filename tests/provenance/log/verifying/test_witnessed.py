@@ -173,6 +173,14 @@ def test_a_witness_that_fails_is_one_warning_and_no_loss(tmp_path, site, fault, 
     assert verify_evidence(tmp_path / "e", trusted=[load_or_create_key(tmp_path / "e").public]).status == "trusted"
 
 
+def test_no_site_log_is_begun_where_the_key_is(tmp_path, monkeypatch, capfd):
+    load_or_create_key(tmp_path / "e")
+    for place in (key_home(), key_home() / "site", key_home().parent):
+        _run(tmp_path / "e", key=load_or_create_key(tmp_path / "e"), site=place)
+        assert "The signing key must lie outside" in capfd.readouterr().err
+        assert not (place / "log.jsonl").exists()
+
+
 def test_an_older_copy_is_stale_with_the_site_log_and_says_how_many_entries_are_known(tmp_path, site):
     _run(tmp_path / "e")
     shutil.copytree(tmp_path / "e", tmp_path / "old")
