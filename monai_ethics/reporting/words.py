@@ -116,7 +116,7 @@ def words_of(finding: Finding) -> Words:
 def tally(findings: Iterable[Finding]) -> tuple[tuple[Words, int], ...]:
     """How many results are said in each way, those that need a look first."""
     found = Counter(map(words_of, findings))
-    return tuple(sorted(found.items(), key=lambda pair: (ORDER.index(pair[0].verdict), pair[0].word)))
+    return tuple(sorted(found.items(), key=lambda pair: (ORDER.index(pair[0].verdict), pair[0] == MET)))
 
 
 CONCERNS: Mapping[str, str] = {

@@ -62,7 +62,7 @@ def test_a_report_of_nothing_says_not_done_for_each_way_to_fail():
 def test_the_worst_group_stands_with_its_interval_and_those_without_a_number():
     found, _ = table(GROUPS)
     number, whom, means = found["A group of patients is served less well"]
-    assert number == "median 0.600, 0.580 to 0.620 (95 % interval)"
+    assert number == "median: 0.600, 0.580 to 0.620 (95 % interval)"
     assert whom == "site: B; 40 patients (Dice overlap; 1 group without a number)"
     assert "treated late" in means
 

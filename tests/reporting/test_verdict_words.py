@@ -39,7 +39,7 @@ def test_results_are_counted_by_what_is_said_of_them(judged):
     other = replace(judged, limit=limit("max_min_gap", 0.1, Direction.AT_MOST))
     failed = replace(judged, verdict=Verdict.FAILED)
     found = [(words.word, count) for words, count in tally([judged, other, judged, failed])]
-    assert found == [("Outside the limit", 1), ("Limit on p met", 2), ("Within the limit", 1)]
+    assert found == [("Outside the limit", 1), ("Within the limit", 1), ("Limit on p met", 2)]
 
 
 def test_every_rendering_says_that_a_limit_met_shows_no_absence(report, judged):
