@@ -58,8 +58,8 @@ def numbers(value):
     return [value] if isinstance(value, float) else []
 
 
-def test_there_is_no_script_and_nothing_to_load(told, rendered):
-    text = rendered(told)["report.html"].decode()
+def test_there_is_no_script_and_nothing_to_load(told, rendered, integrity):
+    text = rendered(told, integrity=integrity)["report.html"].decode()
     page = Page(text)
     policy = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', text)
     assert policy == ["default-src 'none'; style-src 'unsafe-inline'; img-src data:"]
@@ -131,7 +131,7 @@ def test_the_seal_says_what_it_does_not_show(report, integrity, rendered):
     assert "monai-ethics verify" in rendered(report)["report.html"].decode()
 
 
-def test_words_that_judge_people_or_models_are_not_ours(empty, told, rendered):
+def test_words_that_judge_people_or_models_are_not_ours(empty, told, rendered, integrity):
     for item in (empty, told):
-        text = " ".join(Page(rendered(item)["report.html"].decode()).text).lower()
+        text = " ".join(Page(rendered(item, integrity=integrity)["report.html"].decode()).text).lower()
         assert not re.search(r"\b(fair|unbiased|safe|anonymous|ethical)\b", text)

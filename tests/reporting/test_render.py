@@ -11,13 +11,19 @@ from monai_ethics.evidence import EvidenceReport
 from monai_ethics.reporting.render import NO_PLOTS, arrange, render, write_report
 
 
+@pytest.fixture
+def unplotted(monkeypatch):
+    """Figures take a second and are not what is tested."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+
+
 @pytest.mark.slow
 def test_equal_reports_give_equal_bytes(told, integrity):
     again = EvidenceReport.from_json(told.to_json())
     assert render(told, integrity=integrity) == render(again, integrity=integrity)
 
 
-def test_digests_are_those_of_the_files_and_nothing_else_is_left(report, tmp_path):
+def test_digests_are_those_of_the_files_and_nothing_else_is_left(report, tmp_path, unplotted):
     found = write_report(report, tmp_path)
     assert sorted(found) == ["report.html", "report.json", "report.md"] == sorted(p.name for p in tmp_path.iterdir())
     for name, digest in found.items():
@@ -25,14 +31,14 @@ def test_digests_are_those_of_the_files_and_nothing_else_is_left(report, tmp_pat
     assert write_report(report, tmp_path) == found
 
 
-def test_json_is_the_report_itself(report, tmp_path):
+def test_json_is_the_report_itself(report, tmp_path, unplotted):
     write_report(report, tmp_path)
     text = (tmp_path / "report.json").read_text(encoding="utf-8")
     assert EvidenceReport.from_json(text) == report
     assert json.loads(text)["schema_version"] == "1"
 
 
-def test_a_write_that_fails_leaves_the_old_report(report, empty, tmp_path, monkeypatch):
+def test_a_write_that_fails_leaves_the_old_report(report, empty, tmp_path, monkeypatch, unplotted):
     write_report(report, tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
@@ -45,13 +51,13 @@ def test_a_write_that_fails_leaves_the_old_report(report, empty, tmp_path, monke
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_without_matplotlib_there_are_tables_and_one_line_why(report, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    text = render(report)["report.html"].decode()
+def test_without_matplotlib_there_are_tables_and_one_line_why(report, unplotted):
+    files = render(report)
+    text = files["report.html"].decode()
     assert "matplotlib is not installed" in text
     assert "data:image" not in text
     assert "<table" in text
-    assert NO_PLOTS.split(";")[0] in render(report)["report.md"].decode()
+    assert NO_PLOTS.split(";")[0] in files["report.md"].decode()
 
 
 def test_an_empty_report_renders(empty, rendered):

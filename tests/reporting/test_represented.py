@@ -45,8 +45,8 @@ def test_all_groups_judged_is_said(report, classified):
     assert found.sentence == "All 8 groups have a number in every result."
 
 
-def test_the_section_stands_before_the_worst_and_the_best(told, rendered):
-    page = rendered(told)["report.html"].decode()
+def test_the_section_stands_before_the_worst_and_the_best(told, rendered, integrity):
+    page = rendered(told, integrity=integrity)["report.html"].decode()
     assert page.index('id="present"') < page.index('id="compared"') < page.index('id="groups"')
 
 
