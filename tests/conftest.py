@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -64,3 +69,38 @@ def past_abort():
         return done
 
     return again
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory):
+    """`warm(words)` runs `python *words` as `subprocess.run` does, in a fork of a process that has imported MONAI.
+
+    Of several `ranks` each is told which it is and where they meet, as torchrun does; what they print is one text.
+    `warm.py` says what a fork does not share with a cold start.
+    """
+    program = [sys.executable, str(Path(__file__).with_name("warm.py"))]
+    with subprocess.Popen(program, env=_plain(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+
+        def run(words, *, cwd=".", env=None, ranks=1):
+            folder = tmp_path_factory.mktemp("told")
+            told = [folder / "stdout", folder / "stderr"]
+            for path in told:
+                path.touch()
+            own = _plain() | (env or {}) | (_meeting(ranks) if ranks > 1 else {})
+            job = {"words": list(map(str, words)), "cwd": str(Path(cwd).absolute()), "env": own, "ranks": ranks}
+            print(json.dumps({**job, "told": list(map(str, told))}), file=server.stdin, flush=True)
+            codes = json.loads(server.stdout.readline())
+            return subprocess.CompletedProcess(words, max(codes, key=abs), *(path.read_text() for path in told))
+
+        yield run
+
+
+def _plain():
+    """The environment of now, without what pytest was told about warnings."""
+    return {key: value for key, value in os.environ.items() if key != "PYTHONWARNINGS"} | {"OMP_NUM_THREADS": "1"}
+
+
+def _meeting(ranks):
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(one.getsockname()[1]), "WORLD_SIZE": str(ranks)}

@@ -15,18 +15,37 @@ from cryptography.hazmat.primitives import serialization
 from monai_ethics.provenance.log.reading.entries import read_entries, read_report
 from monai_ethics.provenance.log.verifying.verify import verify_evidence
 
-MONAI = [sys.executable, "-m", "monai.bundle", "run"]
-OURS = [sys.executable, "-m", "monai_ethics", "run"]
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+MONAI = ["-m", "monai.bundle", "run"]
+OURS = ["-m", "monai_ethics", "run"]
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone"]
 
 
 @pytest.fixture
-def call(tmp_path):
-    def run(words, cwd, *, code=0):
-        ours = {"MONAI_ETHICS_KEY_HOME": str(tmp_path / "keys"), "MONAI_ETHICS_SITE": str(tmp_path / "site")}
-        env = {**os.environ, "OMP_NUM_THREADS": "1", **ours}
+def home(tmp_path):
+    return {"MONAI_ETHICS_KEY_HOME": str(tmp_path / "keys"), "MONAI_ETHICS_SITE": str(tmp_path / "site")}
+
+
+@pytest.fixture
+def cold(home):
+    """`cold(words, cwd)` starts a program as a user does, of several ranks by torchrun."""
+
+    def run(words, cwd, *, program=sys.executable, code=0, ranks=1):
+        words = [program, *([*TORCHRUN, f"--nproc_per_node={ranks}"] if ranks > 1 else []), *words]
+        env = {**os.environ, "OMP_NUM_THREADS": "1", **home}
         env.pop("PYTHONWARNINGS", None)
         done = subprocess.run([str(w) for w in words], cwd=cwd, env=env, capture_output=True, text=True, timeout=400)
+        assert code is None or done.returncode == code, done.stderr[-4000:]
+        return done
+
+    return run
+
+
+@pytest.fixture
+def call(home, warm):
+    """The same in forks of a process that has imported MONAI, for what does not depend on how Python is started."""
+
+    def run(words, cwd, *, code=0, ranks=1):
+        done = warm(words, cwd=cwd, env=home, ranks=ranks)
         assert code is None or done.returncode == code, done.stderr[-4000:]
         return done
 
@@ -62,8 +81,9 @@ def witnessed(tmp_path):
 
 
 @pytest.mark.bundle
-@pytest.mark.parametrize("dims", [2, 3])
-def test_outputs_are_bit_identical_with_and_without_us(image_bundle, call, listing, witnessed, dims):
+@pytest.mark.parametrize(("dims", "how"), [(2, "cold"), (3, "call")])
+def test_outputs_are_bit_identical_with_and_without_us(image_bundle, request, listing, witnessed, dims, how):
+    call = request.getfixturevalue(how)
     theirs, ours = image_bundle("theirs", dims=dims), image_bundle("ours", dims=dims)
     words = ["--config_file", "configs/train.json", "--output_dir", "eval"]
     call([*MONAI, *words], theirs)
@@ -79,12 +99,13 @@ def test_outputs_are_bit_identical_with_and_without_us(image_bundle, call, listi
 
 
 @pytest.mark.bundle
-def test_attributes_are_stratified_and_the_console_script_is_the_same(image_bundle, call, listing, tmp_path):
+def test_attributes_are_stratified_and_the_console_script_is_the_same(image_bundle, cold, listing, tmp_path):
     root = image_bundle("script")
     before = listing(root)
     script = Path(sys.executable).with_name("monai-ethics")
     config = ["--config_file", "configs/train.json", "--epochs", "1"]
-    call([script, "run", *config, "--attributes", tmp_path / "data_2d" / "attributes.tsv", "--strata", "sex"], root)
+    strata = ["--attributes", tmp_path / "data_2d" / "attributes.tsv", "--strata", "sex"]
+    cold(["run", *config, *strata], root, program=script)
     report = read_report(root / "eval" / "evidence")
     groups = {str(e.group["sex"]) for one in report.findings for e in one.estimates if "sex" in e.group}
     assert {"F", "M"} <= groups
@@ -98,7 +119,7 @@ def test_monais_own_launcher_with_our_workflow_overlay_and_tracking(image_bundle
     config = ["--config_file", "configs/train.json", "--epochs", "1"]
     call([*MONAI, *config, "--workflow_name", "monai_ethics.bundle.EthicsWorkflow", "--ethics#out", "one"], root)
     assert covered(root / "one")[1] == ["train#trainer", "validate#evaluator"]
-    ethics = [sys.executable, "-m", "monai_ethics", "overlay", "configs/train.json"]
+    ethics = ["-m", "monai_ethics", "overlay", "configs/train.json"]
     call([*ethics, "--out", "configs/ethics.json", "--evidence", "two"], root)
     both = ["--config_file", "['configs/train.json','configs/ethics.json']", "--epochs", "1"]
     call([*MONAI, *both], root)
@@ -124,9 +145,9 @@ def test_a_failing_bundle_keeps_its_traceback_and_leaves_evidence(image_bundle, 
 
 
 @pytest.mark.bundle
-def test_unusable_settings_stop_before_the_bundle_runs(image_bundle, call):
+def test_unusable_settings_stop_before_the_bundle_runs(image_bundle, call, cold):
     root = image_bundle("unusable")
-    done = call([*OURS, "--config_file", "configs/train.json", "--ethics#atributes", "x"], root, code=2)
+    done = cold([*OURS, "--config_file", "configs/train.json", "--ethics#atributes", "x"], root, code=2)
     assert "Did you mean `attributes`" in done.stderr.splitlines()[-1]
     done = call([*OURS, "--config_file", "configs/train.json", "--attributes", "none.tsv"], root, code=2)
     assert "Traceback" not in done.stderr
@@ -157,16 +178,17 @@ def test_generative_inference_marks_what_it_saves(tmp_path, call):
 
 
 @pytest.mark.dist
-@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize(("dims", "how"), [(2, "cold"), (3, "call")])
 def test_two_ranks_with_rank_slicing_are_covered_and_bit_identical(
-    image_bundle, call, listing, past_abort, witnessed, dims
+    image_bundle, request, listing, past_abort, witnessed, dims, how
 ):
+    call = request.getfixturevalue(how)
     words = ["run", "--config_file", "['configs/train.json','configs/multi.json']"]
     made = {}
 
     def start(module, attempt):
         made[module] = image_bundle(f"{module}_{attempt}".replace(".", "_"), dims=dims)
-        return call([*TORCHRUN, "-m", module, *words], made[module], code=None)
+        return call(["-m", module, *words], made[module], code=None, ranks=2)
 
     for module in ("monai.bundle", "monai_ethics"):
         done = past_abort(lambda attempt, module=module: start(module, attempt))

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -207,7 +204,7 @@ WORKER = Path(__file__).with_name("admission_ranks.py")
 
 @pytest.mark.dist
 @pytest.mark.parametrize("setting", ["same", "partition", "partition_ddp", "idle"])
-def test_every_process_stops_and_none_waits(site, tmp_path, setting, past_abort):
+def test_every_process_stops_and_none_waits(site, tmp_path, setting, past_abort, warm):
     write(tmp_path / "bad.nii", 0)
     for seed in range(5, 9):
         write(tmp_path / f"good_{seed}.nii", seed)
@@ -215,10 +212,7 @@ def test_every_process_stops_and_none_waits(site, tmp_path, setting, past_abort)
     def start(attempt):
         folder = tmp_path / f"out_{attempt}"
         folder.mkdir()
-        run = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-        command = [sys.executable, *run, str(WORKER), str(tmp_path), str(folder), setting]
-        env = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=env)
+        done = warm([WORKER, tmp_path, folder, setting], ranks=2)
         done.folder = folder
         return done
 

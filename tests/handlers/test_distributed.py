@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,19 +12,9 @@ WORKER = Path(__file__).with_name("two_ranks.py")
 
 
 @pytest.fixture(scope="module")
-def two_ranks(tmp_path_factory):
+def two_ranks(tmp_path_factory, warm):
     folder = tmp_path_factory.mktemp("ranks")
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc_per_node=2",
-        str(WORKER),
-        str(folder),
-    ]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "MONAI_ETHICS_KEY_HOME": str(folder / "keys")}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=env)
+    done = warm([WORKER, folder], env={"MONAI_ETHICS_KEY_HOME": str(folder / "keys")}, ranks=2)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder, [json.loads((folder / f"rank{rank}.json").read_text()) for rank in (0, 1)]
 

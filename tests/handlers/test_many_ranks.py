@@ -2,9 +2,6 @@
 """Groups of 2, 3 and 4 processes give what one process gives, whatever the sampler and the size of batches."""
 
 import json
-import os
-import subprocess
-import sys
 from itertools import product
 from pathlib import Path
 
@@ -15,22 +12,25 @@ WORKER = Path(__file__).with_name("many_ranks.py")
 SETTINGS = ("padded", "padded, shuffled", "exact", "exact, shuffled", "fewer cases than processes")
 
 
-def run(folder, what):
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "MONAI_ETHICS_KEY_HOME": str(folder / "keys")}
-    command = [sys.executable, str(WORKER), str(folder), what]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=env)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, warm):
+    def seen(what):
+        folder = tmp_path_factory.mktemp(what)
+        done = warm([WORKER, folder, what], env={"MONAI_ETHICS_KEY_HOME": str(folder / "keys")})
+        assert done.returncode == 0, done.stderr[-3000:]
+        return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+
+    return seen
 
 
 @pytest.fixture(scope="module")
-def exact(tmp_path_factory):
-    return run(tmp_path_factory.mktemp("exact"), "exact")
+def exact(run):
+    return run("exact")
 
 
 @pytest.fixture(scope="module")
-def empty(tmp_path_factory):
-    return run(tmp_path_factory.mktemp("empty"), "empty")
+def empty(run):
+    return run("empty")
 
 
 def test_every_process_came_to_its_end(exact):

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import importlib.util
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,13 +12,9 @@ WORKER = Path(__file__).with_name("synthesis_ranks.py")
 
 
 @pytest.fixture(scope="module")
-def ranks(tmp_path_factory):
+def ranks(tmp_path_factory, warm):
     folder = tmp_path_factory.mktemp("ranks")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "MONAI_ETHICS_KEY_HOME": str(folder / "keys")}
-    done = subprocess.run(
-        [*command, str(WORKER), str(folder)], capture_output=True, text=True, timeout=300, env=env, check=False
-    )
+    done = warm([WORKER, folder], env={"MONAI_ETHICS_KEY_HOME": str(folder / "keys")}, ranks=2)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder, [json.loads((folder / f"rank{rank}.json").read_text()) for rank in (0, 1)]
 

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,10 +8,8 @@ pytestmark = pytest.mark.dist
 WORKER = Path(__file__).with_name("mix_ranks.py")
 
 
-def test_two_processes_count_every_item_once_an_epoch(tmp_path):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(WORKER)]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, timeout=300, env=env)
+def test_two_processes_count_every_item_once_an_epoch(tmp_path, warm):
+    done = warm([WORKER, tmp_path], ranks=2)
     assert done.returncode == 0, done.stderr[-3000:]
     wanted = [[f"i{k}", k in (0, 3), 2] for k in range(7)]
     for rank in (0, 1):

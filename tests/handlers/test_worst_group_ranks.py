@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,19 +8,16 @@ pytestmark = pytest.mark.dist
 WORKER = Path(__file__).with_name("worst_ranks.py")
 
 
-def launch(folder, world):
-    start = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={world}"] if world > 1 else []
-    command = [sys.executable, *start, str(WORKER), str(folder), str(world)]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=env)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return [json.loads((folder / f"{world}-{rank}.json").read_text()) for rank in range(world)]
-
-
 @pytest.fixture(scope="module")
-def ranks(tmp_path_factory):
+def ranks(tmp_path_factory, warm):
     folder = tmp_path_factory.mktemp("ranks")
-    return {world: launch(folder, world) for world in (1, 2, 3)}
+
+    def launch(world):
+        done = warm([WORKER, folder, world], ranks=world)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return [json.loads((folder / f"{world}-{rank}.json").read_text()) for rank in range(world)]
+
+    return {world: launch(world) for world in (1, 2, 3)}
 
 
 @pytest.mark.parametrize("world", [2, 3])
