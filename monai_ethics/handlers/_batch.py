@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 import torch
 
-from monai_ethics.transforms.recorded import label_text, look_up
+from monai_ethics.provenance.records.patients import patient_numbers
+from monai_ethics.transforms.recorded import SEPARATOR, label_text, look_up
 
-__all__ = ["RawRow", "label_text", "read_rows", "row_count"]
+__all__ = ["RawRow", "label_text", "patient_of", "read_rows", "row_count"]
 
 FILE_KEY = "filename_or_obj"
 PREFERRED = ("image", "reals", "img", "input")
@@ -47,7 +48,7 @@ def read_rows(batch: Any, names: Sequence[str], *, case_key: str | None, patient
         batch: what the engine's ``state.batch`` holds at ITERATION_COMPLETED.
         names: attributes to read, from the item's own keys or from an image's meta; DICOM keywords and tags too.
         case_key: item key that names the case; ``None`` takes the file name in an image's meta.
-        patient_key: item key or meta key that names the patient; ``None`` if there is none.
+        patient_key: item key or meta key that names the patient; ``None`` asks the usual item keys (`PATIENT_KEYS`).
 
     Returns:
         One row per case, in batch order.
@@ -69,9 +70,14 @@ def _item_row(item: Mapping[str, Any], names: Sequence[str], case_key: str | Non
     case = label_text(item.get(case_key)) if case_key else _file_text(meta.get(FILE_KEY))
     return RawRow(
         case,
-        _detached(look_up(item, meta, patient_key)) if patient_key else None,
+        _detached(look_up(item, meta, patient_key)) if patient_key else patient_of(item),
         tuple(_detached(look_up(item, meta, name)) for name in names),
     )
+
+
+def patient_of(item: Mapping[str, Any]) -> str | None:
+    """The patient whom an item names under one of the usual keys, several joined; ``None`` if it names nobody."""
+    return SEPARATOR.join(sorted(patient_numbers(item))) or None
 
 
 def _stacked_row(
@@ -83,7 +89,8 @@ def _stacked_row(
         return _detached(_at(look_up(batch, meta, name), index))
 
     case = label_text(at(case_key)) if case_key else _file_text(_at(meta.get(FILE_KEY), index))
-    return RawRow(case, at(patient_key) if patient_key else None, tuple(at(name) for name in names))
+    patient = at(patient_key) if patient_key else patient_of({key: _at(value, index) for key, value in batch.items()})
+    return RawRow(case, patient, tuple(at(name) for name in names))
 
 
 def _image_meta(item: Mapping[str, Any]) -> Mapping[str, Any]:

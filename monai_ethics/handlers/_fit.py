@@ -10,6 +10,7 @@ import ignite.distributed as idist
 from ignite.engine import Engine
 from monai.engines import Trainer
 
+from monai_ethics.errors import InputError
 from monai_ethics.handlers._events import find_metrics
 from monai_ethics.handlers._gather import deals_in_turn, sampler_of
 from monai_ethics.handlers._transforms import expected_cases
@@ -81,7 +82,8 @@ class TableFit:
 
         for engine in engines:  # asked again if it is run again
             self._fits.pop(engine, None)
-        return no_match(rows, cases)
+        said = "Where batches name no file, cases are called case-000000, case-000001 and so on, in order."
+        return InputError(f"{no_match(rows, cases)} {said}")
 
     def settle(self, engine: Engine, use: RowUse | None, *, certain: bool) -> None:
         """Ask again at the end of an epoch, when an engine's cases are known.

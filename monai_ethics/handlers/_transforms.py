@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from monai_ethics.handlers._batch import patient_of
+
 __all__ = ["applied_transforms", "dataset_items", "declared_transforms", "expected_cases"]
 
 IMAGE_KEYS = ("image", "img", "input")
@@ -33,7 +35,7 @@ def expected_cases(engine: Any, *, case_key: str | None, patient_key: str | None
     Args:
         engine: an engine that has not run yet.
         case_key: item key that names the case; ``None`` takes the image's file, of a list of files the first.
-        patient_key: item key that names the patient; ``None`` or unknown takes the case.
+        patient_key: item key that names the patient; ``None`` asks the usual keys. An item without takes the case.
 
     Returns:
         Sorted pairs, each once; empty if not every item shows its name.
@@ -46,7 +48,7 @@ def expected_cases(engine: Any, *, case_key: str | None, patient_key: str | None
         if not isinstance(name, (str, os.PathLike)) or not os.fspath(name):
             return []
         case = os.fspath(name).replace("\\", "/")
-        patient = item.get(patient_key) if patient_key else None
+        patient = item.get(patient_key) if patient_key else patient_of(item)
         found.add((case, patient if isinstance(patient, str) and patient else case))
     return sorted(found)
 

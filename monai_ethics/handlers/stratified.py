@@ -37,7 +37,7 @@ class StratifiedScores:
         strata: attributes and intersections such as ``"sex,site,sex*site"``; ``None`` takes the session's.
         engine_id: id of the engine in the config; ``""`` takes the engine's class name.
         case_key: batch key that names the case; ``None`` takes the file name of the image.
-        patient_key: batch or meta key that names the patient; ``None`` if every case is a patient of its own.
+        patient_key: batch or meta key that names the patient; ``None`` asks the usual keys, such as ``patient_id``.
         log: whether groups are shown to the engine's loggers.
 
     Example:

@@ -46,7 +46,7 @@ class WorstGroupScore:
         min_group_size: smallest group that may be the worst, in patients; smaller ones are in `excluded`.
         metric_name: name of the metric for everyone in ``engine.state.metrics``; ``None`` adds ``_everyone``.
         case_key: batch key that names the case; ``None`` takes the file name of the image.
-        patient_key: batch or meta key that names the patient; ``None`` if every case is a patient of its own.
+        patient_key: batch or meta key that names the patient; ``None`` asks the usual keys, such as ``patient_id``.
 
     Raises:
         InputError: if `metric` keeps no rows, it is not known whether more of it is better, no attribute is named, or

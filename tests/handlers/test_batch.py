@@ -56,6 +56,16 @@ def test_a_stacked_batch_is_read_case_by_case():
     assert [(row.case, row.labels) for row in rows] == [("a.nii", ("F", "A")), ("b.nii", ("M", "B"))]
 
 
+def test_whom_an_item_names_by_a_usual_key_is_its_patient_unless_a_key_is_given():
+    items = [{"image": image(f"{i}.nii"), "patient_id": f"P{i // 2}", "site": "A"} for i in range(4)]
+    rows = read_rows(items, [], case_key=None, patient_key=None)
+    assert [row.patient for row in rows] == ["P0", "P0", "P1", "P1"]
+    assert {row.patient for row in read_rows(items, [], case_key=None, patient_key="site")} == {"A"}
+    stacked = {"x": torch.zeros(2, 3), "subject": torch.tensor([7, 8])}
+    assert [row.patient for row in read_rows(stacked, [], case_key=None, patient_key=None)] == ["7", "8"]
+    assert read_rows([{"image": image("a.nii")}], [], case_key=None, patient_key=None)[0].patient is None
+
+
 def test_an_item_key_may_name_the_case():
     rows = read_rows([{"image": image("x.nii"), "uid": 7}], [], case_key="uid", patient_key=None)
     assert rows[0].case == "7"
