@@ -252,10 +252,10 @@ class SyntheticGuard:
             limit = Limit(estimate="refused", value=0, direction=Direction.AT_MOST, source=source)
             verdict = Verdict.FAILED if refused else Verdict.PASSED
         gaps = f" {data.gaps} registrations can no longer be read." if data.gaps else ""
-        review = f" {near} look like a registered synthetic image and are for review." if near else ""
+        review = f" For review, because it looks like a registered synthetic image: {near}." if near else ""
         statement = (
-            f"{known} of {len(rows)} images are known to be synthetic; "
-            f"{len(refused)} are refused under {self.policy or 'no policy'}.{review}{gaps}"
+            f"Known to be synthetic: {known} of {len(rows)} images. "
+            f"Refused under {self.policy or 'no policy'}: {len(refused)}.{review}{gaps}"
         )
         review_only = [row for row in rows if row.kind == "near-copy" and not row.refused]
         listed = [*refused, *review_only] if self.policy else [row for row in rows if row.kind in CLASSES[3:]]

@@ -81,7 +81,7 @@ def test_the_finding_counts_every_image_and_names_its_policy():
     values = {estimate.name: estimate.value for estimate in finding.estimates}
     assert values == {"known_synthetic": 15, "refused": 15, "near_copies": 2}
     assert [one.label for one in finding.observations[15:]] == ["near-copy"] * 2
-    assert "2 look like a registered synthetic image and are for review" in finding.statement
+    assert "For review, because it looks like a registered synthetic image: 2." in finding.statement
 
 
 def test_without_a_policy_it_measures():
@@ -286,7 +286,7 @@ def test_a_near_copy_is_listed_with_its_distance_and_admitted_by_the_deny_list()
     assert (seen.label, seen.value) == ("near-copy", 1 / 215)
     assert seen.note.startswith("for review: ")
     assert "0.0% from an acquired one" in seen.note
-    assert "1 look like a registered synthetic image and are for review" in finding.statement
+    assert "For review, because it looks like a registered synthetic image: 1." in finding.statement
     assert SyntheticGuard(policy="allow-list")(near_list()).verdict is Verdict.FAILED
     assert SyntheticGuard(policy="deny-list", near=0)(near_list()).accounting == {"unknown": 1}
     with pytest.raises(InputError, match="`near` must lie in"):
