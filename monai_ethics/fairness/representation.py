@@ -34,8 +34,8 @@ SOURCES = (
 LIMITATIONS = (
     "Counts say who is in the data, not how well anybody is served.",
     "A group may be there in number and still not in its variety: severity, scanner, site.",
-    f"Counts under {FEWEST_SHOWN} patients are withheld here. A withheld count may be worked out from the others: only a "
-    "copy for the public is made against that.",
+    f"Counts under {FEWEST_SHOWN} patients are withheld here. A withheld count may be worked out from the others: only "
+    "a copy for the public is made against that.",
     "Labels are as recorded: a wrong or inferred label is counted as it stands.",
 )
 NO_TARGET = "No target population was declared: counts alone cannot say who is missing."
