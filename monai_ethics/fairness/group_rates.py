@@ -14,14 +14,13 @@ from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.cells import VEILED, veiled
 from monai_ethics.fairness.data.classes import TOP_ONE_RATES, is_top_one
 from monai_ethics.fairness.data.groups import label_text
-from monai_ethics.fairness.data.rates import NO_DECISIONS, RATE_WORDS, RateCell, cells, rate_group, too_small
+from monai_ethics.fairness.data.rates import NO_DECISIONS, RATE_WORDS, RATES, RateCell, cells, rate_group, too_small
 from monai_ethics.fairness.data.scores import UNNAMED_PATIENTS
 from monai_ethics.fairness.methods.ratios import design_effect, ratio_value_interval
 from monai_ethics.fairness.methods.reference_ppv import reference_ppv
 from monai_ethics.fairness.rate_wording import percent
 from monai_ethics.fairness.wording import at_extreme
 from monai_ethics.registry import question_of
-from monai_ethics.statistics.counts import RATES
 from monai_ethics.statistics.intervals import Result
 
 __all__ = ["GroupRates"]

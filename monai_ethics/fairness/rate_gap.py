@@ -10,7 +10,7 @@ from monai_ethics.errors import InputError
 from monai_ethics.evidence import Curve, Estimate, Finding, Source, Stage, Verdict
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.groups import attribute_of
-from monai_ethics.fairness.data.rates import RATE_WORDS
+from monai_ethics.fairness.data.rates import RATE_WORDS, RATES
 from monai_ethics.fairness.gap import ALONE, Family, GapNumbers, gap_curves, gap_estimates
 from monai_ethics.fairness.group_rates import GroupRates
 from monai_ethics.fairness.methods.rate_comparison import RateComparison, compare_rate
@@ -27,7 +27,6 @@ from monai_ethics.fairness.rate_finding import (
 from monai_ethics.fairness.rate_wording import not_said, rate_statement
 from monai_ethics.registry import question_of
 from monai_ethics.statistics.corrections import check_correction
-from monai_ethics.statistics.counts import RATES
 from monai_ethics.statistics.permutation import Omnibus
 
 __all__ = ["RateGap"]

@@ -11,12 +11,23 @@ from numpy.typing import NDArray
 from monai_ethics.fairness.data.binary import BinaryScores
 from monai_ethics.fairness.data.groups import labels_of
 from monai_ethics.fairness.methods.ratios import RatioGroup
-from monai_ethics.statistics.counts import RATES
 
-__all__ = ["MIN_DENOMINATOR", "NO_DECISIONS", "RATE_WORDS", "RateCell", "cells", "rate_group", "too_small"]
+__all__ = ["MIN_DENOMINATOR", "NO_DECISIONS", "RATES", "RATE_WORDS", "RateCell", "cells", "rate_group", "too_small"]
 
 MIN_DENOMINATOR = 5  # patients with a case that a rate can be counted on
 NO_DECISIONS = "there are no decisions: give a threshold that was chosen on other data"
+#: Rate: (cells of the numerator, cells of the denominator), as weights of (TN, FP, FN, TP)
+RATES: dict[str, tuple[tuple[int, int, int, int], tuple[int, int, int, int]]] = {
+    "selection_rate": ((0, 1, 0, 1), (1, 1, 1, 1)),
+    "tpr": ((0, 0, 0, 1), (0, 0, 1, 1)),
+    "fpr": ((0, 1, 0, 0), (1, 1, 0, 0)),
+    "tnr": ((1, 0, 0, 0), (1, 1, 0, 0)),
+    "fnr": ((0, 0, 1, 0), (0, 0, 1, 1)),
+    "ppv": ((0, 0, 0, 1), (0, 1, 0, 1)),
+    "npv": ((1, 0, 0, 0), (1, 0, 1, 0)),
+    "accuracy": ((1, 0, 0, 1), (1, 1, 1, 1)),
+    "prevalence": ((0, 0, 1, 1), (1, 1, 1, 1)),
+}
 #: Rate: (what it is, the cases it is counted on, the name of its gap in the literature).
 RATE_WORDS: dict[str, tuple[str, str, str]] = {
     "selection_rate": ("share of cases called positive", "all cases", "demographic parity"),

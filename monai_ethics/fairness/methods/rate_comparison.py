@@ -11,10 +11,9 @@ import numpy as np
 
 from monai_ethics.errors import InputError
 from monai_ethics.fairness.data.binary import BinaryScores
-from monai_ethics.fairness.data.rates import RateCell, cells, rate_group, too_small
+from monai_ethics.fairness.data.rates import RATES, RateCell, cells, rate_group, too_small
 from monai_ethics.fairness.methods.odds import odds_omnibus
 from monai_ethics.fairness.methods.ratios import RatioGroup, ratio_difference, ratio_omnibus
-from monai_ethics.statistics.counts import RATES
 from monai_ethics.statistics.differences import Pair
 from monai_ethics.statistics.permutation import Omnibus
 
