@@ -54,7 +54,7 @@ def check_settings(session: RunSession) -> None:
     if session.synthesis is not None:
         checked_audit(session.synthesis)
     if session.guard is not None:
-        checked_guard(session.guard)
+        checked_guard(session.guard, session=session)
     if session.policy is not None:
         from monai_ethics.lifecycle.policy import read_policy
 

@@ -98,6 +98,20 @@ def test_silence_is_enough_for_opt_in_to_refuse(registry, items, tmp_path):
     assert str(consented(tmp_path / "second").verdict) == "passed"
 
 
+def test_the_site_log_of_the_run_is_the_one_that_is_asked(registry, items, tmp_path):
+    engine = engine_of(items)
+    attach(engine, out=tmp_path / "evidence", site=registry.site, guard={"consent": "opt-in"})
+    with pytest.raises(GateError, match="at 3 "):
+        engine.run()
+
+
+def test_a_refusal_for_want_of_a_person_says_where_people_are_named(registry, items, tmp_path):
+    engine = engine_of([{"image": item["image"]} for item in items])
+    attach(engine, out=tmp_path / "evidence", guard=guard(registry, "opt-in"))
+    with pytest.raises(GateError, match="no person known: training.*`patient_id` in the items, or a table"):
+        engine.run()
+
+
 def test_a_withdrawal_between_two_runs_is_seen_on_resume(registry, items, tmp_path):
     engine = engine_of(items[:2])
     attach(engine, out=tmp_path / "evidence", guard=guard(registry, "opt-in"))

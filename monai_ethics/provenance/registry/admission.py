@@ -70,12 +70,17 @@ class Judgement:
 
     def sentence(self) -> str:
         """What a refusal says: positions and pseudonyms, never a name."""
+        from monai_ethics.provenance.consent_coverage import NOBODY
+
         first = {refusal.position: refusal for refusal in reversed(self.refusals)}
         told = [f"{place} ({first[place].item}: {first[place].kind})" for place in self.positions[:_SHOWN]]
         more = f" and {len(self.positions) - _SHOWN} more" if len(self.positions) > _SHOWN else ""
+        nameless = any(refusal.why == NOBODY for refusal in self.refusals)
+        who = " Say whose images they are: `patient_id` in the items, or a table as `attributes`." if nameless else ""
         return (
             f"Expected a dataset that may be used: {len(self.positions)} of {self.n} items are refused, at "
-            f"{', '.join(told)}{more}. Take them out; `monai-ethics guard` or `monai-ethics consent status` tells more."
+            f"{', '.join(told)}{more}.{who} Take out what may not be used; `monai-ethics guard` or "
+            "`monai-ethics consent status` tells more."
         )
 
 
