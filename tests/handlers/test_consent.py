@@ -108,7 +108,7 @@ def test_the_site_log_of_the_run_is_the_one_that_is_asked(registry, items, tmp_p
 def test_a_refusal_for_want_of_a_person_says_where_people_are_named(registry, items, tmp_path):
     engine = engine_of([{"image": item["image"]} for item in items])
     attach(engine, out=tmp_path / "evidence", guard=guard(registry, "opt-in"))
-    with pytest.raises(GateError, match="no person known: training.*`patient_id` in the items, or a table"):
+    with pytest.raises(GateError, match=r"no person known: training.*`patient_id` in the items, or a table"):
         engine.run()
 
 
