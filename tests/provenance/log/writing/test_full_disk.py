@@ -170,6 +170,16 @@ def test_a_read_only_disk_is_read_and_verified_and_refused_to_writers(disk, key,
     assert {path: path.stat().st_mtime_ns for path in disk.rglob("*")} == before
 
 
+def test_a_folder_that_cannot_take_a_head_takes_no_entry(tmp_path, key, monkeypatch):
+    with EvidenceLog.open(tmp_path / "e", run_id="a", key=key):
+        pass
+    before = (tmp_path / "e" / "log.jsonl").read_bytes()
+    monkeypatch.setattr(os, "access", lambda *_: False)  # its files may still be open to writing
+    with pytest.raises(InputError, match="can be written: got 'Permission denied'"):
+        EvidenceLog.open(tmp_path / "e", run_id="b", key=key)
+    assert (tmp_path / "e" / "log.jsonl").read_bytes() == before
+
+
 LIMITED = """
 import resource, sys
 from pathlib import Path
