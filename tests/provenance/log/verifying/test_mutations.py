@@ -49,7 +49,7 @@ def _hold(world, seed, count):
         assert told.status == with_head, (seed, number, name, told.text)
         assert told.intact == (with_head in INTACT), (seed, number, name)
         found = audit(world.folder)
-        witnessed = judge(found, site.outside(found, trusted=[world.trusted]))
+        witnessed = judge(found, site.outside(found.log_id, trusted=[world.trusted]))
         assert witnessed.status == with_site, (seed, number, name, witnessed.text)
         _honest(found, world, told)
         restore(world, changes)
