@@ -18,7 +18,7 @@ from monai_ethics.reporting.words import words_of
 
 if TYPE_CHECKING:
     from monai_ethics.provenance.lineage.sketch import Sketch
-    from monai_ethics.provenance.log.reading.trail import Trail
+    from monai_ethics.provenance.log.reading.trail import Set, Trail
 
 __all__ = ["facts", "methods", "synthetic_limits", "weakest"]
 
@@ -59,12 +59,15 @@ def _data(report: EvidenceReport, trail: Trail | None) -> str:
     if published.is_public(trail):
         return published.DATA
     if trail is not None and trail.sets:
-        return _some(
-            [f"{row.role} of {counted(row.n, 'images')} ({counted(row.subjects, 'patients')})" for row in trail.sets]
-        )
+        return _some([f"{row.role} of {counted(row.n, 'images')} ({_whose(row)})" for row in trail.sets])
     if report.inputs:
         return f"{counted(len(report.inputs), 'files')}, with digests below"
     return "no set of images is recorded"
+
+
+def _whose(row: Set) -> str:
+    told = [counted(row.patients, "patients")] if row.patients or not row.unattributed else []
+    return ", ".join([*told, f"{row.unattributed:,} of no known patient"] if row.unattributed else told)
 
 
 def _models(trail: Trail | None) -> str:

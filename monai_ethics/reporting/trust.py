@@ -211,8 +211,8 @@ def _learned(trail: Trail) -> Section:
 
 def _sets_and_models(trail: Trail) -> Iterator[tuple[TableCell, ...]]:
     for row in trail.sets:
-        lost = f", {counted(row.unattributed, 'images')} of no known patient" if row.unattributed else ""
-        much = f"{counted(row.n, 'images')} of {counted(row.subjects, 'patients')}{lost}"
+        lost = f", {row.unattributed:,} of no known patient" if row.unattributed else ""
+        much = f"{counted(row.n, 'images')} of {counted(row.patients, 'patients')}{lost}"
         yield TableCell(text=row.role), TableCell(text=much), TableCell(text=row.root, code=True)
     for model in trail.models:
         yield (

@@ -107,6 +107,14 @@ def test_the_first_page_says_what_was_looked_at(report):
     assert texts(points(report, trail=TRAIL)["What is it intended for?"]) == ["Demonstration only."]
 
 
+def test_images_of_nobody_known_are_not_told_as_patients(report):
+    sets = [Set(role="training set", n=60, subjects=60, unattributed=60, root="ab" * 32)]
+    sets += [Set(role="input set", n=80, subjects=50, unattributed=40, root="cd" * 32)]
+    told = dict(view_of(report, trail=replace(TRAIL, sets=tuple(sets))).facts)["Data"]
+    assert "training set of 60 images (60 of no known patient)" in told
+    assert "input set of 80 images (10 patients, 40 of no known patient)" in told
+
+
 def test_limits_of_synthetic_images_stand_wherever_there_are_any(report, present):
     plain = replace(report, findings=[present])
     assert view_of(plain).synthetic == ()

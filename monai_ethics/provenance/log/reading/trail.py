@@ -51,13 +51,18 @@ class Repair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Set:
-    """A set of images with the root of its tree."""
+    """A set of images with the root of its tree; each image of no known patient is a subject of its own."""
 
     role: str
     n: int
     subjects: int
     unattributed: int
     root: str
+
+    @property
+    def patients(self) -> int:
+        """How many patients the set names."""
+        return max(self.subjects - self.unattributed, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
