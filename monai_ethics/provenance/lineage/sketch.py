@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from monai_ethics.provenance.lineage.gaps import open_gaps
 from monai_ethics.provenance.lineage.graph import INITIAL, ITSELF, ROLES
@@ -203,29 +203,22 @@ def sketch(
     shown = {number: node for number, node in shown.items() if number not in bare}
     edges = [edge for edge in edges if edge[0] not in bare]
     standing = folded(shown, edges)
-    marked = {number for number, node in shown.items() if carries_synthetic(node.synthetic)}
     kept = {number: node for number, node in shown.items() if standing[number] == number}
     whole = len(kept) <= small
     wanted = {standing[number] for number in asked if number in standing}
-    keys = {
-        number: (
-            _column(node),
-            node.what,
-            number in marked or (node.what == "image" and bool(node.depth)),
-            None if grades is None or number not in grades else _GRADES[grades[number]],
-            number in wanted,
-            node.name if whole else "",
-        )
+    graded = {number: _GRADES[grade] for number, grade in (grades or {}).items()}
+    kinds = {
+        number: _kind(node, grade=graded.get(number), asked=number in wanted, whole=whole)
         for number, node in kept.items()
     }
-    counts = Counter(keys.values())
-    order = sorted(counts, key=lambda key: (key[0], str(key[1:])))
-    columns = {column: place for place, column in enumerate(sorted({key[0] for key in order}))}
-    samples = {keys[number]: node for number, node in kept.items()}
-    boxes = tuple(_box(key, samples[key], counts[key], columns[key[0]], whole=whole) for key in order)
-    places = {key: place for place, key in enumerate(order)}
+    counts = Counter(kinds.values())
+    order = sorted(counts, key=lambda kind: (kind.column, str(kind[1:])))
+    columns = {column: place for place, column in enumerate(sorted({kind.column for kind in order}))}
+    samples = {kinds[number]: node for number, node in kept.items()}
+    boxes = tuple(_box(kind, samples[kind], counts[kind], columns[kind.column], whole=whole) for kind in order)
+    places = {kind: place for place, kind in enumerate(order)}
     arrows = Counter(
-        (places[keys[standing[parent]]], places[keys[standing[child]]])
+        (places[kinds[standing[parent]]], places[kinds[standing[child]]])
         for parent, child, _ in edges
         if standing[parent] != standing[child]
     )
@@ -278,23 +271,38 @@ def _column(node: Node) -> int:
     return stage + 8 * max(depth - (stage >= 6 and depth > 0), 0)
 
 
-def _box(key: tuple[Any, ...], node: Node, count: int, column: int, *, whole: bool) -> Box:
-    _, what, marked, grade, asked, _ = key
-    _, one, many = _STAGES.get(what, _OTHER)
+class _Kind(NamedTuple):
+    """What the nodes of one box have in common; in a small graph also their name, so that each has its own."""
+
+    column: int
+    what: str
+    marked: bool
+    grade: str | None
+    asked: bool
+    name: str
+
+
+def _kind(node: Node, *, grade: str | None, asked: bool, whole: bool) -> _Kind:
+    marked = carries_synthetic(node.synthetic) or (node.what == "image" and bool(node.depth))
+    return _Kind(_column(node), node.what, marked, grade, asked, node.name if whole else "")
+
+
+def _box(kind: _Kind, node: Node, count: int, column: int, *, whole: bool) -> Box:
+    _, one, many = _STAGES.get(kind.what, _OTHER)
     notes = [node.short] if whole and node.short else []
     if node.depth is None:
         notes.append("in a circle")
-    elif node.depth > 1 or (node.depth == 1 and what != "synthesis"):
+    elif node.depth > 1 or (node.depth == 1 and kind.what != "synthesis"):
         notes.append(f"depth {node.depth}")
-    if grade and not asked:
-        notes.append(grade)
+    if kind.grade and not kind.asked:
+        notes.append(kind.grade)
     return Box(
         label=one if count == 1 else f"{count:,} {many}",
         note=", ".join(notes),
         count=count,
         column=column,
-        marked=marked,
-        asked=asked,
+        marked=kind.marked,
+        asked=kind.asked,
     )
 
 
