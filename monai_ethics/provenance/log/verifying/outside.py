@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from monai_ethics.provenance.keys.key import fingerprint
@@ -66,13 +68,18 @@ class Signers:
         sizes = dict(found.earlier)  # what the log proves, whatever the site log says of a head
         if found.head:
             sizes[bytes.fromhex(found.head.fingerprint)] = found.head.size
-        heads = ((head.position, sizes.get(bytes.fromhex(head.fingerprint))) for head in outside.heads)
-        self._seen = [(position, size) for position, size in heads if size is not None]
+        heads = ((sizes.get(bytes.fromhex(head.fingerprint)), head.position) for head in outside.heads)
+        seen = sorted((size, position) for size, position in heads if size is not None)
+        self._sizes = [size for size, _ in seen]
+        self._until = list(accumulate((position for _, position in seen), max))
+        self._since = list(accumulate((position for _, position in reversed(seen)), min))[::-1]
+        self._barred = frozenset(name for name, ends in found.revoked.items() if not counts(ends))
         self._reached: dict[frozenset[str], set[bytes]] = {}
 
     def seen(self, size: int) -> int | None:
         """Number of the site's entry that first saw as many entries of this log, or more."""
-        return min((position for position, covered in self._seen if covered >= size), default=None)
+        place = bisect_left(self._sizes, size)
+        return self._since[place] if place < len(self._since) else None
 
     def ends(self, public: bytes) -> tuple[Revocation, ...]:
         """What both logs say of the end of a key."""
@@ -82,7 +89,8 @@ class Signers:
     def counts(self, public: bytes, size: int) -> bool:
         """Whether a key's signature over the first `size` entries counts, trusted or not."""
         name = fingerprint(public)
-        made = max((position for position, covered in self._seen if covered <= size), default=None)
+        before = bisect_right(self._sizes, size)
+        made = self._until[before - 1] if before else None
         return counts(self._outside.revoked.get(name, ()), seen=self.seen(size), made=made) and counts(
             self._found.revoked.get(name, ()), made=size
         )
@@ -90,9 +98,8 @@ class Signers:
     def trusted(self, public: bytes, size: int) -> bool:
         """Whether it counts, and the key was given as trusted or endorsed by one that was."""
         seen = self.seen(size)
-        barred = {name for name, ends in self._outside.revoked.items() if not counts(ends, seen=seen)}
-        barred |= {name for name, ends in self._found.revoked.items() if not counts(ends)}
-        return self.counts(public, size) and public in self._through(frozenset(barred))
+        barred = self._barred.union(n for n, ends in self._outside.revoked.items() if not counts(ends, seen=seen))
+        return self.counts(public, size) and public in self._through(barred)
 
     def _through(self, barred: frozenset[str]) -> set[bytes]:
         if barred not in self._reached:

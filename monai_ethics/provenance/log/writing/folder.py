@@ -67,8 +67,7 @@ def lock_folder(folder: Path) -> int:
         handle = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         if not os.access(folder, os.W_OK | os.X_OK):  # the log might be written, and the head not
             os.close(handle)
-            why = errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
-            raise OSError(why, os.strerror(why))
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
