@@ -23,8 +23,8 @@ _MARK = f'"{KIND}"'.encode()
 def revoked_in(site: Path) -> dict[str, str]:
     """Fingerprints that a site log revokes, with the reason; none where there is no log, or none that can be read.
 
-    Of several reasons it is the first, or the first by which the key may be in other hands. The lines are read for
-    this alone: whether the log is intact is for `verify`.
+    Of several reasons it is the first, or the first by which the key may be in other hands; another word stands for
+    the worst. The lines are read for this alone: whether the log is intact is for `verify`.
     """
     found: dict[str, str] = {}
     with contextlib.suppress(OSError, ProvenanceError), os.fdopen(open_file(site / LOG_NAME), "rb") as log:
@@ -45,7 +45,8 @@ def revoked_in(site: Path) -> dict[str, str]:
 def _take(line: bytes, found: dict[str, str]) -> None:
     with contextlib.suppress(SchemaError, InputError, KeyError, TypeError):
         entry = strict_loads(line)
-        digits, reason = str(entry["body"]["fingerprint"]).lower(), str(entry["body"]["reason"])
+        digits, said = str(entry["body"]["fingerprint"]).lower(), entry["body"]["reason"]
+        reason = said if said in REASONS else REASONS[0]
         if entry["kind"] == KIND and (digits not in found or (is_grave(reason) and not is_grave(found[digits]))):
             found[digits] = reason
 

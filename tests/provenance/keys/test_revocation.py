@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from monai_ethics.__main__ import main
 from monai_ethics.errors import InputError
 from monai_ethics.provenance.keys import revocation
 from monai_ethics.provenance.keys.home import load_or_create_key
@@ -89,6 +90,17 @@ def test_a_note_that_mentions_a_revocation_is_none(key_home, site):
     with EvidenceLog.open(site, run_id="a") as log:
         log.append("note", {"kind": "key_revocation", "fingerprint": "0" * 64, "reason": "lost"})
     assert revoked_in(site) == {}
+
+
+@pytest.mark.parametrize("reason", ["\x1b[2J", "retired\nkept in a safe", "x" * 100_000, None, ["retired"], 5])
+def test_a_reason_in_other_words_is_not_repeated(key_home, site, monkeypatch, capsys, reason):
+    digits = fingerprint(load_or_create_key(site).public)
+    with EvidenceLog.open(site, run_id="a") as log:
+        log.append("key_revocation", {"fingerprint": digits, "reason": reason})
+    assert revoked_in(site) == {digits: "compromised"}
+    monkeypatch.setenv("MONAI_ETHICS_SITE", str(site))
+    assert main(["keys", "show"]) == 0
+    assert "\nrevoked by the site log: compromised\n" in capsys.readouterr().out
 
 
 def test_revocations_are_found_at_every_place_of_a_large_log(site, monkeypatch):
