@@ -33,6 +33,20 @@ def test_marked_files_verify_and_no_name_is_printed(stamped, capsys):
     assert "doe" not in out
 
 
+def test_of_many_files_the_sound_ones_are_only_counted(stamped, tmp_path, capsys):
+    for seed in range(2, 22):
+        np.save(stamped / f"doe_{seed}.npy", np.random.default_rng(seed).normal(size=(9, 8, 7)))
+    assert main(["stamp", str(stamped), "--synthetic", "--out", str(tmp_path / "evidence")]) == 0
+    first = stamped / "doe_0.npy"
+    np.save(first, np.load(first) + 1)
+    capsys.readouterr()
+    assert main(["verify", str(stamped)]) == 1
+    out = capsys.readouterr().out
+    assert [line.split(":")[0] for line in out.splitlines() if line.startswith("image ")] == ["image 1"]
+    assert "image 1: derived" in out
+    assert "21 as-signed, 1 derived" in out
+
+
 def test_the_writers_key_is_trusted_and_another_is_wrong(stamped, tmp_path, capsys):
     own = fingerprint(load_or_create_key(tmp_path / "evidence").public)
     capsys.readouterr()

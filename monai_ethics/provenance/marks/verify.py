@@ -37,6 +37,7 @@ _MEANING = {
     "unreadable": "it cannot be read as an image, and no statement is of its bytes.",
 }
 STATUSES = tuple(_MEANING)
+_LISTED = 20  # files of which each is told
 _INTACT = ("as-signed", "carried")
 # follow the values of a derived image
 _GEOMETRIC = frozenset(
@@ -110,8 +111,10 @@ class FilesVerification:
 
     @property
     def text(self) -> str:
-        """The result for people: each file by its position."""
-        lines = [f"image {position}: {file.text}" for position, file in enumerate(self.files, start=1)]
+        """The result for people, by position; of many files, those against which nothing speaks are only counted."""
+        few = len(self.files) <= _LISTED
+        told = [(position, file) for position, file in enumerate(self.files, start=1) if few or not file.intact]
+        lines = [f"image {position}: {file.text}" for position, file in told]
         lines.append(", ".join(f"{count} {status}" for status, count in self.counts.items()))
         if any(file.signer and file.signer_trusted is None for file in self.files):
             lines.append(
