@@ -12,7 +12,8 @@ from monai_ethics.reporting.quantity import TIMES
 pytestmark = pytest.mark.slow
 
 pytest.importorskip("matplotlib")
-CROSS = f"tpr by site {TIMES} sex"
+SENSITIVITY = "sensitivity (TPR)"
+CROSS = f"{SENSITIVITY} by site {TIMES} sex"
 
 
 def text_of(svg):
@@ -69,10 +70,12 @@ def drawn(finding, title):
 def test_rates_and_curves_have_their_pictures_and_the_most_telling_lead(classified):
     found = pictures(classified, salt="a")
     assert [picture.title for picture in found if picture.lead] == [
-        "tpr by group", CROSS, "fpr by group", "spread by sex", "ROC by sex", "reliability by sex",
-        "tpr by threshold and sex",
+        f"{SENSITIVITY} by group", CROSS, "false alarms (FPR) by group", "spread by sex", "ROC by sex",
+        "reliability by sex", f"{SENSITIVITY} by threshold and sex",
     ]  # fmt: skip
-    assert {"ppv by group", "ROC by site", "reliability by site", "spread by site"} <= set(titles(classified))
+    assert {"positive predictive value (PPV) by group", "ROC by site", "reliability by site", "spread by site"} <= set(
+        titles(classified)
+    )
     assert all(picture.alt and picture.caption for picture in found)
     assert len({picture.title for picture in found}) == len(found)
 
@@ -116,9 +119,9 @@ def test_a_line_is_known_by_its_number_and_its_dashes(classified):
 
 
 def test_the_threshold_in_use_is_marked(classified):
-    assert "threshold in use, 0.400" in drawn(classified, "tpr by threshold and sex").caption
+    assert "threshold in use, 0.400" in drawn(classified, f"{SENSITIVITY} by threshold and sex").caption
     bare = replace(classified, parameters={})
-    assert "in use" not in drawn(bare, "tpr by threshold and sex").caption
+    assert "in use" not in drawn(bare, f"{SENSITIVITY} by threshold and sex").caption
 
 
 def test_the_gap_stands_among_chance_and_says_what_the_test_says(compared):
@@ -131,7 +134,7 @@ def test_the_gap_stands_among_chance_and_says_what_the_test_says(compared):
 @pytest.mark.slow
 @pytest.mark.parametrize("classified", [30], indirect=True)
 def test_of_thirty_groups_both_ends_are_drawn_and_the_rest_is_said(classified):
-    forest = drawn(classified, "tpr by group")
+    forest = drawn(classified, f"{SENSITIVITY} by group")
     words = text_of(forest.svg).split()
     shown = [place for place in range(30) if f"s{place}" in words]
     assert len(shown) == 12
