@@ -86,7 +86,7 @@ def test_unmarked_copy_is_refused_by_its_digest_and_an_edited_one_listed_for_rev
     (guard,) = of(findings, "5-", "provenance.synthetic_guard").values()
     assert guard.verdict is Verdict.FAILED
     assert sorted(o.label for o in guard.observations) == ["near-copy", "synthetic-by-digest"]
-    assert "1 are refused" in guard.statement
+    assert "Refused under deny-list: 1." in guard.statement
 
 
 @pytest.mark.bundle
