@@ -64,6 +64,12 @@ def test_every_command_stands_in_the_reference():
     assert [name for name in ("run", *app.COMMANDS) if f"| `{name}" not in text] == []
 
 
+def test_every_check_stands_in_the_readme():
+    pages = sorted((ROOT / "docs" / "reference" / "checks").rglob("*.md"))
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [page.name for page in pages if page.relative_to(ROOT).as_posix() not in text] == []
+
+
 def options(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
     for name, below in getattr(command, "commands", {}).items():
         yield from options(below, (*path, name))
