@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the pattern survives, and how often it is seen where there is none; run with ``-m slow -s``."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -27,11 +29,16 @@ LOST = {"rotation 10 degrees", "another grid (x 0.8)"}
 EACH = 3
 
 
+@pytest.fixture(scope="module")
+def pair(phantom):
+    """`pair(seed)`: a phantom, and what it is with a pattern."""
+    return cache(lambda seed: (phantom(seed), embed(phantom(seed), KEY, synthetic="yes").image))
+
+
 @pytest.mark.parametrize("name", ATTACKS)
-def test_what_an_attack_leaves(name, phantom):
+def test_what_an_attack_leaves(name, pair):
     attack = ATTACKS[name]
-    clean = [detect(attack(phantom(seed)), KEY) for seed in range(EACH)]
-    marked = [detect(attack(embed(phantom(seed), KEY, synthetic="yes").image), KEY) for seed in range(EACH)]
+    clean, marked = ([detect(attack(pair(seed)[which]), KEY) for seed in range(EACH)] for which in (0, 1))
     found = sum(one.found() for one in marked)
     least, most = min(one.z for one in marked), max(one.z for one in clean)
     print(f"{name}: {found} of {EACH} found, z at least {least:.1f}; without a pattern z at most {most:.1f}")
@@ -39,9 +46,8 @@ def test_what_an_attack_leaves(name, phantom):
     assert found == (0 if name in LOST else EACH)
 
 
-def test_mixing_with_another_image_halves_the_pattern(phantom):
-    marked = embed(phantom(0), KEY, synthetic="yes").image
-    assert detect(0.5 * marked + 0.5 * phantom(100), KEY).found()
+def test_mixing_with_another_image_halves_the_pattern(pair, phantom):
+    assert detect(0.5 * pair(0)[1] + 0.5 * phantom(100), KEY).found()
 
 
 def test_false_alarms_over_many_images_and_keys(phantom):
