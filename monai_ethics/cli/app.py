@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import typer
@@ -76,9 +77,15 @@ def build() -> typer.Typer:
     return app
 
 
+@cache
+def parser() -> Any:
+    """The application with every word that its commands take; reading them all takes longer than most commands."""
+    return typer.main.get_command(build())
+
+
 def invoke(words: Sequence[str]) -> int:
     """Run one command of the table; returns its exit code."""
-    command = typer.main.get_command(build())
+    command = parser()
     try:
         code = command.main(args=list(words), prog_name="monai-ethics", standalone_mode=False)
     except UsageError as error:

@@ -8,7 +8,6 @@ planted files, with at least one way in which it succeeds and one in which it re
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
 import sys
@@ -40,7 +39,6 @@ def at(tmp_path, monkeypatch):
     monkeypatch.setenv("PATIENT", f"{FIRST} {NAME} {BIRTH}")
     monkeypatch.setenv("USER", FIRST)
     monkeypatch.setattr(os, "fsync", lambda handle: None)
-    monkeypatch.setattr(app, "build", functools.cache(app.build))
     out = tmp_path / f"{FIRST}_out"
     (out / "private").mkdir(parents=True)
     return Place(planted(tmp_path), out)

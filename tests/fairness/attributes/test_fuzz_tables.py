@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import random
@@ -13,7 +12,6 @@ from collections import Counter
 import pytest
 
 from monai_ethics.__main__ import main
-from monai_ethics.cli import app
 from monai_ethics.errors import EthicsError
 from monai_ethics.fairness.attributes.join import join
 from monai_ethics.fairness.attributes.side_table import read_side_table
@@ -67,7 +65,6 @@ def own_place(tmp_path, monkeypatch):
     monkeypatch.setenv("MONAI_ETHICS_KEY_HOME", str(tmp_path / "keys"))
     monkeypatch.delenv("MONAI_ETHICS_SITE", raising=False)
     monkeypatch.setattr(os, "fsync", lambda handle: None)
-    monkeypatch.setattr(app, "build", functools.cache(app.build))
 
 
 def table(rng, delimiter):

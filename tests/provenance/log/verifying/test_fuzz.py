@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import random
 import sys
 import time
@@ -14,7 +13,6 @@ import numpy as np
 import pytest
 
 from monai_ethics.__main__ import main
-from monai_ethics.cli import app
 from monai_ethics.errors import EthicsError, SchemaError
 from monai_ethics.provenance.consent.affected import affected_by
 from monai_ethics.provenance.consent.proofs import membership_proofs
@@ -58,7 +56,6 @@ def forger(tmp_path):
 @pytest.fixture(autouse=True)
 def one_application(monkeypatch):
     """The table of commands is built once, not for each of thousands of calls."""
-    monkeypatch.setattr(app, "build", functools.cache(app.build))
     monkeypatch.delenv("MONAI_ETHICS_SITE", raising=False)
 
 
