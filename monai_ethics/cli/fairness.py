@@ -129,7 +129,10 @@ def _folder(
             raise InputError("Expected no `--run-id` with `--scores`: it chooses a run of EVIDENCE. Leave it out.")
         return out
     if attributes is None:
-        raise InputError("Expected `--attributes` with EVIDENCE: got none. Fill the table `cases` of the run.")
+        raise InputError(
+            "Expected `--attributes` with EVIDENCE: got none. "
+            "`monai-ethics private EVIDENCE cases --out FILE` writes a table to fill."
+        )
     if out is not None:
         raise InputError("Expected no `--out` with EVIDENCE: findings are appended to it. Leave it out.")
     if target != "y":

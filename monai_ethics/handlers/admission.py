@@ -62,7 +62,7 @@ class AdmissionGuard:
         own = [RegistryJudge(policy, site=site, evidence=evidence, keys=keys)] if site or evidence else []
         self.judges: tuple[ItemJudge, ...] = (*own, *judges)
         if not self.judges:
-            raise InputError("Expected a registry to ask: got neither evidence nor a site log. Give one, or both.")
+            raise InputError("Expected a registry to ask: got none. Give `evidence`, `site`, or both.")
         self.strict = policy == "allow-list"
         self.session = session
         self.engine_id = engine_id

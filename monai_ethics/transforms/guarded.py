@@ -109,7 +109,7 @@ class GuardedDataset(Dataset[Any]):
         own = [RegistryJudge(policy, site=site, evidence=evidence, keys=keys)] if site or evidence else []
         self._judges: tuple[ItemJudge, ...] = (*own, *judges)
         if not self._judges:
-            raise InputError("Expected a registry to ask: got neither evidence nor a site log. Give one, or both.")
+            raise InputError("Expected a registry to ask: got none. Give `evidence`, `site`, or both.")
         self._log = log
         self._kept: list[int] | None = None
         self._judgement: Judgement | None = None

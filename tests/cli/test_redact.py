@@ -126,5 +126,5 @@ def test_a_list_needs_no_reason_and_a_deletion_does(evidence, capsys):
     assert redact(evidence, "--kind", "cases", "--yes") == 2
     assert "retention, request, mistake: got none. Choose one." in capsys.readouterr().err
     assert redact(evidence.parent / "nowhere", "--kind", "cases") == 2
-    assert "Expected an evidence folder with a log" in capsys.readouterr().err
+    assert "Expected an evidence folder or site log" in capsys.readouterr().err
     assert kept(evidence) == 4

@@ -64,7 +64,7 @@ def registries(evidence: Path | None, site: Path | None) -> list[Path]:
     """
     folders = [Path(folder) for folder in (evidence, site) if folder]
     if not folders:
-        raise InputError("Expected a registry to ask: got neither evidence nor a site log. Give one, or both.")
+        raise InputError("Expected a registry to ask: got none. Give `evidence`, `site`, or both.")
     return folders
 
 

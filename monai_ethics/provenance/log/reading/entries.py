@@ -81,7 +81,7 @@ def raw_lines(folder: Path) -> Iterator[tuple[bytes, bool]]:
         handle = open_file(folder / LOG_NAME)
     except FileNotFoundError as error:
         raise InputError(
-            "Expected an evidence folder with a log: got none. Give the folder that a run wrote."
+            "Expected an evidence folder or site log: got none. Give the folder that a command wrote."
         ) from error
     with os.fdopen(handle, "rb") as file:
         first = True
