@@ -120,6 +120,15 @@ def test_runs_get_numbers_and_what_two_of_them_tell_together_is_hidden(tmp_path,
     assert [bool(finding.estimates) for finding in told] == [False, True]
 
 
+def test_the_terminal_says_first_that_a_copy_hides_small_counts(tmp_path, capsys, bare):
+    assert export(source(tmp_path), tmp_path / "public") == 0
+    capsys.readouterr()
+    assert main(["report", str(tmp_path / "public"), "--out", str(tmp_path / "again")]) == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first == "This is a copy for the public"
+    assert "every count of 1 to 10 people or cases" in second
+
+
 def test_a_public_copy_is_not_exported_again(tmp_path, capsys, bare):
     assert export(source(tmp_path), tmp_path / "public") == 0
     assert export(tmp_path / "public", tmp_path / "again") == 2
