@@ -186,8 +186,8 @@ class EthicsWorkflow(ConfigWorkflow):
             )
         root = self.config_root_path.parent if self.config_root_path.name == "configs" else self.config_root_path
         outputs = Path(str(self._ethics_value("output_dir") or self._ethics_value("bundle_root") or root))
-        settings["out"] = place(settings.get("out"), name="out") or outputs / "evidence"
-        out = Path(os.path.realpath(settings["out"]))
+        settings.setdefault("out", outputs / "evidence")
+        out = Path(os.path.realpath(place(settings["out"], name="out") or outputs))
         if Path(os.path.realpath(self.config_root_path)) in (out, *out.parents):
             raise InputError(
                 "Evidence must lie outside the bundle's configs: got a folder among them. Set `ethics#out`."
