@@ -31,7 +31,7 @@ def test_a_generated_subject_keeps_nothing_of_the_patient_of_the_template():
     for name in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"):
         assert str(before[name].value).encode() not in data, name
     assert before.ReferencedImageSequence[0].ReferencedSOPInstanceUID.encode() not in data
-    assert b"1960" not in data
+    assert b"19600102" not in data
     assert re.fullmatch("SYN-[0-9A-F]{16}", dataset.PatientID)
     assert dataset.StudyInstanceUID == subject.study
     assert dataset.file_meta.MediaStorageSOPInstanceUID == dataset.SOPInstanceUID
