@@ -23,27 +23,26 @@ def bundle() -> Path:
 
 
 @pytest.fixture(scope="session")
-def launch(past_abort: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[..., str]:
-    """Run ``monai.bundle`` in the bundle's folder; returns what it printed."""
+def launch(
+    past_abort: Callable[..., subprocess.CompletedProcess[str]], warm: Callable[..., subprocess.CompletedProcess[str]]
+) -> Callable[..., str]:
+    """Run ``monai.bundle`` in the bundle's folder, with several ranks by torchrun; returns what it printed."""
 
     def run(command: str, *words: str, ranks: int = 0, module: str = "monai.bundle", **overrides: object) -> str:
-        start = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={ranks}"] if ranks else []
         flags = [word for key, value in overrides.items() for word in (f"--{key.replace('__', '#')}", str(value))]
 
+        program = ["-m", module, command, *words, *flags]
+
         def once(_: int) -> subprocess.CompletedProcess[str]:
-            return subprocess.run(
-                [sys.executable, *start, "-m", module, command, *words, *flags],
-                cwd=BUNDLE,
-                env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-            )
+            if not ranks:
+                return warm(program, cwd=BUNDLE)
+            start = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={ranks}"]
+            env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+            return subprocess.run([*start, *program], cwd=BUNDLE, env=env, capture_output=True, text=True, check=False)
 
         done = past_abort(once)
-        assert done.returncode == 0, done.stdout[-3000:]
-        return done.stdout
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout + done.stderr
 
     return run
 

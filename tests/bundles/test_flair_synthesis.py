@@ -5,9 +5,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
-import sys
 
 import nibabel as nib
 import numpy as np
@@ -29,28 +26,26 @@ MIB = 2**20
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def run(warm):
+    """Run a config of the bundle in its folder, in a process of its own; returns what it printed."""
+
+    def whole(module, *overlays, config="inference", **overrides):
+        files = [f"configs/{name}.json" for name in (config, *overlays)]
+        flags = [word for key, value in overrides.items() for word in (f"--{key}", str(value))]
+        which = files[0] if len(files) == 1 else str(files)
+        done = warm(["-m", *module.split(), "--config_file", which, *flags], cwd=BUNDLE)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout + done.stderr
+
+    return whole
+
+
+@pytest.fixture(scope="module")
+def made(run, tmp_path_factory):
     """192 images of the generator and what was requested, sampled once."""
     folder = tmp_path_factory.mktemp("made")
     run("monai.bundle run", output_dir=folder, n_samples=192, steps=20)
     return folder
-
-
-def run(module, *overlays, config="inference", **overrides):
-    """Run a config of the bundle in its folder, in a process of its own; returns what it printed."""
-    files = [f"configs/{name}.json" for name in (config, *overlays)]
-    flags = [word for key, value in overrides.items() for word in (f"--{key}", str(value))]
-    done = subprocess.run(
-        [sys.executable, "-m", *module.split(), "--config_file", files[0] if len(files) == 1 else str(files), *flags],
-        cwd=BUNDLE,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
-    return done.stdout
 
 
 def requests(folder):
@@ -113,7 +108,7 @@ def test_the_generator_travels_with_its_twin_and_their_license():
 
 @pytest.mark.bundle
 @pytest.mark.slow
-def test_images_are_the_same_with_evidence_and_marked_beside(tmp_path):
+def test_images_are_the_same_with_evidence_and_marked_beside(run, tmp_path):
     plain, watched = tmp_path / "plain", tmp_path / "watched"
     run("monai.bundle run", output_dir=plain, n_samples=4, steps=3)
     run("monai_ethics run", output_dir=watched, n_samples=4, steps=3, **{"ethics#synthetic": "true"})
@@ -130,7 +125,7 @@ def test_images_are_the_same_with_evidence_and_marked_beside(tmp_path):
 
 @pytest.mark.bundle
 @pytest.mark.slow
-def test_it_trains_from_a_written_cohort(tmp_path):
+def test_it_trains_from_a_written_cohort(run, tmp_path):
     write_cohort(
         Cohort(n=8, seed=51, size=(64, 64)), tmp_path / "data", splits={"training": range(6), "testing": [6, 7]}
     )
@@ -142,7 +137,7 @@ def test_it_trains_from_a_written_cohort(tmp_path):
 
 @pytest.mark.bundle
 @pytest.mark.slow
-def test_the_membership_test_fires_on_the_over_trained_twin(tmp_path):
+def test_the_membership_test_fires_on_the_over_trained_twin(run, tmp_path):
     run("monai.bundle run", "overtrained", output_dir=tmp_path, n_samples=48, steps=20)
     images, people = raw_pixels(pixels(tmp_path)), cohort()
     for size in (SEEN_BY_TWIN, 100):
@@ -187,7 +182,7 @@ def test_the_membership_test_keeps_its_level_on_the_good_generator(made):
 
 @pytest.mark.bundle
 @pytest.mark.slow
-def test_the_bundle_audits_its_images_by_its_own_config(tmp_path):
+def test_the_bundle_audits_its_images_by_its_own_config(run, tmp_path):
     lists = {"training": range(40), "testing": range(40, 80)}
     write_cohort(Cohort(n=80, seed=51, size=(64, 64)), tmp_path / "data", splits=lists)
     folders = {"training": tmp_path / "seen", "testing": tmp_path / "unseen"}

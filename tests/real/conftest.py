@@ -8,7 +8,6 @@ import gzip
 import json
 import os
 import subprocess
-import sys
 import tarfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -50,21 +49,13 @@ def lesion_bank(open_ms: Path):
 
 
 @pytest.fixture(scope="session")
-def predict() -> Callable[[Path, Path], None]:
+def predict(warm: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[[Path, Path], None]:
     """Run the bundle's inference on a folder of slices with MONAI's own launcher."""
 
     def run(data: Path, out: Path) -> None:
         words = ["--config_file", "configs/inference.json", "--dataset_dir", str(data), "--output_dir", str(out)]
-        done = subprocess.run(
-            [sys.executable, "-m", "monai.bundle", "run", *words],
-            cwd=bundle_path("lesion_segmentation"),
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout[-3000:]
+        done = warm(["-m", "monai.bundle", "run", *words], cwd=bundle_path("lesion_segmentation"))
+        assert done.returncode == 0, done.stderr[-3000:]
 
     return run
 

@@ -5,7 +5,6 @@ import json
 import shutil
 import statistics
 import subprocess
-import sys
 import time
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -281,11 +280,9 @@ print(sorted(path.name for path in folder.iterdir()))
 """
 
 
-def test_itk_cannot_write_the_flag_and_the_helper_can(series, tmp_path):
+def test_itk_cannot_write_the_flag_and_the_helper_can(series, tmp_path, warm):
     """Measured with itk 5.4: the raw failure, and marks that are equal after the helper."""
-    done = subprocess.run(
-        [sys.executable, "-c", ITK, str(series[0]), str(tmp_path)], capture_output=True, text=True, check=False
-    )
+    done = warm(["-c", ITK, series[0], tmp_path])
     assert done.returncode == 0, done.stderr
     raw, names = done.stdout.splitlines()[-2:]
     if version("itk") == "5.4.7":

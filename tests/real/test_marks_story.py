@@ -2,7 +2,6 @@
 """The way of docs/tutorials/keep-synthetic-images-marked.md through a real archive, with every mark looked at."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -46,11 +45,14 @@ def archive(tmp_path):
     server.close()
 
 
-def through_monai(source, reader, target, *, ours=False):
-    words = [source, reader, target, "ours" if ours else "stock"]
-    done = subprocess.run([sys.executable, "-c", MONAI, *map(str, words)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return target.with_name(target.name + ".nii.gz")
+@pytest.fixture
+def through_monai(warm):
+    def saved(source, reader, target, *, ours=False):
+        done = warm(["-c", MONAI, source, reader, target, "ours" if ours else "stock"])
+        assert done.returncode == 0, done.stderr
+        return target.with_name(target.name + ".nii.gz")
+
+    return saved
 
 
 def anonymized(archive, files, folder):
@@ -73,7 +75,7 @@ def scans(folder):
         nib.save(nib.Nifti1Image(rng.normal(300, 80, (20, 20, 8)), np.eye(4)), folder / f"case_{number}.nii.gz")
 
 
-def test_a_synthetic_image_is_refused_at_the_end_of_its_way(archive, tmp_path, monkeypatch, capsys):
+def test_a_synthetic_image_is_refused_at_the_end_of_its_way(archive, through_monai, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MONAI_ETHICS_KEY_HOME", str(tmp_path / "keys"))
     record = Record.from_dict({**RECORD, "synthetic": "yes"}).to_dict()
     affine, site = np.diag([-1.0, -1.0, 3.0, 1.0]), tmp_path / "site_log"

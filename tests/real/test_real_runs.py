@@ -2,9 +2,6 @@
 """The whole way on real pixels: two patients are evaluated, recorded and reported, and no group is judged."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
@@ -15,7 +12,7 @@ from monai_ethics.provenance.log.verifying.verify import verify_evidence
 pytestmark = pytest.mark.real
 
 
-def run_on(data, out):
+def run_on(data, out, warm):
     evidence = out / "evidence"
     words = {
         "config_file": "['configs/train.json','configs/evaluate.json']",
@@ -25,17 +22,16 @@ def run_on(data, out):
         "ethics#attributes": str(data / "participants.tsv"),
         "ethics#strata": "sex",
     }
-    command = [sys.executable, "-m", "monai_ethics", "run", *(w for k, v in words.items() for w in (f"--{k}", v))]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "MONAI_ETHICS_KEY_HOME": str(out / "keys")}
-    done = subprocess.run(command, cwd=bundle_path("lesion_segmentation"), env=env, capture_output=True, text=True)
+    command = ["-m", "monai_ethics", "run", *(w for k, v in words.items() for w in (f"--{k}", v))]
+    done = warm(command, cwd=bundle_path("lesion_segmentation"), env={"MONAI_ETHICS_KEY_HOME": str(out / "keys")})
     assert done.returncode == 0, done.stderr[-3000:]
     return evidence
 
 
 @pytest.fixture(scope="module", params=["flair_slices", "lung_slices"])
-def real_run(request, tmp_path_factory):
+def real_run(request, tmp_path_factory, warm):
     data = request.getfixturevalue(request.param)
-    return data, run_on(data, tmp_path_factory.mktemp(request.param))
+    return data, run_on(data, tmp_path_factory.mktemp(request.param), warm)
 
 
 def test_two_patients_are_counted_as_two_and_no_group_is_judged(real_run):

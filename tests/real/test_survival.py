@@ -263,10 +263,9 @@ for name, block in (("stock", nullcontext), ("kept", keep_marks)):
 
 
 @pytest.fixture(scope="module")
-def by_monai(originals, tmp_path_factory):
+def by_monai(originals, tmp_path_factory, warm):
     folder = tmp_path_factory.mktemp("monai")
-    words = [originals.nifti, originals.png, folder]
-    done = subprocess.run([sys.executable, "-c", MONAI, *map(str, words)], capture_output=True, text=True, check=False)
+    done = warm(["-c", MONAI, originals.nifti, originals.png, folder])
     assert done.returncode == 0, done.stderr
     return folder
 

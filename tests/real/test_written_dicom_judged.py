@@ -2,7 +2,6 @@
 """dciodvfy on DICOM that others wrote and we marked: nothing but the flag that it is too old for is added."""
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -81,11 +80,10 @@ def test_files_with_marks_of_two_records_and_carried_marks_are_valid(tmp_path):
     assert errors(path) == errors(tmp_path / "target.dcm") == [TOO_OLD]
 
 
-def test_marks_add_no_error_to_what_itk_and_monai_write(tmp_path):
+def test_marks_add_no_error_to_what_itk_and_monai_write(tmp_path, warm):
     pytest.importorskip("importlib.util").find_spec("itk") or pytest.skip("itk is not installed")
     source = write_synthetic_dicom(VOLUME, AFFINE, tmp_path / "mr", modality="MR", record=RECORD)[0]
-    words = [sys.executable, "-c", WRITTEN, str(source), str(tmp_path)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = warm(["-c", WRITTEN, source, tmp_path])
     assert done.returncode == 0, done.stderr
     for name in ("itk", "monai"):
         before, after = errors(tmp_path / f"{name}_bare.dcm"), errors(tmp_path / f"{name}_marked.dcm")
