@@ -182,7 +182,7 @@ def test_either_registry_is_enough_and_none_is_told_in_one_sentence(images, evid
     assert main(guard) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert "neither evidence nor a site log" in error
+    assert "Expected a registry to ask" in error
     monkeypatch.setenv("MONAI_ETHICS_SITE", str(evidence))
     assert main(guard) == 1
 

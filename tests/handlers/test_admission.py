@@ -185,7 +185,7 @@ def test_a_guard_of_the_users_own_leaves_its_finding_in_the_run(site, tmp_path):
 def test_settings_of_a_guard_are_read_before_anything_runs(site, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="Did you mean `policy`"):
         checked_guard({"polcy": "deny-list"})
-    with pytest.raises(InputError, match="neither evidence nor a site log"):
+    with pytest.raises(InputError, match="Expected a registry to ask"):
         checked_guard({"policy": "deny-list"})
     with pytest.raises(InputError, match="must be a mapping"):
         checked_guard("deny-list")

@@ -238,7 +238,7 @@ def test_another_judge_joins(items):
 
 
 def test_nobody_to_judge_and_an_altered_registry_are_refused(site, items):
-    with pytest.raises(InputError, match="neither evidence nor a site log"):
+    with pytest.raises(InputError, match="Expected a registry to ask"):
         GuardedDataset(items)
     with pytest.raises(InputError, match="deny-list or allow-list"):
         GuardedDataset(items, policy="other", site=site)
