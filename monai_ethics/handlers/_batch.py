@@ -89,8 +89,13 @@ def _stacked_row(
         return _detached(_at(look_up(batch, meta, name), index))
 
     case = label_text(at(case_key)) if case_key else _file_text(_at(meta.get(FILE_KEY), index))
-    patient = at(patient_key) if patient_key else patient_of({key: _at(value, index) for key, value in batch.items()})
+    patient = at(patient_key) if patient_key else patient_of(_within(batch, index))
     return RawRow(case, patient, tuple(at(name) for name in names))
+
+
+def _within(batch: Mapping[str, Any], index: int) -> dict[str, Any]:
+    """One case of stacked values, those of the mappings in it too."""
+    return {k: _within(v, index) if isinstance(v, Mapping) else _at(v, index) for k, v in batch.items()}
 
 
 def _image_meta(item: Mapping[str, Any]) -> Mapping[str, Any]:

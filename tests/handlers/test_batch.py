@@ -63,6 +63,8 @@ def test_whom_an_item_names_by_a_usual_key_is_its_patient_unless_a_key_is_given(
     assert {row.patient for row in read_rows(items, [], case_key=None, patient_key="site")} == {"A"}
     stacked = {"x": torch.zeros(2, 3), "subject": torch.tensor([7, 8])}
     assert [row.patient for row in read_rows(stacked, [], case_key=None, patient_key=None)] == ["7", "8"]
+    within = {"x": torch.zeros(2, 3), "x_meta_dict": {"patient_id": ["7", "8"]}}
+    assert [row.patient for row in read_rows(within, [], case_key=None, patient_key=None)] == ["7", "8"]
     assert read_rows([{"image": image("a.nii")}], [], case_key=None, patient_key=None)[0].patient is None
 
 
