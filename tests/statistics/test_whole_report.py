@@ -77,7 +77,7 @@ def name_of(check, data):
     return getattr(check, "rate", None) or getattr(check, "measure", None) or data.metric, check.attribute
 
 
-def tested(wanted):
+def with_correction(wanted):
     """p-values of all tests, and those after their correction, by name."""
     found = {name_of(check, data): check.compare(data).p for check, data in wanted}
     known = {name: p for name, p in found.items() if p is not None}
@@ -87,7 +87,7 @@ def tested(wanted):
 
 def alarmed(wanted):
     """Names of tests with an alarm after the correction, and whether there was any before it."""
-    known, adjusted = tested(wanted)
+    known, adjusted = with_correction(wanted)
     return {name for name, p in adjusted.items() if p <= LEVEL}, min(known.values()) <= LEVEL
 
 
@@ -107,7 +107,7 @@ SETTINGS = [(0.1, 1, 12), (0.0, 1, 8), (0.1, 4, 12)]
 @pytest.mark.parametrize(("missed", "images", "tests"), SETTINGS)
 def test_the_findings_of_a_report_hold_what_is_simulated_here(missed, images, tests):
     tables = scores(np.random.default_rng(0), missed=missed, images=images)
-    known, adjusted = tested(compared(tables))
+    known, adjusted = with_correction(compared(tables))
     findings = score_gaps(tables, check=CHECK)
     assert len(findings) == len(known) == tests
     for name, simulated in (("p_value", known), ("p_adjusted", adjusted)):
