@@ -94,8 +94,9 @@ def _stacked_row(
 
 
 def _within(batch: Mapping[str, Any], index: int) -> dict[str, Any]:
-    """One case of stacked values, those of the mappings in it too."""
-    return {k: _within(v, index) if isinstance(v, Mapping) else _at(v, index) for k, v in batch.items()}
+    """One case of stacked values, those of the mappings in it too; images are left out, and taking one costs time."""
+    small = {k: v for k, v in batch.items() if not isinstance(v, torch.Tensor) or v.ndim <= 2}
+    return {k: _within(v, index) if isinstance(v, Mapping) else _at(v, index) for k, v in small.items()}
 
 
 def _image_meta(item: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -68,6 +68,15 @@ def test_whom_an_item_names_by_a_usual_key_is_its_patient_unless_a_key_is_given(
     assert read_rows([{"image": image("a.nii")}], [], case_key=None, patient_key=None)[0].patient is None
 
 
+def test_stacked_images_are_not_taken_apart_in_search_of_a_patient():
+    class Whole(torch.Tensor):
+        def __getitem__(self, place):
+            raise AssertionError(place)
+
+    batch = {"label": torch.zeros(2, 1, 4, 4).as_subclass(Whole), "patient_id": ["7", "8"]}
+    assert [row.patient for row in read_rows(batch, [], case_key=None, patient_key=None)] == ["7", "8"]
+
+
 def test_an_item_key_may_name_the_case():
     rows = read_rows([{"image": image("x.nii"), "uid": 7}], [], case_key="uid", patient_key=None)
     assert rows[0].case == "7"
