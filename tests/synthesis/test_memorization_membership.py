@@ -71,6 +71,15 @@ def test_images_of_the_holdout_among_synthetic_ones_are_counted_and_told_as_what
     assert number(CHECK(sets(**marks)), "identical_to_held_out_images") == 1
 
 
+def test_the_same_features_are_the_same_in_another_precision():
+    rng = np.random.default_rng(0)
+    train, holdout, synthetic = np.maximum(rng.standard_normal((3, 60, 8)), 0).astype(np.float32)
+    synthetic[:3] = holdout[:3]
+    double = np.where(synthetic == 0, -0.0, synthetic.astype(np.float64))
+    found = CHECK(FeatureSets.one_each(train, holdout, double, split_random=True))
+    assert number(found, "identical_to_held_out_images") == 3
+
+
 def test_without_pseudonyms_no_pair_is_named():
     finding = CHECK(sets(copies=8, train_items=None, synthetic_items=None))
     assert finding.observations == ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import numpy as np
 
@@ -77,7 +76,7 @@ def list_pairs(sets: FeatureSets, *, neighbors: int, scale: float, listed: int, 
         identical=int(identical.sum()),
         outlying=int((outlying | identical).sum()) if np.isfinite(ratio).any() else None,
         closer_than_real=int((distance < real).sum()),
-        of_held_out=_of_held_out(sets),
+        of_held_out=_of_held_out(sets, device=device),
     )
 
 
@@ -118,15 +117,11 @@ def _same_content(sets: FeatureSets, partner: np.ndarray) -> np.ndarray:
     return same
 
 
-def _of_held_out(sets: FeatureSets) -> int:
-    """How many synthetic images repeat a held-out one, by content or by their features."""
-    space = sets.spaces[0]
-    held_out, made = (
-        [blake2b(row.tobytes()).digest() for row in sets.rows(role, space)] for role in ("holdout", "synthetic")
-    )
-    features, contents = {*held_out}, {*(sets.holdout_digests or ())} - {None}
-    digests: Sequence[str | None] = sets.synthetic_digests or (None,) * len(made)
-    return sum(row in features or digest in contents for row, digest in zip(made, digests, strict=True))
+def _of_held_out(sets: FeatureSets, *, device: str) -> int:
+    """How many synthetic images repeat a held-out one, as `identical` counts those that repeat a training image."""
+    near = closest(sets, sets.spaces[0], queries=("synthetic",), reference="holdout", device=device)["synthetic"]
+    known, digests = {*(sets.holdout_digests or ())} - {None}, sets.synthetic_digests or (None,) * len(near.distance)
+    return int((np.array([digest in known for digest in digests], dtype=bool) | (near.distance == 0)).sum())
 
 
 def _observation(sets: FeatureSets, kind: str, *, synthetic_row: int, train_row: int, value: float) -> Observation:
